@@ -1,0 +1,109 @@
+# make sample   installs into a fresh environment and draws faces.png
+# make test     all checks: ruff, the tests on three backends, docs, notebooks
+# The other targets work in the environment of the tests, and make it if need be:
+# make lint | format | docs | notebooks | clean
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := test
+.PHONY: sample test environments lint format docs notebooks clean
+
+PYTHON ?= python3
+# What is installed for each backend: builds for the CPU where there is a choice.
+# Elsewhere PyPI's PyTorch brings several GB for GPUs; CONTRIBUTING.md says how to
+# get its small build.
+ifeq ($(shell uname -sm),Linux x86_64)
+TENSORFLOW ?= tensorflow-cpu>=2.18
+else
+TENSORFLOW ?= tensorflow>=2.18
+endif
+TORCH ?= torch==2.13.0
+# Test processes side by side, each of one thread.
+WORKERS ?= 2
+
+FULL := .venv-test
+JAX_ONLY := .venv-test-jax
+EXTRAS := jax,data,plot,notebooks,docs,test
+BIN := $(FULL)/bin
+
+export OMP_NUM_THREADS := 1
+export TF_CPP_MIN_LOG_LEVEL := 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export MPLBACKEND ?= agg
+export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
+export KERAS_HOME := $(CURDIR)/.cache/keras
+
+INSTALL := python -m pip install --quiet --no-compile
+STAGE := @.ci/stage
+PYTEST := python -m pytest -n $(WORKERS) --dist worksteal
+
+# Makes the empty environment $(1).
+define new-environment
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	    "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	rm -rf $(1)
+	$(PYTHON) -m venv $(1)
+endef
+
+# `-P` leaves this folder out of the path: what runs is the package as installed.
+sample:
+	$(call new-environment,.venv-sample)
+	@echo "Installing, about a minute ..."
+	.venv-sample/bin/$(INSTALL) . "$(TENSORFLOW)"
+	.venv-sample/bin/python -P -m keras_patchdpm sample --n 2 --out faces.png
+	@echo "The faces are in $(CURDIR)/faces.png"
+
+# The run without TensorFlow leaves `KERAS_BACKEND` unset: the package has to find
+# JAX by itself. It leaves out the slow tests, which JAX has passed by then.
+test:
+	@rm -f .cache/stages
+	$(STAGE) "install" $(MAKE) environments
+	$(STAGE) "ruff" $(MAKE) lint
+	$(STAGE) "docs" $(MAKE) docs
+	$(STAGE) "tensorflow" env KERAS_BACKEND=tensorflow $(BIN)/$(PYTEST)
+	$(STAGE) "jax" env KERAS_BACKEND=jax $(BIN)/$(PYTEST)
+	$(STAGE) "torch" env KERAS_BACKEND=torch $(BIN)/$(PYTEST)
+	$(STAGE) "notebooks" env KERAS_BACKEND=tensorflow $(BIN)/python -m pytest \
+	    --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+	$(STAGE) "no TensorFlow" env -u KERAS_BACKEND $(JAX_ONLY)/bin/$(PYTEST) \
+	    -m "not slow"
+	@printf '\n==== all passed\n'; cat .cache/stages
+
+environments: $(FULL)/ready $(JAX_ONLY)/ready
+
+# An environment is made anew when pyproject.toml changes.
+$(FULL)/ready: pyproject.toml
+	$(call new-environment,$(FULL))
+	$(BIN)/$(INSTALL) -e ".[$(EXTRAS)]" "$(TENSORFLOW)" "$(TORCH)"
+	touch $@
+
+$(JAX_ONLY)/ready: pyproject.toml
+	$(call new-environment,$(JAX_ONLY))
+	$(JAX_ONLY)/bin/$(INSTALL) -e ".[jax,test]"
+	! $(JAX_ONLY)/bin/python -c "import tensorflow" 2> /dev/null
+	touch $@
+
+lint: $(FULL)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(FULL)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(FULL)/ready
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "The site is in $(CURDIR)/site"
+
+# Each tutorials/NAME.py becomes notebooks/NAME.ipynb, with its outputs.
+notebooks: $(FULL)/ready
+	for tutorial in tutorials/*.py; do \
+	    $(BIN)/jupytext --to ipynb --set-kernel python3 --execute \
+	        --output notebooks/$$(basename $$tutorial .py).ipynb $$tutorial; \
+	done
+
+clean:
+	rm -rf .venv-sample $(FULL) $(JAX_ONLY) .cache .hypothesis .pytest_cache \
+	    .ruff_cache build dist site *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,78 @@
+"""Argument checks shared by the package: each returns the value or raises."""
+
+import numbers
+
+
+def integer(name, value, minimum=None, maximum=None):
+    """Returns `value` as an int within `[minimum, maximum]`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"`{name}` must be an int. Received: {name}={value!r} "
+            f"(of type {type(value).__name__})."
+        )
+    if minimum is not None and value < minimum:
+        raise ValueError(
+            f"`{name}` must be at least {minimum}. Received: {name}={value}."
+        )
+    if maximum is not None and value > maximum:
+        raise ValueError(
+            f"`{name}` must be at most {maximum}. Received: {name}={value}."
+        )
+    return int(value)
+
+
+def positive_int(name, value):
+    """Returns `value` as an int of at least 1."""
+    return integer(name, value, minimum=1)
+
+
+def real(name, value, minimum=None, maximum=None):
+    """Returns `value` as a float within `[minimum, maximum]`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"`{name}` must be a number. Received: {name}={value!r} "
+            f"(of type {type(value).__name__})."
+        )
+    above = minimum is None or value >= minimum  # Not so for NaN.
+    below = maximum is None or value <= maximum
+    if not (above and below):
+        if maximum is None:
+            wanted = f"be at least {minimum}"
+        elif minimum is None:
+            wanted = f"be at most {maximum}"
+        else:
+            wanted = f"lie in [{minimum}, {maximum}]"
+        raise ValueError(f"`{name}` must {wanted}. Received: {name}={value}.")
+    return float(value)
+
+
+def one_of(name, value, options):
+    """Returns `value` if it is among `options`."""
+    if value not in tuple(options):  # A tuple, for values that have no hash.
+        listed = ", ".join(repr(option) for option in options)
+        raise ValueError(
+            f"`{name}` must be one of {listed}. Received: {name}={value!r}."
+        )
+    return value
+
+
+def pair(name, value):
+    """Returns `(value, value)` for an int, `tuple(value)` for two ints."""
+    if isinstance(value, list | tuple):
+        if len(value) != 2:
+            raise ValueError(
+                f"`{name}` must be an int or two ints. Received: {name}={value!r}."
+            )
+        return positive_int(name, value[0]), positive_int(name, value[1])
+    value = positive_int(name, value)
+    return value, value
+
+
+def image_shape(name, shape):
+    """Returns `(height, width, channels)` of a `(B, H, W, C)` shape."""
+    if len(shape) != 4 or None in tuple(shape[1:]):
+        raise ValueError(
+            f"`{name}` must have the shape (batch, height, width, channels), of fixed "
+            f"height and width. Received: shape={tuple(shape)}."
+        )
+    return tuple(shape[1:])

@@ -1,0 +1,7 @@
+"""Images to train on."""
+
+from keras_patchdpm.datasets.image_batches import EpochOfBatches, ImageBatches
+from keras_patchdpm.datasets.load_images import load_images
+from keras_patchdpm.datasets.synthetic_scenes import synthetic_scenes
+
+__all__ = ["EpochOfBatches", "ImageBatches", "load_images", "synthetic_scenes"]

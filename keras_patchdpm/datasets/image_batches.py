@@ -1,0 +1,75 @@
+"""Shuffled batches of an array of images, for `fit` on every backend."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_patchdpm import _checks
+
+
+class ImageBatches(keras.utils.PyDataset):
+    """Batches of images in an order of their own in each epoch, flipped at random.
+
+    An epoch's order and flips depend on `seed` and `epoch` alone, so that a resumed
+    training sees what an unbroken one sees: give `fit` `EpochOfBatches(dataset)`.
+
+    Args:
+        images: Uint8 array of shape `(count, H, W, C)`, which may be a memory map.
+        batch_size: Positive int, at most `count`.
+        flip: Bool. Whether each image is mirrored left to right half of the time.
+        steps: Batches of an epoch, or `None` for each image once. More than that goes
+            through the images again.
+        seed: Non-negative int.
+        **kwargs: Passed to `keras.utils.PyDataset`.
+
+    Raises:
+        ValueError: If there are fewer images than `batch_size`.
+    """
+
+    def __init__(self, images, batch_size, flip=True, steps=None, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        _checks.image_shape("images", images.shape)
+        self.images = images
+        self.batch_size = _checks.integer("batch_size", batch_size, 1, len(images))
+        self.flip = flip
+        self.steps = steps or len(images) // self.batch_size
+        self.seed = _checks.integer("seed", seed, minimum=0)
+        self.epoch = 0
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, index):
+        order = self._order()
+        start = index * self.batch_size
+        chosen = order[start : start + self.batch_size]
+        batch = self.images[np.sort(chosen)]
+        if self.flip:
+            draws = np.random.default_rng((self.seed, self.epoch, 1, index))
+            mirrored = draws.random(len(batch)) < 0.5
+            batch[mirrored] = batch[mirrored, :, ::-1]
+        return (batch,)
+
+    def _order(self):
+        """Indices of an epoch's images, each as often as any other, give or take 1."""
+        rounds = math.ceil(self.steps * self.batch_size / len(self.images))
+        draws = np.random.default_rng((self.seed, self.epoch, 0))
+        return np.concatenate(
+            [draws.permutation(len(self.images)) for _ in range(rounds)]
+        )
+
+
+class EpochOfBatches(keras.callbacks.Callback):
+    """Tells an `ImageBatches` which epoch it is.
+
+    Args:
+        batches: `ImageBatches`.
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch

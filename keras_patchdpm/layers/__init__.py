@@ -1,0 +1,20 @@
+"""Keras layers of which the networks are made."""
+
+from keras_patchdpm.layers.global_content_conditioning import GlobalContentConditioning
+from keras_patchdpm.layers.linear_attention import LinearAttention
+from keras_patchdpm.layers.pixel_position_embedding import PixelPositionEmbedding
+from keras_patchdpm.layers.position_one_hot_embedding import PositionOneHotEmbedding
+from keras_patchdpm.layers.self_attention_2d import SelfAttention2D
+from keras_patchdpm.layers.space_to_depth import DepthToSpace, SpaceToDepth
+from keras_patchdpm.layers.timestep_embedding import TimestepEmbedding
+
+__all__ = [
+    "DepthToSpace",
+    "GlobalContentConditioning",
+    "LinearAttention",
+    "PixelPositionEmbedding",
+    "PositionOneHotEmbedding",
+    "SelfAttention2D",
+    "SpaceToDepth",
+    "TimestepEmbedding",
+]

@@ -1,0 +1,57 @@
+"""Global Content Conditioning: a patch is told what the whole image shows."""
+
+import keras
+from keras import ops
+
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.grid import PatchGrid
+
+
+@serializable
+class GlobalContentConditioning(keras.layers.Layer):
+    """Joins each patch with the whole image, pooled to the size of the patch.
+
+    The content is the average of the noisy image over windows of `rows` x `cols`
+    pixels, and is joined on the channels. It has no weights.
+
+    Call arguments:
+        noisy: Float tensor of shape `(B, h, w, C)`: one patch of each image.
+        content: Float tensor of shape `(B, h, w, C)`, pooled already (once for all
+            patches of a step), or `(B, rows * h, cols * w, C)`, the whole image,
+            which is pooled here.
+
+    Returns:
+        Float tensor of shape `(B, h, w, 2 * C)`: the patch, then its content.
+
+    Raises:
+        ValueError: If the content's size is no multiple of the patch's.
+
+    Example:
+
+    >>> GlobalContentConditioning()(patch, content=image).shape
+    (8, 32, 32, 6)
+
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), section 3.3.
+    """
+
+    def call(self, noisy, content):
+        divisions = self._divisions(noisy.shape, content.shape)
+        if divisions != (1, 1):
+            content = PatchGrid(divisions).content(content)
+        return ops.concatenate([noisy, content], axis=-1)
+
+    def compute_output_shape(self, noisy_shape, content_shape):
+        self._divisions(noisy_shape, content_shape)
+        return (*noisy_shape[:-1], noisy_shape[-1] + content_shape[-1])
+
+    @staticmethod
+    def _divisions(noisy_shape, content_shape):
+        """How often the patch fits into the content, by rows and by columns."""
+        (h, w), (height, width) = noisy_shape[1:3], content_shape[1:3]
+        if height % h or width % w:
+            raise ValueError(
+                "`content` must have the size of a patch, or of an image that divides "
+                f"into such patches. Received: patches of {h}x{w} pixels, content of "
+                f"{height}x{width}."
+            )
+        return height // h, width // w

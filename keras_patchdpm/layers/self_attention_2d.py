@@ -1,0 +1,73 @@
+"""Attention from every pixel of a feature map to every other."""
+
+import keras
+from keras import ops
+
+from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+
+
+@serializable
+class SelfAttention2D(keras.layers.Layer):
+    """Multi-head self-attention over the pixels of a feature map.
+
+    Its memory grows with the square of the number of pixels: keep it for small maps.
+
+    Args:
+        num_heads: Positive int.
+        head_size: Positive int. Features of one head.
+        **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
+
+    Call arguments:
+        x: Float tensor of shape `(B, h, w, C)`.
+
+    Returns:
+        Float tensor of shape `(B, h, w, C)`.
+
+    Raises:
+        TypeError: If `num_heads` or `head_size` is not an int.
+        ValueError: If `num_heads` or `head_size` is below 1.
+
+    Example:
+
+    >>> SelfAttention2D(num_heads=4, head_size=32)(features).shape
+    (8, 16, 16, 128)
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), equation 1.
+    """
+
+    def __init__(self, num_heads=4, head_size=32, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = _checks.positive_int("num_heads", num_heads)
+        self.head_size = _checks.positive_int("head_size", head_size)
+
+    def build(self, input_shape):
+        size = self.num_heads * self.head_size
+        make = keras.layers.Dense
+        policy = self.dtype_policy
+        self.to_qkv = make(3 * size, use_bias=False, dtype=policy, name="to_qkv")
+        self.to_qkv.build(input_shape)
+        self.to_out = make(input_shape[-1], dtype=policy, name="to_out")
+        self.to_out.build((*input_shape[:-1], size))
+
+    def call(self, x):
+        _, height, width, _ = ops.shape(x)
+        pixels, size = height * width, self.num_heads * self.head_size
+        qkv = ops.reshape(
+            self.to_qkv(x), (-1, pixels, 3, self.num_heads, self.head_size)
+        )
+        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
+        logits = ops.matmul(
+            query * self.head_size**-0.5, ops.transpose(key, (0, 1, 3, 2))
+        )
+        weights = ops.softmax(ops.cast(logits, "float32"), axis=-1)
+        out = ops.matmul(ops.cast(weights, self.compute_dtype), value)
+        out = ops.reshape(ops.transpose(out, (0, 2, 1, 3)), (-1, height, width, size))
+        return self.to_out(out)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        own = {"num_heads": self.num_heads, "head_size": self.head_size}
+        return {**super().get_config(), **own}

@@ -1,0 +1,100 @@
+"""Peak memory on JAX: the compiler's plan of its buffers, nothing is run."""
+
+import jax
+import keras
+
+from keras_patchdpm.memory.report import MemoryReport
+
+# XLA may fuse operations on a CPU into calls of a library that allocates by itself;
+# those buffers stand in no plan. An empty type turns that off.
+CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+CPU_NOTE = (
+    "XLA may hold turned copies of kernels that are larger than what they go over; "
+    "`XLA_FLAGS=--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED` avoids "
+    "holding them all at once."
+)
+
+
+def environment():
+    """Nothing must be set before JAX starts."""
+    return {}
+
+
+def needs_own_process():
+    """Never: the figure comes from compiling alone."""
+    return False
+
+
+def network_call(network, inputs):
+    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
+
+    def call(trainable, non_trainable, inputs):
+        state = trainable, non_trainable
+        return network.stateless_call(*state, inputs, training=False)[0]
+
+    # Weights are arguments: closed over, they would count as part of the program.
+    weights = (
+        [_like(variable) for variable in network.trainable_variables],
+        [_like(variable) for variable in network.non_trainable_variables],
+    )
+    return call, (*weights, inputs), "compiled from `stateless_call`"
+
+
+def peak(fn, args):
+    """`MemoryReport` of `fn(*args)`."""
+    platform = jax.default_backend()
+    lowered = _lower(fn, args)
+    library, exact, notes, options = "XLA", True, (), {}
+    if platform == "cpu":
+        library, options = "XLA (without fusions into library calls)", CPU_OPTIONS
+        notes = (CPU_NOTE,)
+    else:
+        exact = False
+        notes = ("Workspaces that libraries choose at run time may be missing.",)
+    try:
+        compiled = lowered.compile(compiler_options=options)
+    except RuntimeError as error:
+        compiled = lowered.compile()  # Raises again if the option was not the cause.
+        library, exact = "XLA", False
+        notes = (f"Buffers inside library calls are not counted: {error}",)
+    plan = compiled.memory_analysis()
+    if plan is None:
+        raise RuntimeError(
+            "XLA gives no memory analysis on this platform. Measure on a CPU "
+            f"(`JAX_PLATFORMS=cpu`). Received: platform={platform!r}."
+        )
+    used = plan.temp_size_in_bytes + plan.output_size_in_bytes
+    return MemoryReport(
+        bytes=int(used - plan.alias_size_in_bytes),
+        method="compiled.memory_analysis(): temporaries and outputs",
+        device=f"{platform}:0",
+        library=library,
+        exact=exact,
+        backend=f"jax {jax.__version__}, keras {keras.__version__}",
+        notes=notes,
+    )
+
+
+def _lower(fn, args):
+    """`fn` as a program of operations, ready to be compiled."""
+    try:
+        traced = jax.jit(fn).trace(*args)
+    except Exception as error:
+        error.add_note(
+            "On JAX `keras_patchdpm.memory.peak` traces `fn` with `jax.jit`: write it "
+            "with `keras.ops` or `jax.numpy` on its arguments, without `fit` or "
+            "`predict`."
+        )
+        raise
+    if not traced.jaxpr.eqns:
+        raise ValueError(
+            "Tracing `fn` found no operation, so there is nothing to measure. Write "
+            "it with `keras.ops` or `jax.numpy` on its arguments; what `fit` or "
+            "`predict` do inside it is not seen. Received: "
+            f"fn={getattr(fn, '__name__', fn)!r}."
+        )
+    return traced.lower()
+
+
+def _like(variable):
+    return jax.ShapeDtypeStruct(tuple(variable.shape), variable.dtype)

@@ -1,0 +1,111 @@
+"""Measures a network in a process that is started for it alone.
+
+The architecture goes over as JSON and the report comes back as JSON, in a temporary
+directory. Run as a module this file is the process itself.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import keras
+
+from keras_patchdpm.memory.report import ProfileReport
+
+REQUEST, RESULT = "request.json", "result.json"
+
+
+def profile(network, options, environment):
+    """`keras_patchdpm.memory.profile` of a network, in a new process.
+
+    Args:
+        network: Functional `keras.Model`.
+        options: Dict of arguments for `profile`, plain data.
+        environment: Dict of environment variables for the process.
+
+    Returns:
+        `ProfileReport`.
+
+    Raises:
+        RuntimeError: If the process failed.
+    """
+    request = {"network": network.to_json(), "modules": _modules(network), **options}
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, REQUEST).write_text(json.dumps(request))
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, folder],
+            cwd=folder,
+            env=_environment(environment),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(
+                "The process that measures memory failed. It rebuilds the network from "
+                "its architecture: classes of your own must be registered with "
+                "`keras.saving.register_keras_serializable` in a module that can be "
+                "imported, `Lambda` layers are refused. Or measure here with "
+                f"`isolated=False`. It said: {_last_lines(done.stderr)}"
+            )
+        report = json.loads(pathlib.Path(folder, RESULT).read_text())
+    report = ProfileReport.from_dict(report)
+    settings = " ".join(f"{key}={value}" for key, value in environment.items())
+    note = f"Measured in a process of its own{settings and ', with ' + settings}."
+    measured = dataclasses.replace(
+        report.measured, notes=(*report.measured.notes, note)
+    )
+    return dataclasses.replace(report, measured=measured)
+
+
+def _environment(own):
+    """The environment here, with the same backend, the same path and `own`."""
+    root = pathlib.Path(__file__).parents[2]
+    path = [entry or os.getcwd() for entry in (*sys.path, str(root))]
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **os.environ,
+        "KERAS_BACKEND": keras.backend.backend(),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
+        **own,
+    }
+
+
+def _modules(network):
+    """Modules of the network's own classes, to be imported before it is rebuilt."""
+    modules = {type(layer).__module__ for layer in _layers(network)}
+    return sorted(
+        module
+        for module in modules
+        if module.split(".")[0] not in ("keras", "keras_patchdpm", "__main__")
+    )
+
+
+def _layers(layer):
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _layers(inner)
+
+
+def _last_lines(text, count=3):
+    return " / ".join(text.strip().splitlines()[-count:])
+
+
+def main(folder):
+    """Measures what the request in `folder` asks for; writes the report there."""
+    from keras_patchdpm.memory.profile import profile
+
+    request = json.loads(pathlib.Path(folder, REQUEST).read_text())
+    for module in request.pop("modules"):
+        importlib.import_module(module)
+    network = keras.models.model_from_json(request.pop("network"))
+    report = profile(network, isolated=False, **request)
+    pathlib.Path(folder, RESULT).write_text(json.dumps(report.to_dict()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,94 @@
+"""Peak memory on PyTorch: CUDA's statistics, on a CPU the profiler's events."""
+
+import gc
+import json
+import pathlib
+import tempfile
+
+import keras
+import torch
+from torch.profiler import ProfilerActivity
+
+from keras_patchdpm.memory.report import MemoryReport
+
+
+def environment():
+    """Nothing must be set before PyTorch starts."""
+    return {}
+
+
+def needs_own_process():
+    """Never: both means count what the work itself allocates."""
+    return False
+
+
+def network_call(network, inputs):
+    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
+    note = "eager; Keras keeps every layer's output until the call ends"
+    return network.predict_on_batch, (inputs,), note
+
+
+def peak(fn, args):
+    """`MemoryReport` of `fn(*args)`."""
+    device = str(keras.ops.zeros((1,)).device)
+    gc.collect()
+    if device.startswith("cuda"):
+        return _cuda_peak(fn, args, device)
+    if device != "cpu":
+        raise RuntimeError(
+            "On PyTorch memory can be measured on `cpu` and `cuda` devices. Choose one "
+            "with the environment variable `KERAS_TORCH_DEVICE`. "
+            f"Received: device={device!r}."
+        )
+    enabled = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    return MemoryReport(
+        bytes=_cpu_bytes(fn, args),
+        method="torch.profiler: highest running sum of the [memory] events",
+        device=device,
+        library="oneDNN (mkldnn)" if enabled else "ATen",
+        exact=False,
+        backend=_versions(),
+        notes=("Scratch memory of the kernels varies by a few percent.",),
+    )
+
+
+def _cpu_bytes(fn, args):
+    """The highest sum of what was allocated and not yet freed, in bytes."""
+    with torch.profiler.profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True
+    ) as profiler:
+        result = fn(*args)
+    del result
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "trace.json")
+        profiler.export_chrome_trace(str(path))
+        events = json.loads(path.read_text())["traceEvents"]
+    events = [event for event in events if event.get("name") == "[memory]"]
+    held = highest = 0
+    for event in sorted(events, key=lambda event: event["ts"]):
+        held += event["args"]["Bytes"]
+        highest = max(highest, held)
+    return highest
+
+
+def _cuda_peak(fn, args, device):
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    base = torch.cuda.memory_allocated(device)
+    result = fn(*args)
+    torch.cuda.synchronize(device)
+    highest = torch.cuda.max_memory_allocated(device)
+    del result
+    return MemoryReport(
+        bytes=highest - base,
+        method="torch.cuda.max_memory_allocated",
+        device=device,
+        library=f"CUDA {torch.version.cuda}",
+        exact=False,
+        backend=_versions(),
+        notes=("Blocks are rounded up to 512 bytes.",),
+    )
+
+
+def _versions():
+    return f"torch {torch.__version__}, keras {keras.__version__}"

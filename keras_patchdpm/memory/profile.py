@@ -1,0 +1,178 @@
+"""The memory and the time of one network call of a sampling step."""
+
+import dataclasses
+import math
+import re
+import statistics
+import time
+
+import keras
+import numpy as np
+
+from keras_patchdpm import _checks
+from keras_patchdpm.grid import PatchGrid
+from keras_patchdpm.layers import PositionOneHotEmbedding
+from keras_patchdpm.memory import _own_process
+from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory.report import ProfileReport
+
+REPEATS = 3
+
+
+def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=None):
+    """Measures one network call of a sampling step on the current backend.
+
+    The work is `network.predict_on_batch`, which is what `PatchSampler` runs (on
+    TensorFlow a compiled graph, not eager operations), on `batch_size *
+    patches_per_call` random patches. `weights` are the bytes of the network's
+    variables, `activations` the call's peak above them: inputs, features, scratch
+    memory of the kernels and the result. `seconds` is the median of a few calls
+    after the first one.
+
+    On TensorFlow on a CPU the call runs in a process of its own that is started with
+    `TF_CPU_ALLOCATOR_USE_BFC=1`, without which nothing under 256 KB is counted, with
+    one operation at a time, and with oneDNN's kernels unless `TF_ENABLE_ONEDNN_OPTS`
+    says otherwise. With Eigen's kernels, which pack into buffers of their own, memory
+    can fall much less with the size of the patch: the report names the library. Only
+    the network's architecture goes to that process; classes of your own must stand
+    in a module that it can import.
+
+    Args:
+        model: `PatchDPM`, or a functional network over a dict of named inputs with at
+            least `noisy` `(B, h, w, C)` and `level` `(B,)`.
+        batch_size: Positive int. Images that are sampled together.
+        patches_per_call: Positive int, at most the patches of an image. Patches of
+            each image in one call.
+        isolated: Bool, whether to measure in a process of its own. None: only if the
+            backend needs it (TensorFlow on a CPU).
+        divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
+            bare network. For a `PatchDPM` it is known.
+
+    Returns:
+        `ProfileReport`.
+
+    Raises:
+        TypeError: If `model` is neither, or a count is not an int.
+        ValueError: If a count is out of range, or an input or its size is missing.
+        RuntimeError: If the backend is not supported, or the process failed.
+
+    Example:
+
+    >>> report = kp.memory.profile(model, batch_size=4)
+    >>> print(report.activations, report.peak, report.measured.method)
+    """
+    network = getattr(model, "network", model)
+    specs = _input_specs(network)
+    grid = _grid(model, divisions)
+    num_patches = grid.num_patches if grid else _embedded_places(network)
+    batch_size = _checks.positive_int("batch_size", batch_size)
+    _checks.integer("patches_per_call", patches_per_call, 1, num_patches)
+    backend = backend_module()
+    if isolated is None:
+        isolated = backend.needs_own_process()
+    if isolated:
+        options = {
+            "batch_size": batch_size,
+            "patches_per_call": patches_per_call,
+            "divisions": grid and grid.divisions,
+        }
+        return _own_process.profile(network, options, backend.environment())
+    inputs = _inputs(specs, batch_size, patches_per_call)
+    measured, seconds = _measure(backend, network, inputs)
+    return ProfileReport(
+        weights=sum(map(_bytes, network.variables)),
+        activations=measured.bytes,
+        seconds=seconds,
+        divisions=grid and grid.divisions,
+        batch_size=batch_size,
+        patches_per_call=patches_per_call,
+        measured=measured,
+    )
+
+
+def _measure(backend, network, inputs):
+    """`MemoryReport` and median seconds of a warm call."""
+    network.predict_on_batch(inputs)  # Compiles.
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        network.predict_on_batch(inputs)  # Returns NumPy: the device has finished.
+        seconds.append(time.perf_counter() - start)
+    fn, args, note = backend.network_call(network, inputs)
+    measured = backend.peak(fn, args)
+    notes = (f"The work: one call of the network, {note}.", *measured.notes)
+    return dataclasses.replace(measured, notes=notes), statistics.median(seconds)
+
+
+def _input_specs(network):
+    """Dict of the network's inputs: name to `(shape without batch, dtype)`."""
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            "`model` must be a `PatchDPM` or a functional `keras.Model`. "
+            f"Received: model={network!r} (of type {type(network).__name__})."
+        )
+    try:
+        inputs = network.input
+    except (AttributeError, ValueError):  # A subclass, or not called yet.
+        inputs = None
+    names = sorted(inputs) if isinstance(inputs, dict) else None
+    if not names or not {"noisy", "level"} <= set(names):
+        raise ValueError(
+            "The network must be a functional model over a dict of named inputs with "
+            "at least `noisy` and `level`: `keras.Model({'noisy': noisy, 'level': "
+            f"level, ...}}, outputs)`. Received: inputs={names or inputs!r}."
+        )
+    specs = {name: (tuple(x.shape[1:]), x.dtype) for name, x in inputs.items()}
+    for name, (shape, _) in specs.items():
+        if None in shape:
+            raise ValueError(
+                f"The size of the network's input `{name}` must be known to be "
+                "measured. Build the network for one size of patch. "
+                f"Received: shape={(None, *shape)}."
+            )
+    return specs
+
+
+def _grid(model, divisions):
+    """The `PatchGrid` of the patches, None if not known."""
+    grid = getattr(getattr(model, "patching", None), "grid", None)
+    if divisions is None:
+        return grid
+    given = PatchGrid(divisions)
+    if grid is not None and given != grid:
+        raise ValueError(
+            f"`divisions` contradicts the model, whose grid is {grid.divisions}. Leave "
+            f"it out. Received: divisions={divisions}."
+        )
+    return given
+
+
+def _embedded_places(network):
+    """The number of patches that the network tells apart, None if not known."""
+    for layer in network.layers:
+        if isinstance(layer, PositionOneHotEmbedding):
+            return layer.num_patches
+    return None
+
+
+def _inputs(specs, batch_size, patches_per_call):
+    """Random patches, with the first places of the grid, at level 0."""
+    rng = np.random.default_rng(0)
+    count = batch_size * patches_per_call
+    inputs = {}
+    for name, (shape, dtype) in specs.items():
+        if name == "patch_index":
+            values = np.repeat(np.arange(patches_per_call), batch_size)
+        elif keras.backend.is_float_dtype(dtype):
+            values = rng.standard_normal((count, *shape))
+            dtype = "float32"  # NumPy lacks some of Keras' types; Keras casts.
+        else:
+            values = np.zeros((count, *shape))
+        inputs[name] = values.astype(dtype)
+    return inputs
+
+
+def _bytes(variable):
+    """Size of a variable, from its shape and the number in its dtype's name."""
+    bits = re.search(r"\d+", variable.dtype)
+    return math.prod(variable.shape) * (int(bits.group()) // 8 if bits else 1)

@@ -1,0 +1,97 @@
+"""What a measurement says: the bytes, and how they were found."""
+
+import dataclasses
+
+MEBIBYTE = 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryReport:
+    """The peak memory of one piece of work.
+
+    Attributes:
+        bytes: Int. The peak, above what was held before the work began.
+        method: String. The call that gave the figure.
+        device: String. Where the work ran, for instance `"CPU:0"`.
+        library: String. The library whose kernels ran; it decides what scratch memory
+            is needed.
+        exact: Bool. Whether the figure is the sum of the buffers, neither rounded nor
+            incomplete, and the same every time; `notes` tell what is not.
+        backend: String. Name and version of the backend, and of Keras.
+        notes: Tuple of strings. What to know when reading the figure.
+    """
+
+    bytes: int
+    method: str
+    device: str
+    library: str
+    exact: bool
+    backend: str
+    notes: tuple = ()
+
+    def __str__(self):
+        lines = [
+            f"{mebibytes(self.bytes)} MiB at the peak",
+            f"measured by {self.method} on {self.device}",
+            f"kernels of {self.library}; {self.backend}",
+            *self.notes,
+        ]
+        return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProfileReport:
+    """The memory of one network call of a sampling step.
+
+    Attributes:
+        weights: Int, bytes. The network's variables.
+        activations: Int, bytes. The call's peak above the weights.
+        seconds: Float. The median time of a call, compiled and warm.
+        divisions: `(rows, cols)` of the grid of patches, or None if not known.
+        batch_size: Int. Images in the call.
+        patches_per_call: Int. Patches of each image in the call.
+        measured: `MemoryReport` of the activations: how they were measured.
+    """
+
+    weights: int
+    activations: int
+    seconds: float
+    divisions: tuple | None
+    batch_size: int
+    patches_per_call: int
+    measured: MemoryReport
+
+    @property
+    def peak(self):
+        """Int, bytes. Weights and activations together."""
+        return self.weights + self.activations
+
+    def __str__(self):
+        grid = "x".join(map(str, self.divisions)) if self.divisions else "unknown grid"
+        lines = [
+            f"weights {mebibytes(self.weights)} MiB, activations "
+            f"{mebibytes(self.activations)} MiB, peak {mebibytes(self.peak)} MiB, "
+            f"{self.seconds:.3f} s",
+            f"one network call: images {self.batch_size}, patches of each "
+            f"{self.patches_per_call} (of {grid})",
+            *str(self.measured).splitlines()[1:],
+        ]
+        return "\n".join(lines)
+
+    def to_dict(self):
+        """The report as plain data: what `from_dict` takes."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data):
+        """The report that `to_dict` turned into plain data, or into JSON."""
+        measured = dict(data["measured"])
+        measured["notes"] = tuple(measured["notes"])
+        divisions = data["divisions"] and tuple(data["divisions"])
+        report = MemoryReport(**measured)
+        return cls(**{**data, "divisions": divisions, "measured": report})
+
+
+def mebibytes(count):
+    """Bytes as text in MiB (2**20 bytes), with one decimal."""
+    return f"{count / MEBIBYTE:.1f}"

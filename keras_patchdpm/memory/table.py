@@ -1,0 +1,97 @@
+"""Profiles side by side: how memory falls with the number of patches."""
+
+from keras_patchdpm.memory.report import mebibytes
+
+HEADER = (
+    "N",
+    "weights (MiB)",
+    "activations (MiB)",
+    "peak (MiB)",
+    "activations / N = 1",
+    "peak / N = 1",
+    "seconds",
+)
+
+
+def table(reports):
+    """A Markdown table of profiles, with what was measured and how.
+
+    Args:
+        reports: List of `ProfileReport`, of one backend, batch size and patches per
+            call. Ratios are to the one whose `divisions` are `(1, 1)`, if it is there.
+
+    Returns:
+        String: a table that can be read as it stands, and lines on the measuring.
+        1 MiB is 2**20 bytes.
+
+    Raises:
+        ValueError: If there is no report, or if they cannot be compared.
+
+    Example:
+
+    >>> print(kp.memory.table([kp.memory.profile(model) for model in models]))
+    """
+    reports = list(reports)
+    if not reports:
+        raise ValueError("`reports` must have at least one report. Received: none.")
+    for name in ("batch_size", "patches_per_call"):
+        _one_value(name, [getattr(report, name) for report in reports])
+    for name in ("backend", "method", "library"):
+        _one_value(name, [getattr(report.measured, name) for report in reports])
+    whole = next((r for r in reports if r.divisions == (1, 1)), None)
+    rows = [HEADER, *(_row(report, whole) for report in reports)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_line(row, widths) for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return "\n".join([*lines, "", *_explanation(reports[0])])
+
+
+def _row(report, whole):
+    return (
+        _label(report.divisions),
+        mebibytes(report.weights),
+        mebibytes(report.activations),
+        mebibytes(report.peak),
+        _ratio(report, whole, "activations"),
+        _ratio(report, whole, "peak"),
+        f"{report.seconds:.3f}",
+    )
+
+
+def _line(row, widths):
+    cells = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    return "| " + " | ".join(cells) + " |"
+
+
+def _label(divisions):
+    """`"2"` for a grid of 2 x 2, `"2x3"` for others, `"-"` if not known."""
+    if divisions is None:
+        return "-"
+    rows, cols = divisions
+    return str(rows) if rows == cols else f"{rows}x{cols}"
+
+
+def _ratio(report, whole, name):
+    if whole is None:
+        return "-"
+    return f"{getattr(report, name) / getattr(whole, name):.3f}"
+
+
+def _explanation(report):
+    measured = report.measured
+    return [
+        f"One network call of a sampling step: images {report.batch_size}, patches of "
+        f"each {report.patches_per_call}.",
+        f"Activations: {measured.method} on {measured.device}.",
+        f"Kernels: {measured.library}. Backend: {measured.backend}.",
+        *measured.notes,
+    ]
+
+
+def _one_value(name, values):
+    if len(set(values)) > 1:
+        listed = ", ".join(sorted({repr(value) for value in values}))
+        raise ValueError(
+            f"Reports of different `{name}` cannot be compared: put them in tables of "
+            f"their own. Received: {name}={listed}."
+        )

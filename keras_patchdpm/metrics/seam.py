@@ -1,0 +1,64 @@
+"""How visible the borders between patches are."""
+
+import numpy as np
+
+from keras_patchdpm import _checks
+from keras_patchdpm.grid import PatchGrid
+
+
+def seam_ratio(images, divisions):
+    """Mean step across the inner borders of a grid over the mean step elsewhere.
+
+    A step is the absolute difference of two pixels side by side. Its mean, over
+    images and channels, is taken over the lines between pixels that are borders of
+    patches, and over all other lines; the ratio of the two is averaged over the
+    directions that are divided. Without seams it is that of real images, about 1 if
+    they have no composition that falls together with the grid.
+
+    Args:
+        images: Array of shape `(B, H, W, C)`, of any range.
+        divisions: Positive int N (a grid of N x N) or a pair `(rows, cols)`, at least
+            one of them above 1.
+
+    Returns:
+        Float, 0 or above.
+
+    Raises:
+        ValueError: If the grid has no inner border, if the images do not divide into
+            it, or if there is no step elsewhere to compare with.
+
+    Example:
+
+    >>> seam_ratio(samples, divisions=2) / seam_ratio(real_images, divisions=2)
+    """
+    images = np.asarray(images)
+    height, width, _ = _checks.image_shape("images", images.shape)
+    grid = PatchGrid(divisions)
+    patch = grid.patch_size((height, width))
+    if grid.num_patches == 1:
+        raise ValueError(
+            "A grid of one patch has no inner border. Choose `divisions` above 1. "
+            f"Received: divisions={divisions}."
+        )
+    ratios = [
+        _ratio(images, axis, size)
+        for axis, size in zip((1, 2), patch, strict=True)
+        if size < images.shape[axis]
+    ]
+    return float(np.mean(ratios))
+
+
+def _ratio(images, axis, size):
+    """The ratio along one axis, with borders after every `size` pixels."""
+    steps = np.abs(np.diff(images.astype("float32"), axis=axis))
+    others = tuple(other for other in range(4) if other != axis)
+    lines = steps.mean(axis=others, dtype="float64")
+    border = np.arange(1, len(lines) + 1) % size == 0
+    elsewhere = lines[~border].mean() if not border.all() else 0.0
+    if elsewhere == 0:
+        raise ValueError(
+            "The images have no step off the borders to compare with: patches of one "
+            "pixel, or images of one colour along an axis. Received: images of shape "
+            f"{images.shape}, patches of {size} pixels along axis {axis}."
+        )
+    return lines[border].mean() / elsewhere

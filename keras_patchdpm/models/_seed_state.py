@@ -1,0 +1,40 @@
+"""Saving the state of a model's seed generators, which Keras leaves out.
+
+Without it a resumed training draws the noise of its first epochs once more.
+"""
+
+import keras
+import numpy as np
+
+PREFIX = "seed_generator_"
+
+
+def seed_variables(model):
+    """The states of all seed generators of `model`, its layers' included."""
+    return [
+        variable
+        for variable in model.non_trainable_variables
+        if variable.path.endswith("seed_generator_state")
+    ]
+
+
+def save(model, store):
+    """Writes the states of `model`'s seed generators into `store`."""
+    for index, variable in enumerate(seed_variables(model)):
+        store[f"{PREFIX}{index}"] = keras.ops.convert_to_numpy(variable.value)
+
+
+def load(model, store):
+    """Reads them back, and returns what else `store` holds."""
+    for index, variable in enumerate(seed_variables(model)):
+        key = f"{PREFIX}{index}"
+        if key in store.keys():
+            variable.assign(np.asarray(store[key]))
+    return {key: store[key] for key in store.keys() if not key.startswith(PREFIX)}
+
+
+def reset(generator, seed):
+    """Puts a seed generator back to its start."""
+    state = generator.state
+    dtype = keras.backend.standardize_dtype(state.dtype)
+    state.assign(np.array([seed, 0], dtype=dtype))

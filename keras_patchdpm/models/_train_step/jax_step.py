@@ -1,0 +1,25 @@
+"""JAX: the step is a pure function, so the seeds' states go in and come out."""
+
+import keras
+
+
+class TrainStep(keras.Model):
+    """Rewrites the batch, then lets Keras' own step do the rest."""
+
+    def train_step(self, state, data):
+        trainable, non_trainable, *rest = state
+        data, non_trainable = self._draw(data, self.train_draws, non_trainable)
+        return super().train_step((trainable, non_trainable, *rest), data)
+
+    def test_step(self, state, data):
+        trainable, non_trainable, *rest = state
+        data, non_trainable = self._draw(data, self.test_draws, non_trainable)
+        return super().test_step((trainable, non_trainable, *rest), data)
+
+    def _draw(self, data, seed, values):
+        """The rewritten batch, and the variables' values after the draws."""
+        variables = self.non_trainable_variables
+        mapping = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            data = self.prepare_batch(data, seed)
+        return data, [scope.get_current_value(variable) for variable in variables]

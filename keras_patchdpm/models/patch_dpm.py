@@ -1,0 +1,215 @@
+"""The diffusion model: schedule, patching and network under Keras' own training."""
+
+import keras
+from keras import ops
+
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.models import _ema, _images, _seed_state, presets
+from keras_patchdpm.models._train_step import TrainStep
+
+
+@serializable
+class PatchDPM(TrainStep):
+    """A diffusion model that is trained, and sampled, on patches of images.
+
+    `compile`, `fit`, `evaluate`, callbacks, precision, accumulation, averaging and
+    saving are Keras' own. A step draws a noise level and noise for each whole image,
+    cuts patches out of the noisy image, and hands network inputs and target to Keras.
+
+    Args:
+        network: Functional model over a dict of inputs: `noisy` `(B, h, w, C)`,
+            `level` `(B,)` and what the patching gives (see `networks.unet`).
+        schedule: Noise levels and loss, a `DDPMSchedule`.
+        patching: What the network sees, a `GridPatching` or `WholeImage`.
+        seed: Int in [0, 2**31). Seed of levels, noise and patches in training.
+        test_seed: The same for `evaluate`, which starts from it each time.
+        **kwargs: Passed to `keras.Model` (`name`, `dtype`).
+
+    Raises:
+        ValueError: If the network's inputs are not what the patching gives.
+
+    Example:
+
+    >>> patching = GridPatching(2)
+    >>> network = networks.unet(64, patching, width=64)
+    >>> model = PatchDPM(network, DDPMSchedule("cosine"), patching)
+    >>> model.compile(optimizer=keras.optimizers.Adam(1e-4, use_ema=True))
+    >>> model.fit(images, epochs=10)    # uint8 [0, 255] or float [-1, 1]
+
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), section 3.
+    """
+
+    def __init__(self, network, schedule, patching, seed=0, test_seed=1234, **kwargs):
+        # Loss scaling follows the policy of the model that is compiled.
+        kwargs.setdefault("dtype", network.dtype_policy)
+        super().__init__(**kwargs)
+        self.network = network
+        self.schedule = schedule
+        self.patching = patching
+        self.seed, self.test_seed = seed, test_seed
+        _images.check_seed("seed", seed)
+        _images.check_seed("test_seed", test_seed)
+        self.image_shape = patching.image_shape(_images.patch_shape(network))
+        _images.check_network(network, patching.input_specs(self.image_shape))
+        self.train_draws = keras.random.SeedGenerator(seed)
+        self.test_draws = keras.random.SeedGenerator(test_seed)
+        self._level_loss = schedule.make_loss()
+        self.built = True  # All variables are there: the network is functional.
+
+    @classmethod
+    def from_preset(cls, preset):
+        """A trained model that comes with the package, or lies in a folder.
+
+        Args:
+            preset: Name of a built-in preset, or path of a folder with `config.json`
+                and `weights.npz`.
+
+        Returns:
+            `PatchDPM`, not compiled.
+
+        Raises:
+            ValueError: If there is no such preset (those there are, are listed), or
+                its weights are damaged or of another configuration.
+
+        Example:
+
+        >>> model = PatchDPM.from_preset("faces64_n2")
+        """
+        model = cls(**presets.parts(presets.read_config(preset)))
+        presets.load_weights(model.network, preset)
+        return model
+
+    def call(self, inputs, training=None):
+        """The network's prediction of a dict of its inputs."""
+        return self.network(inputs, training=training)
+
+    def prepare(self, images, seed):
+        """Draws level, noise and patches: all the mathematics of a training step.
+
+        Args:
+            images: Uint8 tensor in [0, 255] or float tensor in [-1, 1], of shape
+                `(B, H, W, C)`.
+            seed: `keras.random.SeedGenerator`.
+
+        Returns:
+            `(inputs, target, weight)`: the network's inputs, what it should return,
+            and the weight of each patch in the loss (`None` if all weigh the same).
+        """
+        clean = _images.to_range(images, self.image_shape)
+        batch = ops.shape(clean)[0]
+        timestep = self.schedule.draw(batch, seed)
+        noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
+        noisy, target = self.schedule.corrupt(clean, noise, timestep)
+        inputs, target = self.patching.cut(noisy, target, seed)
+        weight = self.schedule.weight(timestep)
+        inputs["level"] = self._per_patch(timestep)
+        return inputs, target, None if weight is None else self._per_patch(weight)
+
+    def prepare_batch(self, data, seed):
+        """`prepare` for a batch as Keras hands it over, sample weights included."""
+        images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, target, weight = self.prepare(images, seed)
+        if sample_weight is not None:
+            given = self._per_patch(ops.cast(sample_weight, "float32"))
+            weight = given if weight is None else weight * given
+        if weight is not None:
+            weight = ops.reshape(weight, (-1, 1, 1))
+        return keras.utils.pack_x_y_sample_weight(inputs, target, weight)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The schedule's loss, or the one given to `compile`, and the layers' own."""
+        if self.loss is not None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # A `Loss` object: under `tf.distribute` it divides by the replicas.
+        loss = self._level_loss(y, y_pred, sample_weight)
+        for extra in self.losses:
+            loss = loss + ops.sum(ops.cast(extra, loss.dtype))
+        return loss
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        # Keras would build the metrics from a batch of images: build them from what
+        # they will compare, a target and a prediction.
+        if self._compile_metrics is not None:
+            example = ops.zeros((1, *self.network.output_shape[1:]))
+            self.compute_metrics(None, example, example)
+            self.reset_metrics()
+
+    def compile_from_config(self, config):
+        """Compiles as the saved model was (Keras asks for this beside `compile`)."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, *args, **kwargs):
+        """`keras.Model.fit` on images, which are looked at first.
+
+        Args:
+            x: Images, uint8 in [0, 255] or float in [-1, 1]: an array `(B, H, W, C)`,
+                a `tf.data.Dataset`, a `keras.utils.PyDataset` or a torch `DataLoader`
+                of batches.
+            *args, **kwargs: As in `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If the images have another shape than the model's, or NaN.
+        """
+        _images.check(x, self.image_shape)
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """`keras.Model.evaluate`, with the same draws every time."""
+        _seed_state.reset(self.test_draws, self.test_seed)
+        return super().evaluate(x, *args, **kwargs)
+
+    def ema_weights(self):
+        """Context in which the model has the averaged weights of its optimizer.
+
+        Afterwards the weights are exactly what they were.
+
+        Returns:
+            A context manager.
+
+        Raises:
+            ValueError: If the optimizer keeps no average, or has not been built.
+
+        Example:
+
+        >>> with model.ema_weights():
+        ...     images = PatchSampler(model)(num_images=4)
+        """
+        return _ema.averaged(self.optimizer)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        _seed_state.save(self, store)
+
+    def load_own_variables(self, store):
+        super().load_own_variables(_seed_state.load(self, store))
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        own = {
+            "network": serialize(self.network),
+            "schedule": serialize(self.schedule),
+            "patching": serialize(self.patching),
+            "seed": self.seed,
+            "test_seed": self.test_seed,
+        }
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for key in ("network", "schedule", "patching"):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        return cls(**config)
+
+    def _per_patch(self, values):
+        """One value per image to one value per patch."""
+        count = self.patching.patches_per_image
+        return values if count == 1 else ops.repeat(values, count, axis=0)

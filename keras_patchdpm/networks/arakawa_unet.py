@@ -1,0 +1,205 @@
+"""The network of Arakawa et al., layer by layer as the authors built it."""
+
+import keras
+from keras import layers
+
+from keras_patchdpm import _checks
+from keras_patchdpm.grid import PatchGrid
+from keras_patchdpm.layers import (
+    GlobalContentConditioning,
+    LinearAttention,
+    PositionOneHotEmbedding,
+    SelfAttention2D,
+    TimestepEmbedding,
+)
+
+GROUPS = 8
+NUM_HEADS = 4
+HEAD_SIZE = 32
+EPSILON = 1e-5  # PyTorch's; Keras' own is 1e-3.
+
+
+def arakawa_unet(
+    image_size=128,
+    divisions=2,
+    dim=128,
+    channels=3,
+    multipliers=(1, 2, 4, 8),
+    name="arakawa_unet",
+):
+    """The authors' U-Net for one patch, told of its place and the whole image.
+
+    Each level has two residual blocks and linear attention, the middle has full
+    attention. The timestep and the one-hot place are embedded together and shift and
+    scale the first convolution of every block but the last. `load_authors_weights`
+    fills it with weights the authors' code has trained.
+
+    Args:
+        image_size: Positive int or `(height, width)`. The whole image in pixels.
+        divisions: Positive int N (a grid of N x N patches) or `(rows, cols)`.
+        dim: Positive multiple of 8. Width of the first level.
+        channels: Positive int. Channels of the image.
+        multipliers: Positive ints, the first one 1. Width of each level over `dim`;
+            between two levels the patch is halved.
+        name: Name of the model.
+
+    Returns:
+        A functional `keras.Model` of the predicted noise, float32 `(B, h, w, C)`,
+        over a dict of inputs: `noisy` `(B, h, w, C)`, `level` int `(B,)`, the
+        timestep from 0, `patch_index` int `(B,)`, and `content` `(B, h, w, C)`, the
+        noisy image pooled to the size of the patch.
+
+    Raises:
+        TypeError: If a size is not an int.
+        ValueError: If the image does not divide into patches, a patch cannot be
+            halved often enough, or `dim` or `multipliers` do not fit the network.
+
+    Example:
+
+    >>> network = arakawa_unet(image_size=128, divisions=2, dim=64)
+    >>> network.input["noisy"].shape
+    (None, 64, 64, 3)
+
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.2 and 3.3, and the
+    settings of their code, `ShineiArakawa/patch-based-ddpm` (MIT).
+    """
+    grid = PatchGrid(divisions)
+    widths = _widths(dim, multipliers)
+    h, w = _patch_size(grid, _checks.pair("image_size", image_size), len(widths))
+    channels = _checks.positive_int("channels", channels)
+    inputs = {
+        "noisy": keras.Input((h, w, channels), name="noisy"),
+        "level": keras.Input((), dtype="int32", name="level"),
+        "patch_index": keras.Input((), dtype="int32", name="patch_index"),
+        "content": keras.Input((h, w, channels), name="content"),
+    }
+    embedding = _embedding(inputs, grid.num_patches, dim)
+    conditioned = GlobalContentConditioning(name="conditioned")
+    x = conditioned(inputs["noisy"], inputs["content"])
+    x = layers.Conv2D(dim // 3 * 2, 7, padding="same", name="first_conv")(x)
+    x = _u_net(x, embedding, widths)
+    x = _block(x, None, dim, "last_block")
+    x = layers.Conv2D(channels, 1, dtype="float32", name="output")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def _u_net(x, embedding, widths):
+    """Down, the middle and up; the first level's features are not joined again."""
+    skips = []
+    for level, width in enumerate(widths):
+        if level:
+            x = layers.Conv2D(
+                x.shape[-1], 4, 2, padding="same", name=f"down{level - 1}_resample"
+            )(x)
+        x = _stage(x, embedding, width, f"down{level}")
+        skips.append(x)
+    x = _block(x, embedding, widths[-1], "mid_block1")
+    x = _attention(x, SelfAttention2D, "mid_attention")
+    x = _block(x, embedding, widths[-1], "mid_block2")
+    for stage, width in enumerate(reversed(widths[:-1])):
+        x = layers.Concatenate(name=f"up{stage}_concat")([x, skips.pop()])
+        x = _stage(x, embedding, width, f"up{stage}")
+        x = layers.Conv2DTranspose(
+            width, 4, 2, padding="same", name=f"up{stage}_resample"
+        )(x)
+    return x
+
+
+def _stage(x, embedding, width, name):
+    """Two residual blocks and linear attention."""
+    x = _block(x, embedding, width, f"{name}_block1")
+    x = _block(x, embedding, width, f"{name}_block2")
+    x = _attention(x, LinearAttention, f"{name}_attention")
+    return x
+
+
+def _block(x, embedding, width, name):
+    """Two 3x3 convolutions around `x`, the first scaled and shifted."""
+    skip = x
+    if x.shape[-1] != width:
+        skip = layers.Conv2D(width, 1, name=f"{name}_skip")(x)
+    for part in (1, 2):
+        x = layers.Conv2D(width, 3, padding="same", name=f"{name}_conv{part}")(x)
+        x = layers.GroupNormalization(
+            GROUPS, epsilon=EPSILON, name=f"{name}_norm{part}"
+        )(x)
+        if part == 1 and embedding is not None:
+            x = _scale_shift(x, embedding, width, name)
+        x = layers.Activation("silu", name=f"{name}_act{part}")(x)
+    return layers.Add(name=f"{name}_add")([x, skip])
+
+
+def _scale_shift(x, embedding, width, name):
+    """`x * (1 + scale) + shift`, one scale and shift for each channel."""
+    scale = layers.Dense(width, name=f"{name}_scale")(embedding)
+    scale = layers.Rescaling(1.0, offset=1.0, name=f"{name}_gain")(scale)
+    scale = layers.Reshape((1, 1, width), name=f"{name}_gain_map")(scale)
+    shift = layers.Dense(width, name=f"{name}_shift")(embedding)
+    shift = layers.Reshape((1, 1, width), name=f"{name}_shift_map")(shift)
+    x = layers.Multiply(name=f"{name}_scaled")([x, scale])
+    return layers.Add(name=f"{name}_shifted")([x, shift])
+
+
+def _attention(x, kind, name):
+    """Attention around `x`; the linear kind is normalised before and after."""
+    skip = x
+    x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_prenorm")(x)
+    x = kind(NUM_HEADS, HEAD_SIZE, name=name)(x)
+    if kind is LinearAttention:
+        x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm")(x)
+    return layers.Add(name=f"{name}_add")([x, skip])
+
+
+def _embedding(inputs, num_patches, dim):
+    """Timestep and place in one vector of `4 * dim`, as every block takes it."""
+    level = TimestepEmbedding(dim, name="embedding_sinusoid")(inputs["level"])
+    level = layers.Dense(dim, name="embedding_level")(level)
+    level = layers.Activation("gelu", name="embedding_level_act")(level)
+    place = PositionOneHotEmbedding(num_patches, dim, name="embedding_place")
+    place = place(inputs["patch_index"])
+    place = layers.Activation("gelu", name="embedding_place_act")(place)
+    joint = layers.Concatenate(name="embedding_concat")([level, place])
+    joint = layers.Dense(4 * dim, name="embedding")(joint)
+    return layers.Activation("silu", name="embedding_act")(joint)
+
+
+def _widths(dim, multipliers):
+    """Width of each level, from the finest to the coarsest."""
+    if _checks.positive_int("dim", dim) % GROUPS:
+        raise ValueError(
+            f"`dim` must be a multiple of {GROUPS}, the groups of the normalisation: "
+            f"{_either(dim, GROUPS)}. Received: dim={dim}."
+        )
+    multipliers = tuple(_checks.positive_int("multipliers", m) for m in multipliers)
+    if multipliers[:1] != (1,):
+        raise ValueError(
+            "`multipliers` must start with 1: the last block of the authors' network "
+            f"takes `dim` channels. Received: multipliers={multipliers}."
+        )
+    return [dim * multiplier for multiplier in multipliers]
+
+
+def _patch_size(grid, image_size, num_levels):
+    """The patch's `(h, w)`, if it can be halved between all levels."""
+    patch_size = grid.patch_size(image_size)
+    multiple = 2 ** (num_levels - 1)
+    if any(size % multiple for size in patch_size):
+        fitting = [
+            _either(size, parts * multiple)
+            for size, parts in zip(image_size, grid.divisions, strict=True)
+        ]
+        raise ValueError(
+            f"A patch of {patch_size[0]}x{patch_size[1]} pixels cannot be halved "
+            f"{num_levels - 1} times, as {num_levels} `multipliers` ask: its height "
+            f"and width must be multiples of {multiple}. Choose an image of "
+            f"{fitting[0]} by {fitting[1]} pixels for this grid, other `divisions` or "
+            f"fewer `multipliers`. Received: image_size={image_size}, "
+            f"divisions={grid.divisions}."
+        )
+    return patch_size
+
+
+def _either(size, multiple):
+    """The multiples of `multiple` next to `size`, as text."""
+    below = size // multiple * multiple
+    return f"{below} or {below + multiple}" if below else f"{multiple}"

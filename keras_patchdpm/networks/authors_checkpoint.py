@@ -1,0 +1,118 @@
+"""Reads the authors' checkpoints as NumPy arrays by name."""
+
+import importlib
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+PREFIX = "denoise_fn."
+UNUSED = "_patched_decoder._embedder."
+
+
+def read_arrays(source, which):
+    """The network's tensors in a checkpoint, as finite float32 arrays.
+
+    Args:
+        source: Path of a checkpoint of the authors' code, or a mapping of names to
+            arrays or tensors, or of `"ema"` and `"model"` to such mappings.
+        which: `"ema"` or `"model"`.
+
+    Returns:
+        Dict of the authors' names, without prefix, to NumPy arrays. Left out are the
+        buffers of their schedule and the one layer that they never call.
+
+    Raises:
+        ImportError: If `source` is a path and PyTorch is not installed.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is truncated, or no checkpoint of tensors.
+    """
+    if not isinstance(source, Mapping):
+        source = _read_checkpoint(source)
+    return _arrays(_network_tensors(source, which))
+
+
+def _torch():
+    try:
+        return importlib.import_module("torch")
+    except ImportError as error:
+        raise ImportError(
+            "The authors' checkpoints are read with PyTorch, which is not installed: "
+            "`pip install keras-patchdpm[torch]`. A mapping of names to arrays can be "
+            "read without it."
+        ) from error
+
+
+def _read_checkpoint(path):
+    """What the authors' trainer has saved, without running any code of the file."""
+    torch = _torch()
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"There is no checkpoint at this path. Received: source={path!r}."
+        )
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # Damaged bytes can raise anything.
+        reason = str(error).strip().split("\n")[0][:200]
+        raise ValueError(
+            "The file is no PyTorch checkpoint of tensors: it is truncated, of another "
+            "kind, or holds Python objects, which are refused because reading them "
+            "could run code. Copy it again from its source. PyTorch says: "
+            f"{type(error).__name__}: {reason}. "
+            f"Received: source={path!r} of {os.path.getsize(path)} bytes."
+        ) from error
+    if not isinstance(checkpoint, Mapping):
+        raise ValueError(
+            "The checkpoint must be a dict of tensors, or one with `model` and `ema`. "
+            f"Received: a {type(checkpoint).__name__} in source={path!r}."
+        )
+    return checkpoint
+
+
+def _network_tensors(source, which):
+    """The network's own tensors by name, out of whatever surrounds them."""
+    states = [key for key in ("ema", "model") if isinstance(source.get(key), Mapping)]
+    if states:
+        if which not in states:
+            raise ValueError(
+                f"The checkpoint holds no {which!r} weights, but {listed(states)}. "
+                f"Received: which={which!r}."
+            )
+        source = source[which]
+    tensors = {str(name): source[name] for name in source}
+    if any(name.startswith(PREFIX) for name in tensors):
+        # Beside the network stand the buffers of the authors' schedule.
+        tensors = {
+            name.removeprefix(PREFIX): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(PREFIX)
+        }
+    return {k: v for k, v in tensors.items() if not k.startswith(UNUSED)}
+
+
+def _arrays(tensors):
+    """The tensors of any library as float32 NumPy arrays, finite ones."""
+    arrays, refused = {}, []
+    for name, tensor in tensors.items():
+        if hasattr(tensor, "detach"):
+            tensor = tensor.detach().cpu().float().numpy()
+        try:
+            arrays[name] = np.asarray(tensor).astype("float32")
+        except (TypeError, ValueError):
+            refused.append(f"{name} ({type(tensor).__name__})")
+            continue
+        if not np.isfinite(arrays[name]).all():
+            refused.append(f"{name} (NaN or infinite)")
+    if refused:
+        raise ValueError(
+            f"`source` must hold finite numbers. Received: {listed(refused)}."
+        )
+    return arrays
+
+
+def listed(items, most=6):
+    """The first of `items`, and how many more there are."""
+    items = list(items)
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return (", ".join(str(item) for item in items[:most]) or "none") + more

@@ -1,0 +1,67 @@
+"""What the authors' PyTorch code calls the layers of `arakawa_unet`."""
+
+_BLOCK = {
+    "scale": "mlp.1",
+    "shift": "mlp.1",
+    "conv1": "block1.proj",
+    "norm1": "block1.norm",
+    "conv2": "block2.proj",
+    "norm2": "block2.norm",
+    "skip": "res_conv",
+}
+
+
+def authors_modules(layer_names):
+    """The authors' module for each layer of an `arakawa_unet`.
+
+    Args:
+        layer_names: Names of the network's layers, from which its levels are counted.
+
+    Returns:
+        Dict of layer names (and `layer/part` inside an attention layer) to the names
+        of the authors' modules. It may name layers that this network lacks.
+
+    Source: `ShineiArakawa/patch-based-ddpm` (MIT), `patched_unet.py`, `modules.py`.
+    """
+    layer_names = set(layer_names)
+    encoder, decoder = "_patched_encoder", "_patched_decoder"
+    names = {
+        "embedding_level": "_embedding._time_embedding_layer.1",
+        "embedding_place": "_embedding._pos_embedding_layer.0",
+        "embedding": "_embedding._mapping.0",
+        "first_conv": f"{encoder}._init_conv",
+        "output": f"{decoder}.final_conv.1",
+        **_block("last_block", f"{decoder}.final_conv.0"),
+        **_block("mid_block1", f"{decoder}.mid_block1"),
+        **_block("mid_block2", f"{decoder}.mid_block2"),
+        **_attention("mid_attention", f"{decoder}.mid_attn", out="to_out"),
+    }
+    level = 0
+    while f"down{level}_block1_conv1" in layer_names:
+        names.update(_stage(f"down{level}", f"{encoder}._downsLayers.{level}"))
+        names.update(_stage(f"up{level}", f"{decoder}.ups.{level}"))
+        level += 1
+    return names
+
+
+def _stage(ours, theirs):
+    return {
+        **_block(f"{ours}_block1", f"{theirs}.0"),
+        **_block(f"{ours}_block2", f"{theirs}.1"),
+        **_attention(f"{ours}_attention", f"{theirs}.2", out="to_out.0"),
+        f"{ours}_attention_norm": f"{theirs}.2.fn.fn.to_out.1",
+        f"{ours}_resample": f"{theirs}.3",
+    }
+
+
+def _block(ours, theirs):
+    return {f"{ours}_{part}": f"{theirs}.{name}" for part, name in _BLOCK.items()}
+
+
+def _attention(ours, theirs, out):
+    return {
+        ours: f"{theirs}.fn.fn",
+        f"{ours}_prenorm": f"{theirs}.fn.norm",
+        f"{ours}/to_qkv": f"{theirs}.fn.fn.to_qkv",
+        f"{ours}/to_out": f"{theirs}.fn.fn.{out}",
+    }

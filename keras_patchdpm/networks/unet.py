@@ -1,0 +1,149 @@
+"""The library's own U-Net."""
+
+import keras
+from keras import layers
+
+from keras_patchdpm import _checks
+from keras_patchdpm.layers import (
+    DepthToSpace,
+    GlobalContentConditioning,
+    PositionOneHotEmbedding,
+    SpaceToDepth,
+    TimestepEmbedding,
+)
+from keras_patchdpm.networks.blocks import (
+    attention_block,
+    group_norm,
+    residual_block,
+)
+from keras_patchdpm.patching import WholeImage
+
+
+def unet(
+    image_size,
+    patching=None,
+    channels=3,
+    width=64,
+    multipliers=(1, 2, 2),
+    blocks_per_level=2,
+    attention_levels=(1, 2),
+    stem=1,
+    dropout=0.0,
+    name="unet",
+):
+    """A U-Net over patches of images of `image_size`.
+
+    Args:
+        image_size: Positive int or pair `(height, width)`: pixels of the WHOLE image.
+        patching: What the network sees of it, `GridPatching` or `WholeImage`.
+        channels: Positive int. Channels of the image.
+        width: Positive int. Channels of the first level.
+        multipliers: Ints, one per level: the level's channels over `width`. Each
+            level but the first halves the feature map.
+        blocks_per_level: Positive int. Residual blocks of a level, on each side.
+        attention_levels: Levels (0 is the first) that end with attention, on each
+            side. Its memory grows with the map's pixels, squared.
+        stem: Positive int. Blocks of `stem` x `stem` pixels are moved into the
+            channels first: 2 makes the network about four times cheaper.
+        dropout: Float in [0, 1), after each block's modulation.
+        name: Name of the model.
+
+    Returns:
+        Functional `keras.Model` of a dict of inputs, `noisy` `(B, h, w, C)`, `level`
+        `(B,)` int and what the patching adds, to the prediction `(B, h, w, C)`.
+
+    Raises:
+        ValueError: If the image does not divide into the patches, or the patch not
+            into the levels.
+
+    Example:
+
+    >>> network = unet(64, GridPatching(2), width=64, stem=2)
+
+    Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; modulation: Dhariwal &
+    Nichol 2021 (arXiv:2105.05233), section 3.
+    """
+    patching = WholeImage() if patching is None else patching
+    image_shape = (*_checks.pair("image_size", image_size), channels)
+    specs = patching.input_specs(image_shape)
+    _check_patch(specs["noisy"][0], stem * 2 ** (len(multipliers) - 1))
+    inputs = {
+        key: keras.Input(shape, dtype=dtype, name=key)
+        for key, (shape, dtype) in {**specs, "level": ((), "int32")}.items()
+    }
+    embedding = _embedding(inputs, patching.num_patches, width)
+    x = inputs["noisy"]
+    if "content" in inputs:
+        x = GlobalContentConditioning(name="conditioned")(x, inputs["content"])
+    if stem > 1:
+        x = SpaceToDepth(stem, name="stem")(x)
+    x = layers.Conv2D(width, 3, padding="same", name="first")(x)
+
+    def level_blocks(x, level, side):
+        for block in range(blocks_per_level):
+            prefix = f"{side}{level}_block{block}"
+            x = residual_block(
+                x, embedding, width * multipliers[level], prefix, dropout
+            )
+        if level in attention_levels:
+            x = attention_block(x, embedding, f"{side}{level}_attention")
+        return x
+
+    skips = []
+    for level in range(len(multipliers)):
+        if level:
+            x = layers.Conv2D(
+                x.shape[-1], 3, strides=2, padding="same", name=f"down{level}_halve"
+            )(x)
+        x = level_blocks(x, level, "down")
+        skips.append(x)
+    x = residual_block(x, embedding, x.shape[-1], "middle", dropout)
+    for level in reversed(range(len(multipliers))):
+        x = layers.Concatenate(name=f"up{level}_join")([x, skips[level]])
+        x = level_blocks(x, level, "up")
+        if level:
+            x = layers.UpSampling2D(2, name=f"up{level}_double")(x)
+            x = layers.Conv2D(
+                width * multipliers[level - 1],
+                3,
+                padding="same",
+                name=f"up{level}_conv",
+            )(x)
+    x = layers.Activation("silu", name="last_act")(group_norm(x, "last_norm"))
+    # The prediction in float32, whatever the precision of the rest.
+    x = layers.Conv2D(
+        channels * stem**2,
+        3,
+        padding="same",
+        kernel_initializer="zeros",
+        dtype="float32",
+        name="last",
+    )(x)
+    if stem > 1:
+        x = DepthToSpace(stem, dtype="float32", name="last_pixels")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def _embedding(inputs, num_patches, width):
+    """One vector of the noise level and of the patch's place."""
+    x = TimestepEmbedding(width, name="level_waves")(inputs["level"])
+    x = layers.Dense(4 * width, activation="silu", name="level_dense")(x)
+    if "patch_index" in inputs:
+        place = PositionOneHotEmbedding(num_patches, 4 * width, name="position")
+        place = layers.Activation("silu", name="position_act")(
+            place(inputs["patch_index"])
+        )
+        x = layers.Concatenate(name="level_and_position")([x, place])
+    return layers.Dense(4 * width, activation="silu", name="embedding")(x)
+
+
+def _check_patch(patch_shape, factor):
+    """Refuses patches that the stem and the levels cannot halve evenly."""
+    h, w, _ = patch_shape
+    if h % factor or w % factor:
+        raise ValueError(
+            f"Patches of {h}x{w} pixels are no multiple of {factor}, which the stem "
+            "and the levels of the network need. Choose larger images, fewer "
+            "`divisions`, fewer `multipliers` or a smaller `stem`. Received: "
+            f"patch size {h}x{w}, stem * 2**(levels - 1) = {factor}."
+        )

@@ -1,0 +1,5 @@
+"""Samplers: how the noise levels are walked down."""
+
+from keras_patchdpm.samplers.patch_sampler import PatchSampler
+
+__all__ = ["PatchSampler"]

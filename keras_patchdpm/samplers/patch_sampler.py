@@ -1,0 +1,186 @@
+"""The sampler that asks a network patch by patch."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+
+from keras_patchdpm import _checks
+from keras_patchdpm.samplers import rules
+from keras_patchdpm.samplers.noise import image_noise
+from keras_patchdpm.samplers.sampler import sample
+
+RULES = ("ddpm", "ddim")
+
+
+class PatchSampler:
+    """Makes images, a few patches at a time.
+
+    The images lie in the host's memory; the network, and with it the device, sees
+    `patches_per_call` patches of each image at a time. What comes out does not depend
+    on `patches_per_call`, on the order of the patches, nor on the batches: image k
+    depends on the seed and on k alone.
+
+    Args:
+        model: `PatchDPM`, or anything with its `network`, `schedule`, `patching` and
+            `image_shape`.
+        rule: `"ddpm"` (ancestral, both papers) or `"ddim"`.
+        steps: Int from 1 to the schedule's timesteps, or `None` for all of them.
+        patches_per_call: Int from 1 to the number of patches. More are faster where
+            the device has room, and take more memory.
+        eta: Float in [0, 1]. Noise that `"ddim"` adds, 1 as much as `"ddpm"`.
+        variance: Of `"ddpm"`: `"small"` (the authors' code) or `"large"` (the paper).
+        clip: Bool. Whether the clean estimate is clipped to [-1, 1] at each step.
+        order: Order of the patches, a permutation of their indices, or `None`.
+
+    Raises:
+        ValueError: If an argument is out of range; unknown rules list those there are.
+
+    Example:
+
+    >>> sampler = PatchSampler(model, rule="ddim", steps=50)
+    >>> images = sampler(num_images=16, seed=0)    # uint8 (16, H, W, C)
+
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4.
+    """
+
+    def __init__(
+        self,
+        model,
+        rule="ddpm",
+        steps=None,
+        patches_per_call=1,
+        eta=0.0,
+        variance="small",
+        clip=True,
+        order=None,
+    ):
+        self.model = model
+        self.rule = _checks.one_of("rule", rule, RULES)
+        self.levels = model.schedule.levels(steps)
+        self.num_patches = model.patching.num_patches
+        self.patches_per_call = _checks.integer(
+            "patches_per_call", patches_per_call, 1, self.num_patches
+        )
+        self.eta = _checks.real("eta", eta, 0, 1)
+        self.variance = _checks.one_of("variance", variance, ("small", "large"))
+        self.clip = clip
+        self.order = self._check_order(order)
+
+    def __call__(
+        self,
+        num_images=1,
+        seed=0,
+        batch_size=16,
+        noise=None,
+        dtype="uint8",
+        callback=None,
+        verbose=0,
+    ):
+        """Makes images.
+
+        Args:
+            num_images: Positive int.
+            seed: Non-negative int. Image k of one seed is always the same.
+            batch_size: Positive int. Images at a time, at most.
+            noise: Float array `(num_images, H, W, C)` to start from, or `None` to
+                draw it from `seed`.
+            dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
+            callback: Called as `callback(step, clean)` after each step, from 1, with
+                the float estimate of the clean images of the batch at hand.
+            verbose: 1 shows a progress bar.
+
+        Returns:
+            Array of shape `(num_images, H, W, C)`.
+
+        Raises:
+            ValueError: If an argument is out of range or `noise` of another shape.
+        """
+        _checks.positive_int("num_images", num_images)
+        _checks.positive_int("batch_size", batch_size)
+        _checks.integer("seed", seed, minimum=0)
+        _checks.one_of("dtype", dtype, ("uint8", "float32"))
+        shape = (num_images, *self.model.image_shape)
+        if noise is not None and np.shape(noise) != shape:
+            raise ValueError(
+                f"`noise` must have the shape {shape}. Received: {np.shape(noise)}."
+            )
+        # As even as can be, so that few sizes of call are compiled.
+        batches = np.array_split(np.arange(num_images), -(-num_images // batch_size))
+        report = self._progress(verbose, len(batches))
+        images = np.empty(shape, dtype)
+        for batch in batches:
+            draw = functools.partial(
+                image_noise, seed, batch.tolist(), shape=self.model.image_shape
+            )
+            start = draw(0) if noise is None else np.array(noise, "float32")[batch]
+
+            def after_step(step, clean):
+                report()
+                if callback is not None:
+                    callback(step, clean)
+
+            result = sample(
+                self.denoise, start, self.levels, self._step, draw, after_step
+            )
+            images[batch] = _to_dtype(result, dtype)
+        return images
+
+    def denoise(self, noisy, level):
+        """The clean estimate of noisy images, made patch by patch.
+
+        Args:
+            noisy: Float32 array of shape `(B, H, W, C)`.
+            level: `Level` at which they are.
+
+        Returns:
+            Float32 array of shape `(B, H, W, C)`.
+        """
+        patching, network = self.model.patching, self.model.network
+        shared = patching.prepare(noisy)
+        prediction = np.empty_like(noisy)
+        for indices in self._groups():
+            inputs = patching.inputs_at(noisy, shared, indices)
+            inputs["level"] = np.full(len(inputs["noisy"]), level.condition, "int32")
+            patches = network.predict_on_batch(inputs)
+            patching.place(patches, indices, prediction)
+        clean = self.model.schedule.clean(prediction, noisy, level)
+        return np.clip(clean, -1, 1) if self.clip else clean
+
+    def _groups(self):
+        """The patches in calls, as even as can be."""
+        calls = math.ceil(self.num_patches / self.patches_per_call)
+        return [group.tolist() for group in np.array_split(self.order, calls)]
+
+    def _step(self, noisy, clean, noise, now, then):
+        if self.rule == "ddpm":
+            result = rules.ddpm_step(noisy, clean, noise, now, then, self.variance)
+        else:
+            result = rules.ddim_step(noisy, clean, noise, now, then, self.eta)
+        return result.astype("float32")
+
+    def _check_order(self, order):
+        order = range(self.num_patches) if order is None else order
+        if sorted(order) != list(range(self.num_patches)):
+            raise ValueError(
+                f"`order` must name each patch from 0 to {self.num_patches - 1} once. "
+                f"Received: order={list(order)}."
+            )
+        return np.asarray(order)
+
+    def _progress(self, verbose, num_batches):
+        """A function to call after each step."""
+        if not verbose:
+            return lambda: None
+        bar = keras.utils.Progbar(
+            num_batches * (len(self.levels) - 1), unit_name="step"
+        )
+        return functools.partial(bar.add, 1)
+
+
+def _to_dtype(images, dtype):
+    images = np.clip(images, -1, 1)
+    if dtype == "float32":
+        return images
+    return np.rint((images + 1) * 127.5).astype("uint8")

@@ -1,0 +1,71 @@
+"""Images from the weights that come with the package, in one call."""
+
+from keras_patchdpm import _checks
+from keras_patchdpm.models import PatchDPM, presets
+from keras_patchdpm.samplers import PatchSampler
+
+
+def sample(
+    n=2,
+    num_images=2,
+    rule="ddim",
+    steps=50,
+    seed=0,
+    patches_per_call=1,
+    preset=None,
+    verbose=0,
+):
+    """Makes images with trained weights, patch by patch.
+
+    Args:
+        n: Positive int, the paper's N: images are made in `n` x `n` patches.
+        num_images: Positive int.
+        rule: `"ddim"` or `"ddpm"`.
+        steps: Int from 1 to 1000. Network calls per patch.
+        seed: Non-negative int. Image k of one seed is always the same.
+        patches_per_call: Int from 1 to `n * n`. More are faster and take more memory.
+        preset: Name of a trained model, or path of a folder with one; `None` takes
+            the package's own for `n`.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        Uint8 array of shape `(num_images, H, W, 3)`, in [0, 255].
+
+    Raises:
+        TypeError: If `n` or another count is not an int.
+        ValueError: If an argument is out of range, or there is no model for `n`; the
+            message lists those there are.
+
+    Example:
+
+    >>> keras_patchdpm.sample(n=2).shape
+    (2, 64, 64, 3)
+
+    Source: Arakawa et al. 2023 (arXiv:2304.07087).
+    """
+    n = _checks.positive_int("n", n)
+    if preset is None:
+        preset = _preset_of(n)
+    model = PatchDPM.from_preset(preset)
+    divisions = model.patching.grid.divisions
+    if divisions != (n, n):
+        raise ValueError(
+            f"The preset {preset!r} makes images in {divisions[0]}x{divisions[1]} "
+            f"patches. Pass its `n`, or choose another preset. Received: n={n}."
+        )
+    sampler = PatchSampler(model, rule, steps, patches_per_call)
+    return sampler(num_images, seed, verbose=verbose)
+
+
+def _preset_of(n):
+    """The first preset of the package that divides images into `n` x `n` patches."""
+    found = {name: presets.read_config(name)["patching"] for name in presets.names()}
+    for name, patching in found.items():
+        if patching["divisions"] == n:
+            return name
+    known = {name: patching["divisions"] for name, patching in found.items()}
+    raise ValueError(
+        "The package has no trained model for that `n`. Its models, and their `n`: "
+        f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
+        f"`preset` of your own. Received: n={n}."
+    )

@@ -1,0 +1,223 @@
+"""The discrete process of denoising diffusion probabilistic models (DDPM)."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.schedules import predictions
+from keras_patchdpm.schedules.level import CLEAN, Level
+
+_LOSSES = {
+    "l2": keras.losses.MeanSquaredError,
+    "l1": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+}
+
+
+def linear_betas(num_timesteps):
+    """Variances from 1e-4 to 0.02 at 1000 steps, scaled for others.
+
+    Source: Ho et al. 2020 (arXiv:2006.11239), section 4.
+    """
+    scale = 1000 / num_timesteps
+    return np.minimum(np.linspace(1e-4 * scale, 0.02 * scale, num_timesteps), 0.999)
+
+
+def cosine_betas(num_timesteps, offset=0.008):
+    """Variances of a squared cosine `alpha**2`, at most 0.999.
+
+    Source: Nichol & Dhariwal 2021 (arXiv:2102.09672), equation 17.
+    """
+    time = np.arange(num_timesteps + 1) / num_timesteps
+    signal = np.cos((time + offset) / (1 + offset) * np.pi / 2) ** 2
+    return np.minimum(1 - signal[1:] / signal[:-1], 0.999)
+
+
+_BETAS = {"linear": linear_betas, "cosine": cosine_betas}
+
+
+@serializable
+class DDPMSchedule:
+    """Noise levels, what the network predicts of them, and how the loss weighs it.
+
+    `noisy = alpha * clean + sigma * noise` with `alpha**2 + sigma**2 = 1`, at
+    timesteps from 0 (almost clean) to `num_timesteps - 1` (almost noise alone).
+
+    Args:
+        beta_schedule: `"cosine"` (the authors' code) or `"linear"` (1e-4 to 0.02).
+        num_timesteps: Positive int T.
+        prediction: What the network returns: `"noise"` (both papers), `"velocity"`
+            (`alpha * noise - sigma * clean`) or `"clean"`.
+        loss: `"l2"` (the paper), `"l1"` (the authors' code) or `"huber"`.
+        min_snr_gamma: Positive float or `None`. With it, the loss at a signal to
+            noise ratio `snr` is weighed as `min(snr, gamma)` on the clean image.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+
+    Example:
+
+    >>> schedule = DDPMSchedule("cosine", prediction="velocity")
+    >>> schedule.levels(50)[0]
+    Level(alpha=4.9e-05, sigma=1.0, condition=999)
+
+    Source: Ho et al. 2020 (arXiv:2006.11239); velocity: Salimans & Ho 2022
+    (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556).
+    """
+
+    def __init__(
+        self,
+        beta_schedule="cosine",
+        num_timesteps=1000,
+        prediction="noise",
+        loss="l2",
+        min_snr_gamma=None,
+    ):
+        self.beta_schedule = _checks.one_of("beta_schedule", beta_schedule, _BETAS)
+        self.num_timesteps = _checks.positive_int("num_timesteps", num_timesteps)
+        self.prediction = _checks.one_of("prediction", prediction, predictions.TYPES)
+        self.loss = _checks.one_of("loss", loss, _LOSSES)
+        self.min_snr_gamma = min_snr_gamma
+        if min_snr_gamma is not None:
+            self.min_snr_gamma = _checks.real("min_snr_gamma", min_snr_gamma, 1e-6)
+        # NumPy in float64: exact, and bound to no graph, device or precision.
+        alpha_squared = np.cumprod(1 - _BETAS[beta_schedule](self.num_timesteps))
+        self.alphas = np.sqrt(alpha_squared)
+        self.sigmas = np.sqrt(1 - alpha_squared)
+
+    def draw(self, count, seed):
+        """Draws `count` timesteps, each as likely as any other.
+
+        Args:
+            count: Int or int scalar tensor.
+            seed: `keras.random.SeedGenerator`.
+
+        Returns:
+            Int32 tensor of shape `(count,)`.
+        """
+        return keras.random.randint(
+            (count,), 0, self.num_timesteps, dtype="int32", seed=seed
+        )
+
+    def alpha_sigma(self, timestep):
+        """Signal and noise scale at a discrete `timestep`.
+
+        Args:
+            timestep: Int tensor of any shape, from 0 (almost clean) to
+                `num_timesteps - 1` (almost noise alone).
+
+        Returns:
+            `(alpha, sigma)`, two float32 tensors of the shape of `timestep`.
+
+        Source: Nichol & Dhariwal 2021 (arXiv:2102.09672), section 3.2. Their
+        `alpha_bar` is our `alpha**2`.
+        """
+        return self._look_up(self.alphas, timestep), self._look_up(
+            self.sigmas, timestep
+        )
+
+    def corrupt(self, clean, noise, timestep):
+        """The noisy images and what the network should say of them.
+
+        Args:
+            clean, noise: Float tensors of shape `(B, H, W, C)`.
+            timestep: Int tensor of shape `(B,)`.
+
+        Returns:
+            `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
+        """
+        alpha, sigma = (
+            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(timestep)
+        )
+        noisy = alpha * clean + sigma * noise
+        target = predictions.target(self.prediction, clean, noise, alpha, sigma)
+        return noisy, target
+
+    def clean(self, prediction, noisy, level):
+        """The clean image that a prediction stands for.
+
+        Args:
+            prediction, noisy: Arrays or tensors of shape `(B, H, W, C)`.
+            level: `Level` at which both are.
+
+        Returns:
+            Of the shape of `noisy`.
+        """
+        return predictions.clean(
+            self.prediction, prediction, noisy, level.alpha, level.sigma
+        )
+
+    def weight(self, timestep):
+        """Weight of the loss at `timestep`, or `None` where all weigh the same.
+
+        Args:
+            timestep: Int tensor of shape `(B,)`.
+
+        Returns:
+            Float32 tensor of shape `(B,)`, or `None`.
+
+        Source: Hang et al. 2023 (arXiv:2303.09556), section 3.4.
+        """
+        if self.min_snr_gamma is None:
+            return None
+        snr = (self.alphas / self.sigmas) ** 2
+        clipped = np.minimum(snr, self.min_snr_gamma)
+        scale = {"clean": 1.0, "noise": snr, "velocity": snr + 1}[self.prediction]
+        return self._look_up(clipped / scale, timestep)
+
+    def make_loss(self):
+        """The `keras.losses.Loss` that compares a prediction with its target."""
+        return _LOSSES[self.loss]()
+
+    def levels(self, steps=None):
+        """The levels that a sampler walks down.
+
+        Args:
+            steps: Int from 1 to `num_timesteps`, or `None` for all of them. Fewer are
+                spread evenly, the first and the last included.
+
+        Returns:
+            List of `steps + 1` `Level`s, the last of them clean.
+
+        Raises:
+            ValueError: If there are more steps than timesteps.
+        """
+        steps = self.num_timesteps if steps is None else steps
+        _checks.integer("steps", steps, minimum=1)
+        if steps > self.num_timesteps:
+            raise ValueError(
+                f"A process of {self.num_timesteps} timesteps cannot be walked down "
+                f"in more steps than that. Received: steps={steps}."
+            )
+        timesteps = np.linspace(self.num_timesteps - 1, 0, steps).round().astype(int)
+        return [self.level(int(timestep)) for timestep in timesteps] + [CLEAN]
+
+    def level(self, timestep):
+        """The `Level` of an int `timestep`.
+
+        Raises:
+            ValueError: If `timestep` is not in `[0, num_timesteps)`.
+        """
+        _checks.integer("timestep", timestep, 0, self.num_timesteps - 1)
+        return Level(
+            float(self.alphas[timestep]), float(self.sigmas[timestep]), timestep
+        )
+
+    def get_config(self):
+        return {
+            "beta_schedule": self.beta_schedule,
+            "num_timesteps": self.num_timesteps,
+            "prediction": self.prediction,
+            "loss": self.loss,
+            "min_snr_gamma": self.min_snr_gamma,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    @staticmethod
+    def _look_up(table, timestep):
+        return ops.take(ops.convert_to_tensor(table.astype("float32")), timestep)

@@ -1,0 +1,144 @@
+"""Training a patch DPM by the clock: resumable, with its curve on record."""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import time
+
+import keras
+
+from keras_patchdpm import _checks, datasets
+from keras_patchdpm.models import PatchDPM, presets
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes:
+        batch_size: Images, one patch of each, that a step sees.
+        learning_rate: Of Adam.
+        ema_momentum: Of the averaged weights, in [0, 1).
+        steps_per_epoch: Steps between two checkpoints.
+        precision: Keras dtype policy: on CPUs with bfloat16 arithmetic
+            `"mixed_bfloat16"` is fastest.
+        flip: Whether images are mirrored left to right half of the time.
+        seed: Of the order of the images, of weights, levels, noise and patches.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 4e-4
+    ema_momentum: float = 0.999
+    steps_per_epoch: int = 250
+    precision: str = "mixed_bfloat16"
+    flip: bool = True
+    seed: int = 0
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Ends the training at the first epoch's end after some minutes.
+
+    Args:
+        minutes: Positive number.
+    """
+
+    def __init__(self, minutes):
+        super().__init__()
+        self.seconds = 60 * _checks.real("minutes", minutes, 0)
+
+    def on_train_begin(self, logs=None):
+        self.start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if time.monotonic() - self.start > self.seconds:
+            self.model.stop_training = True
+
+
+def train(config, images, folder, minutes, settings=None):
+    """Trains a model, or goes on where a stopped training stood.
+
+    In `folder` are then `backup/` (from which the same call goes on), `curve.csv` (the
+    loss of each epoch), `settings.json`, and `preset/` for `PatchDPM.from_preset`.
+
+    Args:
+        config: Dict of `network`, `schedule` and `patching`, each a dict of a `name`
+            and its arguments.
+        images: Uint8 array of shape `(count, H, W, C)`.
+        folder: Path, made if need be.
+        minutes: Positive number. Time to train for, looked at once an epoch.
+        settings: `TrainingSettings`.
+
+    Returns:
+        The trained `PatchDPM`, with its averaged weights.
+
+    Raises:
+        ValueError: If `folder` holds a training with another configuration.
+    """
+    settings = settings or TrainingSettings()
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {**config, "training": dataclasses.asdict(settings)}
+    _check_same(folder / "settings.json", record)
+    keras.utils.set_random_seed(settings.seed)
+    with _policy(settings.precision):
+        model = PatchDPM(**presets.parts(config), seed=settings.seed)
+        optimizer = keras.optimizers.Adam(
+            settings.learning_rate,
+            global_clipnorm=1.0,
+            use_ema=True,
+            ema_momentum=settings.ema_momentum,
+        )
+        model.compile(optimizer=optimizer)
+        batches = datasets.ImageBatches(
+            images,
+            settings.batch_size,
+            settings.flip,
+            settings.steps_per_epoch,
+            settings.seed,
+        )
+        callbacks = [
+            # Two checkpoints: one stays whole while the other is written.
+            keras.callbacks.BackupAndRestore(
+                str(folder / "backup"), delete_checkpoint=False, double_checkpoint=True
+            ),
+            datasets.EpochOfBatches(batches),
+            keras.callbacks.CSVLogger(str(folder / "curve.csv"), append=True),
+            StopAfter(minutes),
+        ]
+        # After `fit` the weights are the averaged ones.
+        model.fit(batches, epochs=10**6, callbacks=callbacks, verbose=2)
+    steps = int(optimizer.iterations)
+    record["training"]["patches_seen"] = steps * settings.batch_size
+    presets.save(folder / "preset", record, model.network, _CARD)
+    return model
+
+
+_CARD = """# A patch DPM
+
+Trained by `keras_patchdpm.training.train`; `config.json` says how. SHA-256 of the
+weights: {sha256}.
+"""
+
+
+def _check_same(path, record):
+    """Refuses to go on with a training of another configuration."""
+    if path.exists() and (found := json.loads(path.read_text())) != record:
+        odd = [key for key in record if found.get(key) != record[key]]
+        raise ValueError(
+            f"{path.parent} holds a training of another configuration. Choose another "
+            f"folder, or the same settings. They differ in {odd}: the folder has "
+            f"{[found.get(key) for key in odd]}, the call {[record[k] for k in odd]}."
+        )
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _policy(name):
+    """Keras' dtype policy for the time of a block."""
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)

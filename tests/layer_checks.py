@@ -1,0 +1,124 @@
+"""What every layer of the package must do, in one call: `check_layer`."""
+
+import json
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+from keras import ops
+
+POLICIES = ("mixed_bfloat16", "mixed_float16")
+
+
+def check_layer(make, *inputs, output_shape, rng, output_dtype=None, policies=POLICIES):
+    """Puts a layer through the battery.
+
+    Args:
+        make: Callable that returns a new layer and takes Keras' own arguments
+            (`name`, `dtype`), for instance `functools.partial(Layer, units=8)`.
+        *inputs: NumPy arrays, the call arguments in their order. The first axis is
+            the batch.
+        output_shape: Tuple. The shape the layer must return for `inputs`.
+        rng: NumPy generator that draws the weights.
+        output_dtype: Dtype the layer returns under every policy, for instance
+            "float32". None: the compute dtype of the policy.
+        policies: Names of the mixed precision policies to run.
+
+    Returns:
+        The layer, built, with random weights.
+    """
+    layer = make()
+    config = layer.get_config()
+    _call(layer, inputs)
+    randomise(layer, rng)
+    expected = _values(_call(layer, inputs))
+
+    assert expected.shape == tuple(output_shape)
+    assert np.isfinite(expected).all() and np.ptp(expected) > 0, "a trivial output"
+    assert layer.get_config() == config, "`build` or `call` changed an argument"
+    _check_stated_shape(layer, inputs, output_shape)
+    _check_config(make, layer, inputs, expected)
+    _check_file(_check_symbolic(layer, inputs, expected), inputs, expected)
+    for policy in policies:
+        _check_policy(make(dtype=policy), layer, inputs, expected, output_dtype)
+    return layer
+
+
+def randomise(layer, rng, scale=0.3):
+    """Gives all float weights of a layer or model values that zeros cannot hide."""
+    for weight in layer.weights:
+        if "float" in weight.dtype:
+            weight.assign(rng.normal(0, scale, weight.shape).astype("float32"))
+
+
+def _call(layer, inputs):
+    return layer(*(ops.convert_to_tensor(value) for value in inputs))
+
+
+def _values(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+def _check_stated_shape(layer, inputs, output_shape):
+    """The layer itself states the shape of its output, without being called."""
+    stock = keras.layers.Layer.compute_output_shape
+    assert type(layer).compute_output_shape is not stock, "no `compute_output_shape`"
+    shapes = [value.shape for value in inputs]
+    assert tuple(layer.compute_output_shape(*shapes)) == tuple(output_shape)
+    shapes = [(None, *shape[1:]) for shape in shapes]
+    assert tuple(layer.compute_output_shape(*shapes)) == (None, *output_shape[1:])
+
+
+def _check_config(make, layer, inputs, expected):
+    """`get_config` and Keras' own serialisation give the layer back."""
+    assert make(name="own_name").get_config()["name"] == "own_name"
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
+    assert config["registered_name"] == f"keras_patchdpm>{type(layer).__name__}"
+    for clone in (
+        type(layer).from_config(layer.get_config()),
+        keras.saving.deserialize_keras_object(config),
+    ):
+        assert type(clone) is type(layer)
+        assert clone.get_config() == layer.get_config()
+        _call(clone, inputs)  # Builds it.
+        clone.set_weights(layer.get_weights())
+        outputs = _values(_call(clone, inputs))
+        np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+
+
+def _check_symbolic(layer, inputs, expected):
+    """A functional model of the layer agrees with it, for any size of batch."""
+    symbols = [keras.Input(value.shape[1:], dtype=value.dtype.name) for value in inputs]
+    outputs = layer(*symbols)
+    assert tuple(outputs.shape) == (None, *expected.shape[1:])
+    model = keras.Model(symbols, outputs)
+    everything = list(range(len(expected)))
+    for rows in (everything, everything[:1], everything * 2):
+        outputs = model.predict_on_batch([value[rows] for value in inputs])
+        np.testing.assert_allclose(outputs, expected[rows], rtol=1e-4, atol=1e-5)
+    return model
+
+
+def _check_file(model, inputs, expected):
+    """The model survives a `.keras` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.keras"
+        model.save(path)
+        loaded = keras.saving.load_model(path)
+    outputs = loaded.predict_on_batch(list(inputs))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+def _check_policy(mixed, layer, inputs, expected, output_dtype):
+    """Mixed precision: dtypes as stated, float32 weights, similar values."""
+    _call(mixed, inputs)
+    mixed.set_weights(layer.get_weights())
+    outputs = _call(mixed, inputs)
+    dtype = keras.backend.standardize_dtype(outputs.dtype)
+    assert dtype == (output_dtype or mixed.compute_dtype), mixed.dtype_policy.name
+    assert {weight.dtype for weight in mixed.trainable_weights} <= {"float32"}
+    symbols = [keras.KerasTensor(value.shape, value.dtype.name) for value in inputs]
+    assert mixed(*symbols).dtype == dtype, "the symbolic call states another dtype"
+    tolerance = 0.05 * np.abs(expected).max()
+    np.testing.assert_allclose(_values(outputs), expected, rtol=0.05, atol=tolerance)

@@ -1,0 +1,46 @@
+import functools
+
+import numpy as np
+import pytest
+from keras import ops
+from layer_checks import check_layer, randomise
+
+from keras_patchdpm.layers import PositionOneHotEmbedding
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_contract(rng, use_bias):
+    make = functools.partial(
+        PositionOneHotEmbedding, num_patches=4, units=8, use_bias=use_bias
+    )
+    check_layer(make, np.array([0, 3], "int32"), output_shape=(2, 8), rng=rng)
+
+
+def test_is_a_dense_layer_of_the_one_hot_code(rng):
+    layer = PositionOneHotEmbedding(num_patches=6, units=3)
+    layer.build((None,))
+    randomise(layer, rng)
+    kernel, bias = layer.get_weights()
+    index = np.array([5, 0, 2, 2, 3], "int32")
+    expected = np.eye(6)[index] @ kernel + bias
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(index)), expected, atol=1e-6)
+
+
+def test_the_bias_can_be_left_out():
+    layer = PositionOneHotEmbedding(num_patches=2, units=3, use_bias=False)
+    layer.build((None,))
+    assert [weight.name for weight in layer.weights] == ["kernel"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"num_patches": 0, "units": 4}, ValueError),
+        ({"units": 0, "num_patches": 4}, ValueError),
+        ({"num_patches": 2.0, "units": 4}, TypeError),
+        ({"units": True, "num_patches": 4}, TypeError),
+    ],
+)
+def test_refuses(arguments, error):
+    with pytest.raises(error, match=f"`{next(iter(arguments))}` must be"):
+        PositionOneHotEmbedding(**arguments)

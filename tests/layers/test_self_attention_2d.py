@@ -1,0 +1,63 @@
+import functools
+
+import numpy as np
+import pytest
+from keras import ops
+from layer_checks import check_layer, randomise
+
+from keras_patchdpm.layers import SelfAttention2D
+
+
+def test_contract(rng):
+    make = functools.partial(SelfAttention2D, num_heads=2, head_size=4)
+    features = rng.normal(size=(2, 4, 6, 5)).astype("float32")
+    check_layer(make, features, output_shape=(2, 4, 6, 5), rng=rng)
+
+
+def test_every_pixel_looks_at_every_pixel_of_its_image(rng):
+    features = 2 * rng.normal(size=(2, 3, 5, 6)).astype("float32")
+    layer = SelfAttention2D(num_heads=2, head_size=4)
+    layer.build(features.shape)
+    randomise(layer, rng, scale=1.0)
+    qkv_kernel, out_kernel, out_bias = layer.get_weights()
+
+    expected = np.zeros_like(features)
+    for image in range(2):
+        pixels = features[image].reshape(15, 6)
+        query, key, value = np.split(pixels @ qkv_kernel, 3, axis=-1)
+        heads = []
+        for head in (slice(0, 4), slice(4, 8)):
+            weights = np.exp(query[:, head] @ key[:, head].T / 2)  # sqrt(4)
+            weights /= weights.sum(axis=1, keepdims=True)
+            heads.append(weights @ value[:, head])
+        out = np.concatenate(heads, axis=-1) @ out_kernel + out_bias
+        expected[image] = out.reshape(3, 5, 6)
+
+    outputs = ops.convert_to_numpy(layer(features))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_softmax_is_taken_in_float32(rng):
+    """In 16 bits a mean over thousands of equal pixels would not add up to one."""
+    layer = SelfAttention2D(num_heads=1, head_size=2, dtype="mixed_bfloat16")
+    features = np.ones((1, 40, 40, 2), "float32")
+    layer.build(features.shape)
+    randomise(layer, rng)
+    single = SelfAttention2D(num_heads=1, head_size=2)
+    single.build(features.shape)
+    single.set_weights(layer.get_weights())
+    mixed = ops.convert_to_numpy(ops.cast(layer(features), "float32"))
+    np.testing.assert_allclose(mixed, ops.convert_to_numpy(single(features)), rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"num_heads": 0}, ValueError),
+        ({"head_size": -1}, ValueError),
+        ({"num_heads": 2.5}, TypeError),
+    ],
+)
+def test_refuses(arguments, error):
+    with pytest.raises(error, match=f"`{next(iter(arguments))}` must be"):
+        SelfAttention2D(**arguments)

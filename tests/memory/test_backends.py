@@ -1,0 +1,74 @@
+"""What is special to the backend at hand."""
+
+import keras
+import pytest
+from fresh_python import run_python
+from keras import ops
+
+from keras_patchdpm import memory
+
+if keras.backend.backend() == "tensorflow":
+    SCRIPT = """
+        from keras_patchdpm.memory import peak
+        from keras import ops
+        piece = ops.ones((48, 1024))  # 192 KiB
+        report = peak(lambda x: [x * i for i in range(16)], piece)
+        print(report.bytes, report.exact, report.library, *report.notes, sep="|")
+    """
+
+    def test_what_the_default_allocator_hides_is_told(tmp_path):
+        done = run_python(
+            SCRIPT, tmp_path, TF_CPU_ALLOCATOR_USE_BFC=None, TF_ENABLE_ONEDNN_OPTS="1"
+        )
+        assert done.returncode == 0, done.stderr
+        count, exact, library, note = done.stdout.strip().splitlines()[-1].split("|")
+        assert (int(count), exact, library) == (0, "False", "oneDNN")
+        assert "Nothing under 256 KB is counted" in note
+        assert "TF_CPU_ALLOCATOR_USE_BFC=1" in note
+
+    def test_without_onednn_the_error_says_what_to_set(tmp_path):
+        script = f"""
+        from keras_patchdpm.memory import _tensorflow
+        print("|".join(map(str, _tensorflow._library("CPU:0"))))
+        {SCRIPT}
+        """
+        done = run_python(
+            script, tmp_path, TF_CPU_ALLOCATOR_USE_BFC=None, TF_ENABLE_ONEDNN_OPTS="0"
+        )
+        assert "Eigen|('Eigen packs" in done.stdout
+        assert done.returncode == 1
+        assert "RuntimeError: TensorFlow keeps no memory statistics" in done.stderr
+        assert "`TF_CPU_ALLOCATOR_USE_BFC=1` before" in done.stderr
+
+
+if keras.backend.backend() == "jax":
+
+    def test_a_plan_is_the_same_every_time():
+        x = ops.ones((64, 64))
+        reports = [memory.peak(lambda x: ops.matmul(x, x), x) for _ in range(2)]
+        assert reports[0] == reports[1]
+        assert reports[0].exact and reports[0].bytes >= 64 * 64 * 4
+
+    def test_work_that_jax_cannot_trace_is_explained():
+        with pytest.raises(Exception, match="") as caught:
+            memory.peak(lambda x: ops.convert_to_numpy(x), ops.ones(3))
+        assert "without `fit` or `predict`" in "".join(caught.value.__notes__)
+
+    def test_work_that_jax_does_not_see_is_refused():
+        network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        with pytest.raises(ValueError, match="found no operation"):
+            memory.peak(lambda: network.predict_on_batch(ops.ones((1, 3))))
+
+
+if keras.backend.backend() == "torch":
+
+    def test_a_result_counts_until_the_call_ends():
+        report = memory.peak(lambda: [ops.ones((1024, 1024)) for _ in range(3)])
+        assert report.bytes == pytest.approx(3 * 4 * 2**20, rel=0.02)
+        assert report.device == "cpu"
+
+    def test_other_devices_are_refused(monkeypatch):
+        meta = type("Tensor", (), {"device": "meta"})
+        monkeypatch.setattr(keras.ops, "zeros", lambda shape: meta)
+        with pytest.raises(RuntimeError, match="`cpu` and `cuda`.*device='meta'"):
+            memory.peak(abs, 1)

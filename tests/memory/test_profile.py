@@ -1,0 +1,145 @@
+"""What `profile` and `peak` accept, refuse and hand over."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from memory.measured import small_network
+
+from keras_patchdpm import GridPatching, memory
+from keras_patchdpm.memory import _own_process
+from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory.profile import _bytes, _input_specs, _inputs
+
+
+def model(divisions=2):
+    """What `profile` needs of a `PatchDPM`."""
+    return types.SimpleNamespace(
+        network=small_network(divisions, image_size=32),
+        patching=GridPatching(divisions),
+    )
+
+
+@pytest.fixture
+def handed_over(monkeypatch):
+    """What goes to the other process, instead of starting one."""
+    calls = []
+    monkeypatch.setattr(_own_process, "profile", lambda *args: calls.append(args))
+    return calls
+
+
+def test_the_grid_of_a_model_is_known(handed_over):
+    memory.profile(model(), batch_size=4, patches_per_call=2, isolated=True)
+    ((network, options, environment),) = handed_over
+    assert isinstance(network, keras.Model)
+    assert options == {"batch_size": 4, "patches_per_call": 2, "divisions": (2, 2)}
+    assert environment == backend_module().environment()
+
+
+def test_the_grid_of_a_network_can_be_told(handed_over):
+    memory.profile(small_network(2, 32), isolated=True)
+    memory.profile(small_network(2, 32), divisions=2, isolated=True)
+    assert [call[1]["divisions"] for call in handed_over] == [None, (2, 2)]
+
+
+def test_inputs_are_those_of_a_sampling_step():
+    inputs = _inputs(_input_specs(small_network(2, 32)), 3, 2)
+    assert {name: x.shape for name, x in inputs.items()} == {
+        "noisy": (6, 16, 16, 3),
+        "level": (6,),
+        "patch_index": (6,),
+        "content": (6, 16, 16, 3),
+    }
+    np.testing.assert_array_equal(inputs["patch_index"], [0, 0, 0, 1, 1, 1])
+    assert inputs["level"].dtype == "int32"
+    assert np.std(inputs["noisy"]) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("float32", 12), ("bfloat16", 6), ("int8", 3), ("uint16", 6), ("bool", 3)],
+)
+def test_bytes_of_a_variable(dtype, expected):
+    variable = keras.Variable(np.zeros(3), dtype=dtype, trainable=False)
+    assert _bytes(variable) == expected
+
+
+@pytest.mark.parametrize("name", ["batch_size", "patches_per_call"])
+def test_counts_must_be_positive_ints(name):
+    for value in (0, -1):
+        with pytest.raises(ValueError, match=f"`{name}` must be at least 1.*{value}"):
+            memory.profile(model(), **{name: value})
+    for value in (1.5, "2", True):
+        with pytest.raises(TypeError, match=f"`{name}` must be an int.*{name}="):
+            memory.profile(model(), **{name: value})
+
+
+def test_no_more_patches_than_there_are():
+    match = "`patches_per_call` must be at most 4. Received: patches_per_call=5"
+    for subject in (model(), small_network(2, 32)):
+        with pytest.raises(ValueError, match=match):
+            memory.profile(subject, patches_per_call=5)
+
+
+def test_divisions_must_not_contradict_the_model():
+    with pytest.raises(ValueError, match=r"grid is \(2, 2\).*divisions=4"):
+        memory.profile(model(), divisions=4)
+
+
+def test_a_network_without_the_inputs_is_refused():
+    noisy = keras.Input((8, 8, 3), name="noisy")
+    alone = keras.Model({"noisy": noisy}, layers.Conv2D(3, 1)(noisy))
+    with pytest.raises(ValueError, match=r"`noisy` and `level`.*inputs=\['noisy'\]"):
+        memory.profile(alone)
+    unnamed = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 1)])
+    with pytest.raises(ValueError, match="dict of named inputs"):
+        memory.profile(unnamed)
+    with pytest.raises(ValueError, match="dict of named inputs"):
+        memory.profile(keras.Sequential([layers.Conv2D(3, 1)]))
+    with pytest.raises(TypeError, match="`model` must be a `PatchDPM`.*of type str"):
+        memory.profile("faces64_n2")
+
+
+def test_a_network_of_any_size_is_refused():
+    inputs = {
+        "noisy": keras.Input((None, None, 3), name="noisy"),
+        "level": keras.Input((), name="level"),
+    }
+    network = keras.Model(inputs, layers.Conv2D(3, 1)(inputs["noisy"]))
+    with pytest.raises(ValueError, match=r"`noisy`.*\(None, None, None, 3\)"):
+        memory.profile(network)
+
+
+def test_an_unsupported_backend_is_named(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    match = "on the backends tensorflow, jax, torch.*backend='openvino'"
+    with pytest.raises(RuntimeError, match=match):
+        memory.peak(abs, 1)
+    with pytest.raises(RuntimeError, match=match):
+        memory.profile(model())
+
+
+def test_work_must_be_callable():
+    with pytest.raises(TypeError, match=r"`peak\(fn, x\)`.*of type float"):
+        memory.peak(1.0)
+
+
+def test_a_process_that_fails_says_why():
+    inputs = small_network(1, image_size=8).input
+    outputs = layers.Lambda(lambda x: x)(inputs["noisy"])
+    network = keras.Model(inputs, outputs)
+    with pytest.raises(RuntimeError, match="It said: .*[Ll]ambda"):
+        memory.profile(network, isolated=True)
+
+
+def test_own_classes_are_imported_there():
+    network = small_network(1, image_size=8)
+    assert _own_process._modules(network) == []
+    own = {"__module__": "their.module", "call": lambda self, x: x}
+    custom = type("Custom", (layers.Layer,), own)
+    inputs = network.input
+    network = keras.Model(inputs, custom()(inputs["noisy"]))
+    outer = keras.Model(inputs, network(inputs))
+    assert _own_process._modules(outer) == ["their.module"]

@@ -1,0 +1,143 @@
+"""The table of profiles, the command that prints it, reports as data."""
+
+import dataclasses
+import json
+
+import keras
+import pytest
+
+from keras_patchdpm.memory import MemoryReport, ProfileReport, table
+from keras_patchdpm.memory import __main__ as command
+
+MEBIBYTE = 2**20
+MEASURED = MemoryReport(
+    bytes=40 * MEBIBYTE,
+    method="some_method()",
+    device="CPU:0",
+    library="oneDNN",
+    exact=False,
+    backend="tensorflow 2.21.0, keras 3.15.1",
+    notes=("A note.",),
+)
+
+
+def report(divisions, activations, **changes):
+    """A profile with weights of 10 MiB."""
+    values = {
+        "weights": 10 * MEBIBYTE,
+        "activations": int(activations * MEBIBYTE),
+        "seconds": 0.25,
+        "divisions": divisions,
+        "batch_size": 4,
+        "patches_per_call": 1,
+        "measured": MEASURED,
+    }
+    return ProfileReport(**{**values, **changes})
+
+
+REPORTS = [report((2, 2), 10), report((1, 1), 40), report((2, 3), 5.04)]
+
+
+def cells(text):
+    """The table's rows as lists of text."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_rows_and_ratios():
+    header, rule, *rows = cells(table(REPORTS))
+    assert header[0] == "N" and "MiB" in header[2] and header[-1] == "seconds"
+    assert all(set(cell) == {"-", ":"} for cell in rule)
+    assert rows == [
+        ["2", "10.0", "10.0", "20.0", "0.250", "0.400", "0.250"],
+        ["1", "10.0", "40.0", "50.0", "1.000", "1.000", "0.250"],
+        ["2x3", "10.0", "5.0", "15.0", "0.126", "0.301", "0.250"],
+    ]
+
+
+def test_lines_are_of_one_width():
+    lines = [line for line in table(REPORTS).splitlines() if line.startswith("|")]
+    assert len(set(map(len, lines))) == 1
+
+
+def test_no_ratio_without_the_whole_image():
+    _, _, two, unknown = cells(table([report((2, 2), 10), report(None, 5)]))
+    assert two[4:6] == unknown[4:6] == ["-", "-"]
+    assert unknown[0] == "-"
+
+
+def test_the_table_says_how_it_was_measured():
+    text = table(REPORTS)
+    for part in ("images 4", "patches of each 1", *dataclasses.astuple(MEASURED)[1:4]):
+        assert part in text
+    assert MEASURED.backend in text and "A note." in text
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (report((1, 1), 40, batch_size=1), "batch_size"),
+        (report((1, 1), 40, patches_per_call=2), "patches_per_call"),
+        (
+            report((1, 1), 40, measured=dataclasses.replace(MEASURED, library="Eigen")),
+            "library",
+        ),
+    ],
+)
+def test_different_settings_are_not_compared(other, name):
+    with pytest.raises(ValueError, match=f"different `{name}`.*Received: {name}="):
+        table([REPORTS[0], other])
+
+
+def test_a_table_needs_a_report():
+    with pytest.raises(ValueError, match="at least one report"):
+        table([])
+
+
+@pytest.mark.parametrize("divisions", [(2, 3), None])
+def test_a_report_survives_json(divisions):
+    first = report(divisions, 3)
+    assert ProfileReport.from_dict(json.loads(json.dumps(first.to_dict()))) == first
+
+
+def test_reports_can_be_read():
+    text = str(report((2, 2), 10))
+    for part in ("10.0 MiB", "20.0 MiB", "0.250 s", "2x2", "some_method()", "oneDNN"):
+        assert part in text
+    assert "40.0 MiB" in str(MEASURED)
+
+
+def test_the_command(monkeypatch, capsys):
+    sizes = []
+
+    def profile(network, divisions, batch_size, patches_per_call, isolated):
+        assert isolated and batch_size == 2 and patches_per_call == 1
+        sizes.append(network.input["noisy"].shape[1:3])
+        return report((divisions, divisions), 40 / divisions**2)
+
+    monkeypatch.setattr(command, "profile", profile)
+    arguments = "--network unet --dim 16 --image-size 64 --batch-size 2"
+    command.main([*arguments.split(), "--divisions", "1", "2"])
+    printed = capsys.readouterr().out
+    assert sizes == [(64, 64), (32, 32)]
+    assert [row[4] for row in cells(printed)[2:]] == ["1.000", "0.250"]
+    last = printed.splitlines()[-1]
+    assert f"KERAS_BACKEND={keras.backend.backend()} " in last
+    assert f"python -m keras_patchdpm.memory {arguments} --divisions 1 2" in last
+
+
+def test_the_command_measures_the_authors_network(monkeypatch):
+    seen = []
+    monkeypatch.setattr(command, "profile", lambda network, **_: seen.append(network))
+    monkeypatch.setattr(command, "table", lambda reports: "")
+    command.main("--dim 8 --image-size 32 --divisions 2".split())
+    (network,) = seen
+    assert network.name == "arakawa_unet"
+    assert network.input["noisy"].shape == (None, 16, 16, 3)
+
+
+def test_the_command_refuses_a_grid_that_does_not_divide(capsys):
+    with pytest.raises(SystemExit):
+        command.main("--dim 16 --image-size 64 --divisions 3".split())
+    message = capsys.readouterr().err
+    assert "does not divide" in message and "Traceback" not in message

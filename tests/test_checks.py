@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+
+from keras_patchdpm import _checks
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_integer_returns_an_int(value):
+    result = _checks.integer("size", value, 3, 3)
+    assert result == 3
+    assert type(result) is int
+
+
+@pytest.mark.parametrize("value", [3.0, True, "3", None, [3], np.array([3, 4])])
+def test_integer_refuses_what_is_none(value):
+    with pytest.raises(TypeError, match="`size` must be an int. Received: size="):
+        _checks.integer("size", value)
+
+
+def test_integer_refuses_what_is_out_of_range():
+    with pytest.raises(ValueError, match="`size` must be at least 2.*size=1"):
+        _checks.integer("size", 1, minimum=2)
+    with pytest.raises(ValueError, match="`size` must be at most 2.*size=3"):
+        _checks.integer("size", 3, maximum=2)
+
+
+def test_positive_int():
+    assert _checks.positive_int("n", 1) == 1
+    with pytest.raises(ValueError, match="`n` must be at least 1. Received: n=0"):
+        _checks.positive_int("n", 0)
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(0.5), 0])
+def test_real_returns_a_float(value):
+    result = _checks.real("eta", value, 0, 1)
+    assert result == value
+    assert type(result) is float
+
+
+def test_real_refuses():
+    for value in (-0.1, 1.1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"`eta` must lie in \[0, 1\].*eta="):
+            _checks.real("eta", value, 0, 1)
+    for value in (True, "1", None, 1j):
+        with pytest.raises(TypeError, match="`eta` must be a number.*eta="):
+            _checks.real("eta", value)
+
+
+def test_real_names_the_one_bound_there_is():
+    with pytest.raises(ValueError, match="`gamma` must be at least 1. .*gamma=0.5"):
+        _checks.real("gamma", 0.5, minimum=1)
+    with pytest.raises(ValueError, match="`gamma` must be at most 1. .*gamma=2"):
+        _checks.real("gamma", 2, maximum=1)
+
+
+def test_one_of_lists_what_there_is():
+    assert _checks.one_of("rule", "ddim", ("ddpm", "ddim")) == "ddim"
+    with pytest.raises(ValueError, match="'ddpm', 'ddim'. Received: rule='euler'"):
+        _checks.one_of("rule", "euler", ("ddpm", "ddim"))
+    with pytest.raises(ValueError, match=r"Received: rule=\['ddim'\]"):
+        _checks.one_of("rule", ["ddim"], {"ddpm": 1, "ddim": 2})
+
+
+def test_pair():
+    assert _checks.pair("divisions", 2) == (2, 2)
+    assert _checks.pair("divisions", [2, np.int64(3)]) == (2, 3)
+    with pytest.raises(ValueError, match="an int or two ints.*divisions=.1, 2, 3"):
+        _checks.pair("divisions", (1, 2, 3))
+    for value in (0, (2, 0)):
+        with pytest.raises(ValueError, match="`divisions` must be at least 1"):
+            _checks.pair("divisions", value)
+    for value in (2.0, (2, 1.5), "22"):
+        with pytest.raises(TypeError, match="`divisions` must be an int"):
+            _checks.pair("divisions", value)
+
+
+def test_image_shape():
+    assert _checks.image_shape("images", (None, 4, 6, 3)) == (4, 6, 3)
+    for shape in ((4, 6, 3), (1, 1, 4, 6, 3), (1, None, 6, 3)):
+        with pytest.raises(ValueError, match="batch, height, width, channels.*shape="):
+            _checks.image_shape("images", shape)
