@@ -30,6 +30,7 @@ BIN := $(FULL)/bin
 export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
 export MPLBACKEND ?= agg
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 export KERAS_HOME := $(CURDIR)/.cache/keras
@@ -51,7 +52,8 @@ sample:
 	$(call new-environment,.venv-sample)
 	@echo "Installing, about a minute ..."
 	.venv-sample/bin/$(INSTALL) . "$(TENSORFLOW)"
-	.venv-sample/bin/python -P -m keras_patchdpm sample --n 2 --out faces.png
+	KERAS_BACKEND=tensorflow .venv-sample/bin/python -P -m keras_patchdpm \
+	    sample --n 2 --out faces.png
 	@echo "The faces are in $(CURDIR)/faces.png"
 
 # The run without TensorFlow leaves `KERAS_BACKEND` unset: the package has to find
@@ -64,8 +66,9 @@ test:
 	$(STAGE) "tensorflow" env KERAS_BACKEND=tensorflow $(BIN)/$(PYTEST)
 	$(STAGE) "jax" env KERAS_BACKEND=jax $(BIN)/$(PYTEST)
 	$(STAGE) "torch" env KERAS_BACKEND=torch $(BIN)/$(PYTEST)
-	$(STAGE) "notebooks" env KERAS_BACKEND=tensorflow $(BIN)/python -m pytest \
-	    --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+	$(STAGE) "notebooks" env KERAS_BACKEND=tensorflow PATCHDPM_FAST=1 \
+	    $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout=300 notebooks
 	$(STAGE) "no TensorFlow" env -u KERAS_BACKEND $(JAX_ONLY)/bin/$(PYTEST) \
 	    -m "not slow"
 	@printf '\n==== all passed\n'; cat .cache/stages
@@ -98,10 +101,7 @@ docs: $(FULL)/ready
 
 # Each tutorials/NAME.py becomes notebooks/NAME.ipynb, with its outputs.
 notebooks: $(FULL)/ready
-	for tutorial in tutorials/*.py; do \
-	    $(BIN)/jupytext --to ipynb --set-kernel python3 --execute \
-	        --output notebooks/$$(basename $$tutorial .py).ipynb $$tutorial; \
-	done
+	$(BIN)/python .ci/make_notebook.py tutorials/*.py
 
 clean:
 	rm -rf .venv-sample $(FULL) $(JAX_ONLY) .cache .hypothesis .pytest_cache \

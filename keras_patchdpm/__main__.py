@@ -35,7 +35,9 @@ def _parser():
 def _add_sample(parser):
     parser.set_defaults(run=_sample)
     parser.add_argument("--n", type=int, default=2, help="the paper's N (default: 2)")
-    parser.add_argument("--out", default="samples.png", help="picture to write")
+    parser.add_argument(
+        "--out", default="samples.png", help="picture, or .npy array, to write"
+    )
     parser.add_argument("--num-images", type=int, default=16)
     parser.add_argument("--rule", default="ddim", help="ddim or ddpm")
     parser.add_argument("--steps", type=int, default=50)
@@ -46,8 +48,9 @@ def _add_sample(parser):
 
 def _sample(options):
     import keras_patchdpm
-    from keras_patchdpm.datasets.picture import save_picture
+    from keras_patchdpm.datasets.picture import check_path, save_images
 
+    check_path(options.out)
     images = keras_patchdpm.sample(
         n=options.n,
         num_images=options.num_images,
@@ -58,7 +61,7 @@ def _sample(options):
         preset=options.preset,
         verbose=1,
     )
-    save_picture(images, options.out)
+    save_images(images, options.out)
     print(f"{len(images)} images are in {options.out}")
 
 

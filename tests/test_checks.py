@@ -53,6 +53,9 @@ def test_real_names_the_one_bound_there_is():
         _checks.real("gamma", 0.5, minimum=1)
     with pytest.raises(ValueError, match="`gamma` must be at most 1. .*gamma=2"):
         _checks.real("gamma", 2, maximum=1)
+    for bound in ({"minimum": 0}, {"maximum": 1}):
+        with pytest.raises(ValueError, match="`gamma` must be at .*gamma=nan"):
+            _checks.real("gamma", math.nan, **bound)
 
 
 def test_one_of_lists_what_there_is():

@@ -26,7 +26,7 @@ APART = {
     "memory": tuple(name for line in LINES[:4] for name in line),
 }
 # The commands and the package itself stand above everything.
-TOP = ("__init__", "__main__", "cli", "sampling", "training")
+TOP = ("__init__", "__main__", "sampling", "training")
 
 BACKENDS = ("jax", "jaxlib", "tensorflow", "torch")
 BACKEND_HOMES = ("models/_train_step/", "memory/")

@@ -1,4 +1,4 @@
-"""Images laid out in one picture."""
+"""Images laid out in one picture, and written to files."""
 
 import math
 import os
@@ -32,19 +32,44 @@ def tile(images, columns=None, margin=2):
     return picture
 
 
-def save_picture(images, path, columns=None):
-    """Writes images into one picture, whole or not at all.
+def save_images(images, path, columns=None):
+    """Writes images, whole or not at all: as one picture, or as an array.
 
     Args:
         images: Uint8 array of shape `(count, H, W, C)`, C being 1 or 3.
-        path: Of the picture; its ending says its format.
-        columns: As in `tile`.
+        path: Of the file. `.npy` is an array, any ending Pillow knows a picture.
+        columns: Of the picture, as in `tile`.
+
+    Raises:
+        ValueError: If `path` is nothing that can be written.
+    """
+    from PIL import Image
+
+    path = check_path(path)
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
+    if path.suffix == ".npy":
+        np.save(temporary, images)
+    else:
+        picture = tile(images, columns)
+        picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+        Image.fromarray(picture).save(temporary)
+    os.replace(temporary, path)
+
+
+def check_path(path):
+    """Returns `path` as a `Path` if images can be written there.
+
+    To be called before a long work whose result would be lost.
     """
     from PIL import Image
 
     path = pathlib.Path(path)
-    picture = tile(images, columns)
-    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
-    Image.fromarray(picture).save(temporary)
-    os.replace(temporary, path)
+    known = {".npy", *Image.registered_extensions()}
+    if path.suffix.lower() not in known:
+        raise ValueError(
+            "The name of the file must end in .png, .npy or another format that can "
+            f"be written. Received: {str(path)!r}."
+        )
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent}. Received: {str(path)!r}.")
+    return path

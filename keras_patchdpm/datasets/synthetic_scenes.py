@@ -77,7 +77,7 @@ def _draw(draws, height, width):
     from_sun = np.hypot((x - sun_x) * width, (y - sun_y) * height)
     sun = _cover(sun_r * min(height, width) - from_sun)
     walls = _cover((house_w - away) * width) * below(eaves) * (1 - below(base))
-    slope = house_w * (y - top) / (eaves - top)
+    slope = house_w * np.minimum((y - top) / (eaves - top), 1)
     roof = _cover((slope - away) * width) * below(top) * (1 - below(eaves))
 
     # Brightest at the horizon.

@@ -50,6 +50,7 @@ class TimestepEmbedding(keras.layers.Layer):
         half = self.dim // 2
         exponents = np.arange(half) / (half - 1)
         frequencies = (self.max_period**-exponents).astype("float32")
+        frequencies = ops.convert_to_tensor(frequencies)
         angles = ops.expand_dims(ops.cast(timestep, "float32"), -1) * frequencies
         return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 

@@ -32,7 +32,6 @@ def main(arguments=None):
 
 def _report(options, divisions):
     """A process of its own for each grid, on every backend."""
-    keras.utils.clear_session()
     return profile(
         _network(options, divisions),
         batch_size=options.batch_size,

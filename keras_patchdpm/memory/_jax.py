@@ -20,6 +20,10 @@ def environment():
     return {}
 
 
+def prepare():
+    """Nothing must be done in a new process."""
+
+
 def needs_own_process():
     """Never: the figure comes from compiling alone."""
     return False
@@ -89,8 +93,8 @@ def _lower(fn, args):
     if not traced.jaxpr.eqns:
         raise ValueError(
             "Tracing `fn` found no operation, so there is nothing to measure. Write "
-            "it with `keras.ops` or `jax.numpy` on its arguments; what `fit` or "
-            "`predict` do inside it is not seen. Received: "
+            "it with `keras.ops` or `jax.numpy` on its arguments; the work of NumPy is "
+            "not seen. Received: "
             f"fn={getattr(fn, '__name__', fn)!r}."
         )
     return traced.lower()

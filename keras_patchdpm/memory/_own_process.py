@@ -15,6 +15,7 @@ import tempfile
 
 import keras
 
+from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 
 REQUEST, RESULT = "request.json", "result.json"
@@ -99,6 +100,7 @@ def main(folder):
     """Measures what the request in `folder` asks for; writes the report there."""
     from keras_patchdpm.memory.profile import profile
 
+    backend_module().prepare()
     request = json.loads(pathlib.Path(folder, REQUEST).read_text())
     for module in request.pop("modules"):
         importlib.import_module(module)

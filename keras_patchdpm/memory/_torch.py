@@ -17,6 +17,10 @@ def environment():
     return {}
 
 
+def prepare():
+    """Nothing must be done in a new process."""
+
+
 def needs_own_process():
     """Never: both means count what the work itself allocates."""
     return False

@@ -1,26 +1,29 @@
 """The averaged weights that a Keras optimizer keeps (`use_ema=True`)."""
 
 import contextlib
+import warnings
 
+import numpy as np
 from keras import ops
 
 
 def averages(optimizer):
-    """Pairs each trainable variable of a built optimizer with its average.
+    """Pairs each trainable variable of a trained optimizer with its average.
 
-    The one place that uses a private name of Keras: it has no public one for them.
+    The one place that uses private names of Keras: it has no public ones for them.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    given = type(optimizer).__name__
+    optimizer = _inner(optimizer)
     if not getattr(optimizer, "use_ema", False):
         raise ValueError(
             "There are no averaged weights. Compile the model with an optimizer that "
             "keeps them, such as `keras.optimizers.Adam(1e-4, use_ema=True)`, and "
-            "train it. "
-            f"Received: optimizer={type(optimizer).__name__}, use_ema=False."
+            f"train it. Received: optimizer={given}, use_ema=False."
         )
-    if not optimizer.built:
+    if not optimizer.built or not int(optimizer.iterations):
         raise ValueError(
-            "The optimizer has no averaged weights yet. Train the model first."
+            "The optimizer has no averaged weights yet: it has made no step. Train "
+            "the model first."
         )
     moving = optimizer._model_variables_moving_average
     return list(zip(optimizer._trainable_variables, moving, strict=True))
@@ -30,7 +33,7 @@ def averages(optimizer):
 def averaged(optimizer):
     """Puts the averages in place of the weights; puts the exact weights back after."""
     pairs = averages(optimizer)
-    kept = [ops.convert_to_numpy(variable) for variable, _ in pairs]
+    kept = [np.array(ops.convert_to_numpy(variable)) for variable, _ in pairs]
     for variable, average in pairs:
         variable.assign(average)
     try:
@@ -38,3 +41,27 @@ def averaged(optimizer):
     finally:
         for (variable, _), value in zip(pairs, kept, strict=True):
             variable.assign(value)
+
+
+def warn_of_accumulation(optimizer):
+    """Says that the average moves more often than the weights, if it does.
+
+    Keras moves it after every batch, also after those that only add to the gradients.
+    """
+    optimizer = _inner(optimizer)
+    steps = getattr(optimizer, "gradient_accumulation_steps", None)
+    if steps and optimizer.use_ema:
+        momentum = optimizer.ema_momentum
+        warnings.warn(
+            f"Keras moves the averaged weights {steps} times per update with "
+            f"`gradient_accumulation_steps={steps}`, so that an `ema_momentum` of m "
+            f"acts as m**{steps} ({momentum:.6g} as {momentum**steps:.6g}). For an "
+            f"average as slow as that of the large batch, {momentum:.6g} per update, "
+            f"use `ema_momentum={momentum ** (1 / steps):.6g}`.",
+            stacklevel=3,
+        )
+
+
+def _inner(optimizer):
+    """The optimizer inside a `LossScaleOptimizer`, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

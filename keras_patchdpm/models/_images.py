@@ -1,4 +1,4 @@
-"""What goes into a model: images, and a network that fits its patching."""
+"""What goes into training: images, looked at before they are used."""
 
 import warnings
 
@@ -6,48 +6,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_patchdpm import _checks
-
 _CHUNK = 256  # Images looked at together.
-
-
-def check_seed(name, seed):
-    """Refuses seeds that a backend cannot hold."""
-    _checks.integer(name, seed, 0, 2**31 - 1)
-
-
-def patch_shape(network):
-    """`(h, w, C)` of the network's input `noisy`."""
-    inputs = network.input
-    if not isinstance(inputs, dict) or not {"noisy", "level"} <= set(inputs):
-        found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
-        raise ValueError(
-            "`network` must be a functional model over a dict of inputs that holds "
-            f"at least 'noisy' and 'level'. Received: inputs {found}."
-        )
-    return tuple(inputs["noisy"].shape[1:])
-
-
-def check_network(network, specs):
-    """Refuses a network whose inputs are not what the patching gives."""
-    given = {**specs, "level": ((), None)}
-    asked = {name: tuple(tensor.shape[1:]) for name, tensor in network.input.items()}
-    wanted = {name: tuple(shape) for name, (shape, _) in given.items()}
-    if asked != wanted:
-        raise ValueError(
-            "The network's inputs are not what the patching gives. Build the network "
-            f"with the same `patching`. The network takes {asked}, the patching "
-            f"gives {wanted}."
-        )
-    if tuple(network.output_shape[1:]) != wanted["noisy"]:
-        raise ValueError(
-            "The network must return what it was given in shape. It takes patches of "
-            f"{wanted['noisy']} and returns {tuple(network.output_shape[1:])}."
-        )
 
 
 def to_range(images, image_shape):
     """Images as floats in [-1, 1]; ints are taken as [0, 255]."""
+    if isinstance(images, dict | list | tuple):
+        raise ValueError(
+            "The model trains on one batch of images, from which it makes the inputs "
+            f"of the network itself. Received: a {type(images).__name__} of "
+            f"{len(images)}."
+        )
     images = ops.convert_to_tensor(images)
     check_shape(images.shape, image_shape)
     whole = "int" in keras.backend.standardize_dtype(images.dtype)
@@ -59,10 +28,28 @@ def check_shape(shape, image_shape):
     """Refuses batches of images of another rank, size or channels than the model's."""
     if len(shape) != 4 or tuple(shape[1:]) != tuple(image_shape):
         raise ValueError(
-            f"The model takes images of the shape (batch, *{tuple(image_shape)}). "
-            "Resize or crop them, or build a model of their size. "
+            f"The model takes images of the shape (batch, {str(tuple(image_shape))[1:]}"
+            ". Resize or crop them, or build a model of their size. "
             f"Received: images of the shape {tuple(shape)}."
         )
+
+
+def labels(images, given, sample_weight):
+    """The labels given, or some: without any, Keras leaves out the sample weights."""
+    if given is None and sample_weight is not None:
+        return np.zeros(len(images), "int32")
+    return given
+
+
+def per_image(sample_weight):
+    """Sample weights as floats of shape `(B,)`."""
+    shape = tuple(sample_weight.shape)
+    if len(shape) != 1 and shape[1:] != (1,):
+        raise ValueError(
+            "`sample_weight` must hold one number per image. "
+            f"Received: a shape of {shape}."
+        )
+    return ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
 
 
 def check(data, image_shape):
@@ -75,19 +62,16 @@ def check(data, image_shape):
     if images is None:
         return
     check_shape(images.shape, image_shape)
-    if not np.issubdtype(images.dtype, np.floating):
+    if images.dtype == np.uint8 or not len(images):
         return
-    low, high = np.inf, -np.inf
-    for start in range(0, len(images), _CHUNK):
-        chunk = images[start : start + _CHUNK]
-        bad = np.isnan(chunk).any(axis=(1, 2, 3))
-        if bad.any():
+    low, high = _range(images)
+    if np.issubdtype(images.dtype, np.integer):
+        if low < 0 or high > 255:
             raise ValueError(
-                f"`images` holds NaN, first in image {start + int(bad.argmax())}. "
-                "Remove or mend it."
+                "Images of ints must lie in [0, 255]. "
+                f"Received: {images.dtype} from {low} to {high}."
             )
-        low, high = min(low, chunk.min()), max(high, chunk.max())
-    if low >= 0 or low < -1.5 or high > 1.5:
+    elif low >= 0 or low < -1.5 or high > 1.5:
         warnings.warn(
             "Float images are taken to lie in [-1, 1], but these lie in "
             f"[{low:.3g}, {high:.3g}]. Pass uint8 images, or scale them: "
@@ -103,9 +87,29 @@ def first_images(data):
     elif hasattr(data, "take") and hasattr(data, "element_spec"):  # tf.data
         data = next(iter(data.take(1)), None)
     elif hasattr(data, "dataset") and hasattr(data, "collate_fn"):  # torch
-        data = data.collate_fn([data.dataset[0]])
+        try:
+            data = data.collate_fn([data.dataset[0]])
+        except (NotImplementedError, TypeError):  # Made to be run through only.
+            return None
     elif not hasattr(data, "shape"):
         return None
-    if isinstance(data, list | tuple):
+    while isinstance(data, list | tuple) and data:
         data = data[0]
-    return None if data is None else np.asarray(ops.convert_to_numpy(data))
+    if isinstance(data, np.ndarray):
+        return data  # As it is: a copy may not fit into memory.
+    return np.asarray(ops.convert_to_numpy(data)) if hasattr(data, "shape") else None
+
+
+def _range(images):
+    """The least and the greatest value, which must be numbers."""
+    low, high = np.inf, -np.inf
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK]
+        bad = ~np.isfinite(chunk).all(axis=(1, 2, 3))
+        if bad.any():
+            raise ValueError(
+                "`images` holds NaN or infinity, first in image "
+                f"{start + int(bad.argmax())}. Remove or mend it."
+            )
+        low, high = min(low, chunk.min()), max(high, chunk.max())
+    return low, high

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_patchdpm._registration import serializable
-from keras_patchdpm.models import _ema, _images, _seed_state, presets
-from keras_patchdpm.models._train_step import TrainStep
+from keras_patchdpm.models import _ema, _images, _parts, _seed_state, presets
+from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 
 
 @serializable
@@ -26,7 +26,8 @@ class PatchDPM(TrainStep):
         **kwargs: Passed to `keras.Model` (`name`, `dtype`).
 
     Raises:
-        ValueError: If the network's inputs are not what the patching gives.
+        ValueError: If the network's inputs are not what the patching gives, or a seed
+            is out of range.
 
     Example:
 
@@ -40,19 +41,20 @@ class PatchDPM(TrainStep):
     """
 
     def __init__(self, network, schedule, patching, seed=0, test_seed=1234, **kwargs):
+        _parts.check_choices(schedule, patching)
+        image_shape = patching.image_shape(_parts.patch_shape(network))
+        _parts.check_network(network, patching.input_specs(image_shape))
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
         super().__init__(**kwargs)
         self.network = network
         self.schedule = schedule
         self.patching = patching
-        self.seed, self.test_seed = seed, test_seed
-        _images.check_seed("seed", seed)
-        _images.check_seed("test_seed", test_seed)
-        self.image_shape = patching.image_shape(_images.patch_shape(network))
-        _images.check_network(network, patching.input_specs(self.image_shape))
-        self.train_draws = keras.random.SeedGenerator(seed)
-        self.test_draws = keras.random.SeedGenerator(test_seed)
+        self.image_shape = image_shape
+        self.seed = _parts.check_seed("seed", seed)
+        self.test_seed = _parts.check_seed("test_seed", test_seed)
+        self.train_draws = SeedGenerator(self.seed)
+        self.test_draws = SeedGenerator(self.test_seed)
         self._level_loss = schedule.make_loss()
         self.built = True  # All variables are there: the network is functional.
 
@@ -110,7 +112,7 @@ class PatchDPM(TrainStep):
         images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, target, weight = self.prepare(images, seed)
         if sample_weight is not None:
-            given = self._per_patch(ops.cast(sample_weight, "float32"))
+            given = self._per_patch(_images.per_image(sample_weight))
             weight = given if weight is None else weight * given
         if weight is not None:
             weight = ops.reshape(weight, (-1, 1, 1))
@@ -124,18 +126,32 @@ class PatchDPM(TrainStep):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         # A `Loss` object: under `tf.distribute` it divides by the replicas.
         loss = self._level_loss(y, y_pred, sample_weight)
-        for extra in self.losses:
-            loss = loss + ops.sum(ops.cast(extra, loss.dtype))
+        if self.losses:  # Without a loss of its own, Keras gives the layers'.
+            loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
         return loss
 
-    def compile(self, *args, **kwargs):
-        super().compile(*args, **kwargs)
-        # Keras would build the metrics from a batch of images: build them from what
-        # they will compare, a target and a prediction.
-        if self._compile_metrics is not None:
-            example = ops.zeros((1, *self.network.output_shape[1:]))
-            self.compute_metrics(None, example, example)
-            self.reset_metrics()
+    def compile(self, *args, jit_compile="auto", **kwargs):
+        """`keras.Model.compile`; without a `loss`, the schedule's is used.
+
+        Args:
+            *args, jit_compile, **kwargs: As in `keras.Model.compile`.
+        """
+        super().compile(*args, jit_compile=jit_compile, **kwargs)
+        self._asked_jit_compile = jit_compile
+        # Keras would build loss and metrics from a batch of images: build them from
+        # what they will compare, a target and a prediction.
+        example = ops.zeros((1, *self.network.output_shape[1:]))
+        for metric in self.metrics:
+            if not getattr(metric, "built", True):
+                metric.build(example, example)
+        if self.loss is not None:
+            self.compute_loss(None, example, example)
+        _ema.warn_of_accumulation(self.optimizer)
+
+    def get_compile_config(self):
+        """How the model was compiled; `"auto"` is left to the backend that loads it."""
+        config = super().get_compile_config()
+        return {**config, "jit_compile": self._asked_jit_compile} if config else config
 
     def compile_from_config(self, config):
         """Compiles as the saved model was (Keras asks for this beside `compile`)."""
@@ -143,14 +159,18 @@ class PatchDPM(TrainStep):
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x=None, y=None, sample_weight=None, **kwargs):
         """`keras.Model.fit` on images, which are looked at first.
+
+        With `use_ema=True`, Keras leaves the averaged weights in the model at the end.
 
         Args:
             x: Images, uint8 in [0, 255] or float in [-1, 1]: an array `(B, H, W, C)`,
                 a `tf.data.Dataset`, a `keras.utils.PyDataset` or a torch `DataLoader`
                 of batches.
-            *args, **kwargs: As in `keras.Model.fit`.
+            y: Labels, which are not used.
+            sample_weight: Array `(B,)`, the weight of each image in the loss.
+            **kwargs: As in `keras.Model.fit`.
 
         Returns:
             `keras.callbacks.History`.
@@ -159,12 +179,26 @@ class PatchDPM(TrainStep):
             ValueError: If the images have another shape than the model's, or NaN.
         """
         _images.check(x, self.image_shape)
-        return super().fit(x, *args, **kwargs)
+        y = _images.labels(x, y, sample_weight)
+        if kwargs.get("validation_data") is not None:
+            held = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+            _images.check(held[0], self.image_shape)
+            if held[2] is not None:
+                held = (held[0], _images.labels(*held), held[2])
+                kwargs["validation_data"] = held
+        if isinstance(x, keras.utils.PyDataset):
+            # Its own order, as Keras says, and not one that no seed decides.
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, y, sample_weight=sample_weight, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x=None, y=None, sample_weight=None, **kwargs):
         """`keras.Model.evaluate`, with the same draws every time."""
+        if hasattr(x, "shape"):
+            _images.check(x, self.image_shape)
+        self.attach_state()
         _seed_state.reset(self.test_draws, self.test_seed)
-        return super().evaluate(x, *args, **kwargs)
+        y = _images.labels(x, y, sample_weight)
+        return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def ema_weights(self):
         """Context in which the model has the averaged weights of its optimizer.
@@ -175,14 +209,15 @@ class PatchDPM(TrainStep):
             A context manager.
 
         Raises:
-            ValueError: If the optimizer keeps no average, or has not been built.
+            ValueError: If the optimizer keeps no average, or has made no step.
 
         Example:
 
         >>> with model.ema_weights():
         ...     images = PatchSampler(model)(num_images=4)
         """
-        return _ema.averaged(self.optimizer)
+        self.attach_state()
+        return _ema.averaged(getattr(self, "optimizer", None))
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

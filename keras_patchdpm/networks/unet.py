@@ -37,7 +37,7 @@ def unet(
         image_size: Positive int or pair `(height, width)`: pixels of the WHOLE image.
         patching: What the network sees of it, `GridPatching` or `WholeImage`.
         channels: Positive int. Channels of the image.
-        width: Positive int. Channels of the first level.
+        width: Even int of at least 4. Channels of the first level.
         multipliers: Ints, one per level: the level's channels over `width`. Each
             level but the first halves the feature map.
         blocks_per_level: Positive int. Residual blocks of a level, on each side.
@@ -53,8 +53,9 @@ def unet(
         `(B,)` int and what the patching adds, to the prediction `(B, h, w, C)`.
 
     Raises:
+        TypeError: If an argument that counts something is not an int.
         ValueError: If the image does not divide into the patches, or the patch not
-            into the levels.
+            into the levels, or a number is out of range.
 
     Example:
 
@@ -63,6 +64,15 @@ def unet(
     Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; modulation: Dhariwal &
     Nichol 2021 (arXiv:2105.05233), section 3.
     """
+    for key, value in (
+        ("channels", channels),
+        ("blocks_per_level", blocks_per_level),
+        ("stem", stem),
+        *(("multipliers", multiplier) for multiplier in multipliers),
+    ):
+        _checks.positive_int(key, value)
+    _check_width(width)
+    _checks.real("dropout", dropout, 0, 0.999)
     patching = WholeImage() if patching is None else patching
     image_shape = (*_checks.pair("image_size", image_size), channels)
     specs = patching.input_specs(image_shape)
@@ -135,6 +145,12 @@ def _embedding(inputs, num_patches, width):
         )
         x = layers.Concatenate(name="level_and_position")([x, place])
     return layers.Dense(4 * width, activation="silu", name="embedding")(x)
+
+
+def _check_width(width):
+    """The noise level is told in as many numbers, half of them sines."""
+    if _checks.integer("width", width, minimum=4) % 2:
+        raise ValueError(f"`width` must be even. Received: width={width}.")
 
 
 def _check_patch(patch_shape, factor):

@@ -108,6 +108,8 @@ class PatchSampler:
             )
         # As even as can be, so that few sizes of call are compiled.
         batches = np.array_split(np.arange(num_images), -(-num_images // batch_size))
+        # The first batch is the largest.
+        denoise = functools.partial(self.denoise, batch_size=len(batches[0]))
         report = self._progress(verbose, len(batches))
         images = np.empty(shape, dtype)
         for batch in batches:
@@ -121,35 +123,46 @@ class PatchSampler:
                 if callback is not None:
                     callback(step, clean)
 
-            result = sample(
-                self.denoise, start, self.levels, self._step, draw, after_step
-            )
+            fresh = draw if self.rule == "ddpm" or self.eta else None
+            result = sample(denoise, start, self.levels, self._step, fresh, after_step)
             images[batch] = _to_dtype(result, dtype)
         return images
 
-    def denoise(self, noisy, level):
+    def denoise(self, noisy, level, batch_size=None):
         """The clean estimate of noisy images, made patch by patch.
 
         Args:
             noisy: Float32 array of shape `(B, H, W, C)`.
             level: `Level` at which they are.
+            batch_size: Int of at least B, or `None` for B. The network is asked for as
+                many patches as that many images have, so that it is compiled once for
+                all batches up to that size.
 
         Returns:
             Float32 array of shape `(B, H, W, C)`.
         """
-        patching, network = self.model.patching, self.model.network
+        patching = self.model.patching
         shared = patching.prepare(noisy)
         prediction = np.empty_like(noisy)
-        for indices in self._groups():
+        groups = self._groups()
+        size = (batch_size or len(noisy)) * len(groups[0])
+        for indices in groups:
             inputs = patching.inputs_at(noisy, shared, indices)
             inputs["level"] = np.full(len(inputs["noisy"]), level.condition, "int32")
-            patches = network.predict_on_batch(inputs)
-            patching.place(patches, indices, prediction)
+            patching.place(self._predict(inputs, size), indices, prediction)
         clean = self.model.schedule.clean(prediction, noisy, level)
         return np.clip(clean, -1, 1) if self.clip else clean
 
+    def _predict(self, inputs, size):
+        """One call of the network, filled up to `size` patches with the last one."""
+        count = len(inputs["noisy"])
+        if count < size:
+            rows = np.minimum(np.arange(size), count - 1)
+            inputs = {name: values[rows] for name, values in inputs.items()}
+        return self.model.network.predict_on_batch(inputs)[:count]
+
     def _groups(self):
-        """The patches in calls, as even as can be."""
+        """The patches in calls, as even as can be, the larger ones first."""
         calls = math.ceil(self.num_patches / self.patches_per_call)
         return [group.tolist() for group in np.array_split(self.order, calls)]
 
@@ -161,13 +174,15 @@ class PatchSampler:
         return result.astype("float32")
 
     def _check_order(self, order):
-        order = range(self.num_patches) if order is None else order
-        if sorted(order) != list(range(self.num_patches)):
+        if order is None:
+            return np.arange(self.num_patches)
+        found = np.asarray(order)
+        if not np.array_equal(np.sort(found, axis=None), np.arange(self.num_patches)):
             raise ValueError(
                 f"`order` must name each patch from 0 to {self.num_patches - 1} once. "
-                f"Received: order={list(order)}."
+                f"Received: order={order}."
             )
-        return np.asarray(order)
+        return found.astype(int)
 
     def _progress(self, verbose, num_batches):
         """A function to call after each step."""

@@ -111,6 +111,9 @@ class DDPMSchedule:
         Returns:
             `(alpha, sigma)`, two float32 tensors of the shape of `timestep`.
 
+        Raises:
+            ValueError: If a timestep is out of range, in anything but a tensor.
+
         Source: Nichol & Dhariwal 2021 (arXiv:2102.09672), section 3.2. Their
         `alpha_bar` is our `alpha**2`.
         """
@@ -122,8 +125,8 @@ class DDPMSchedule:
         """The noisy images and what the network should say of them.
 
         Args:
-            clean, noise: Float tensors of shape `(B, H, W, C)`.
-            timestep: Int tensor of shape `(B,)`.
+            clean, noise: Float tensors or arrays of shape `(B, H, W, C)`.
+            timestep: Int tensor or array of shape `(B,)`.
 
         Returns:
             `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
@@ -131,6 +134,7 @@ class DDPMSchedule:
         alpha, sigma = (
             ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(timestep)
         )
+        clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
         noisy = alpha * clean + sigma * noise
         target = predictions.target(self.prediction, clean, noise, alpha, sigma)
         return noisy, target
@@ -218,6 +222,9 @@ class DDPMSchedule:
     def from_config(cls, config):
         return cls(**config)
 
-    @staticmethod
-    def _look_up(table, timestep):
+    def _look_up(self, table, timestep):
+        # What lies in a tensor cannot be seen while a graph is built.
+        if isinstance(timestep, int | list | np.integer | np.ndarray):
+            for value in np.unique(timestep):
+                _checks.integer("timestep", value, 0, self.num_timesteps - 1)
         return ops.take(ops.convert_to_tensor(table.astype("float32")), timestep)

@@ -15,10 +15,10 @@ def test_contract(rng):
 
 
 def test_every_pixel_looks_at_every_pixel_of_its_image(rng):
-    features = 2 * rng.normal(size=(2, 3, 5, 6)).astype("float32")
+    features = rng.normal(size=(2, 3, 5, 6)).astype("float32")
     layer = SelfAttention2D(num_heads=2, head_size=4)
     layer.build(features.shape)
-    randomise(layer, rng, scale=1.0)
+    randomise(layer, rng, scale=0.7)
     qkv_kernel, out_kernel, out_bias = layer.get_weights()
 
     expected = np.zeros_like(features)
@@ -34,20 +34,7 @@ def test_every_pixel_looks_at_every_pixel_of_its_image(rng):
         expected[image] = out.reshape(3, 5, 6)
 
     outputs = ops.convert_to_numpy(layer(features))
-    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_the_softmax_is_taken_in_float32(rng):
-    """In 16 bits a mean over thousands of equal pixels would not add up to one."""
-    layer = SelfAttention2D(num_heads=1, head_size=2, dtype="mixed_bfloat16")
-    features = np.ones((1, 40, 40, 2), "float32")
-    layer.build(features.shape)
-    randomise(layer, rng)
-    single = SelfAttention2D(num_heads=1, head_size=2)
-    single.build(features.shape)
-    single.set_weights(layer.get_weights())
-    mixed = ops.convert_to_numpy(ops.cast(layer(features), "float32"))
-    np.testing.assert_allclose(mixed, ops.convert_to_numpy(single(features)), rtol=0.02)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

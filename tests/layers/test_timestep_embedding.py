@@ -12,9 +12,7 @@ from keras_patchdpm.layers import TimestepEmbedding
 def test_contract(rng):
     make = functools.partial(TimestepEmbedding, dim=16, max_period=500.0)
     timestep = np.array([0, 7, 999], "int32")
-    check_layer(
-        make, timestep, output_shape=(3, 16), rng=rng, output_dtype="float32"
-    )
+    check_layer(make, timestep, output_shape=(3, 16), rng=rng, output_dtype="float32")
 
 
 def test_sines_then_cosines_of_geometric_frequencies():

@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_patchdpm import memory
 from keras_patchdpm.layers import PositionOneHotEmbedding
+from keras_patchdpm.memory.peak import backend_module
 
 SIDE = 2048  # A float32 matrix of that side has 16 MiB.
 
@@ -51,6 +52,7 @@ def _two(x):
 def figures():
     """Dict of all figures, plain data."""
     light = [name for name in sys.modules if name.startswith("keras_patchdpm.memory._")]
+    backend_module().prepare()
     strip = ops.convert_to_tensor(np.ones((SIDE, 16), "float32"))
     matrix = ops.convert_to_tensor(np.ones((SIDE, SIDE), "float32"))
     piece = ops.convert_to_tensor(np.ones((48, 1024), "float32"))

@@ -1,6 +1,7 @@
 """What is special to the backend at hand."""
 
 import keras
+import numpy as np
 import pytest
 from fresh_python import run_python
 from keras import ops
@@ -42,6 +43,7 @@ if keras.backend.backend() == "tensorflow":
 
 
 if keras.backend.backend() == "jax":
+    import jax
 
     def test_a_plan_is_the_same_every_time():
         x = ops.ones((64, 64))
@@ -50,14 +52,13 @@ if keras.backend.backend() == "jax":
         assert reports[0].exact and reports[0].bytes >= 64 * 64 * 4
 
     def test_work_that_jax_cannot_trace_is_explained():
-        with pytest.raises(Exception, match="") as caught:
+        with pytest.raises(jax.errors.TracerArrayConversionError) as caught:
             memory.peak(lambda x: ops.convert_to_numpy(x), ops.ones(3))
         assert "without `fit` or `predict`" in "".join(caught.value.__notes__)
 
     def test_work_that_jax_does_not_see_is_refused():
-        network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-        with pytest.raises(ValueError, match="found no operation"):
-            memory.peak(lambda: network.predict_on_batch(ops.ones((1, 3))))
+        with pytest.raises(ValueError, match="no operation.*NumPy.*fn='<lambda>'"):
+            memory.peak(lambda: np.ones(3))
 
 
 if keras.backend.backend() == "torch":

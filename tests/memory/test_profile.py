@@ -1,5 +1,7 @@
 """What `profile` and `peak` accept, refuse and hand over."""
 
+import json
+import subprocess
 import types
 
 import keras
@@ -126,12 +128,20 @@ def test_work_must_be_callable():
         memory.peak(1.0)
 
 
-def test_a_process_that_fails_says_why():
+def test_a_process_that_fails_says_why(monkeypatch):
+    done = subprocess.CompletedProcess([], 1, "", "first\nValueError: the cause\n")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
+    with pytest.raises(RuntimeError, match="`isolated=False`.*ValueError: the cause"):
+        memory.profile(model(), isolated=True)
+
+
+def test_code_in_a_network_is_not_run_there(tmp_path):
     inputs = small_network(1, image_size=8).input
     outputs = layers.Lambda(lambda x: x)(inputs["noisy"])
-    network = keras.Model(inputs, outputs)
-    with pytest.raises(RuntimeError, match="It said: .*[Ll]ambda"):
-        memory.profile(network, isolated=True)
+    request = {"network": keras.Model(inputs, outputs).to_json(), "modules": []}
+    (tmp_path / _own_process.REQUEST).write_text(json.dumps(request))
+    with pytest.raises(ValueError, match="[Ll]ambda.*safe_mode|unsafe"):
+        _own_process.main(tmp_path)
 
 
 def test_own_classes_are_imported_there():

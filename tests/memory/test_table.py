@@ -1,6 +1,7 @@
 """The table of profiles, the command that prints it, reports as data."""
 
 import dataclasses
+import inspect
 import json
 
 import keras
@@ -107,33 +108,36 @@ def test_reports_can_be_read():
     assert "40.0 MiB" in str(MEASURED)
 
 
-def test_the_command(monkeypatch, capsys):
-    sizes = []
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ("unet", {"image_size": 64, "patching": (2, 2), "width": 16}),
+        ("arakawa_unet", {"image_size": 64, "divisions": 2, "dim": 16}),
+    ],
+)
+def test_the_command(network, expected, monkeypatch, capsys):
+    build = getattr(command.networks, network)
+    built = []
+
+    def stub(*args, **kwargs):
+        built.append(inspect.signature(build).bind(*args, **kwargs).arguments)
 
     def profile(network, divisions, batch_size, patches_per_call, isolated):
         assert isolated and batch_size == 2 and patches_per_call == 1
-        sizes.append(network.input["noisy"].shape[1:3])
         return report((divisions, divisions), 40 / divisions**2)
 
+    monkeypatch.setattr(command.networks, network, stub)
     monkeypatch.setattr(command, "profile", profile)
-    arguments = "--network unet --dim 16 --image-size 64 --batch-size 2"
+    arguments = f"--network {network} --dim 16 --image-size 64 --batch-size 2"
     command.main([*arguments.split(), "--divisions", "1", "2"])
     printed = capsys.readouterr().out
-    assert sizes == [(64, 64), (32, 32)]
+    if "patching" in built[-1]:
+        built[-1]["patching"] = built[-1]["patching"].grid.divisions
+    assert built[-1] == expected
     assert [row[4] for row in cells(printed)[2:]] == ["1.000", "0.250"]
     last = printed.splitlines()[-1]
     assert f"KERAS_BACKEND={keras.backend.backend()} " in last
     assert f"python -m keras_patchdpm.memory {arguments} --divisions 1 2" in last
-
-
-def test_the_command_measures_the_authors_network(monkeypatch):
-    seen = []
-    monkeypatch.setattr(command, "profile", lambda network, **_: seen.append(network))
-    monkeypatch.setattr(command, "table", lambda reports: "")
-    command.main("--dim 8 --image-size 32 --divisions 2".split())
-    (network,) = seen
-    assert network.name == "arakawa_unet"
-    assert network.input["noisy"].shape == (None, 16, 16, 3)
 
 
 def test_the_command_refuses_a_grid_that_does_not_divide(capsys):

@@ -118,6 +118,19 @@ def test_refuses_a_missing_a_surplus_and_a_changed_tensor(network, tensors):
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"own.weight": np.zeros(3)}, "Surplus: own.weight."),
+        ({"_embedding._mapping.0.bias": None}, "Missing: _embedding._mapping.0.bias."),
+        ({"_embedding._mapping.0.bias": np.zeros((64, 1))}, "is (64, 1), not (64,)"),
+    ],
+)
+def test_refuses_one_change(network, tensors, changes, message):
+    source = {k: v for k, v in {**tensors, **changes}.items() if v is not None}
+    refuses(network, source, message)
+
+
 def test_refuses_half_a_scale_and_shift(network, tensors):
     name = "_patched_decoder.mid_block1.mlp.1.bias"
     source = {**tensors, name: tensors[name][:128]}

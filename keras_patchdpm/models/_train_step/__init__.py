@@ -3,8 +3,13 @@
 import keras
 
 if keras.backend.backend() == "jax":
-    from keras_patchdpm.models._train_step.jax_step import TrainStep
+    from keras_patchdpm.models._train_step.jax_step import SeedGenerator, TrainStep
+elif keras.backend.backend() == "tensorflow":
+    from keras_patchdpm.models._train_step.tensorflow_step import (
+        SeedGenerator,
+        TrainStep,
+    )
 else:
-    from keras_patchdpm.models._train_step.stateful_step import TrainStep
+    from keras_patchdpm.models._train_step.torch_step import SeedGenerator, TrainStep
 
-__all__ = ["TrainStep"]
+__all__ = ["SeedGenerator", "TrainStep"]

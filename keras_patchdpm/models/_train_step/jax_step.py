@@ -1,6 +1,9 @@
 """JAX: the step is a pure function, so the seeds' states go in and come out."""
 
 import keras
+from keras.random import SeedGenerator
+
+__all__ = ["SeedGenerator", "TrainStep"]
 
 
 class TrainStep(keras.Model):
@@ -15,6 +18,10 @@ class TrainStep(keras.Model):
         trainable, non_trainable, *rest = state
         data, non_trainable = self._draw(data, self.test_draws, non_trainable)
         return super().test_step((trainable, non_trainable, *rest), data)
+
+    def attach_state(self):
+        """Gives the variables their values, which `fit` holds during an epoch."""
+        self.jax_state_sync()
 
     def _draw(self, data, seed, values):
         """The rewritten batch, and the variables' values after the draws."""

@@ -1,6 +1,9 @@
-"""TensorFlow and PyTorch: variables change in place, Keras' step takes the batch."""
+"""PyTorch: variables change in place, Keras' own step takes the rewritten batch."""
 
 import keras
+from keras.random import SeedGenerator
+
+__all__ = ["SeedGenerator", "TrainStep"]
 
 
 class TrainStep(keras.Model):
@@ -11,3 +14,6 @@ class TrainStep(keras.Model):
 
     def test_step(self, data):
         return super().test_step(self.prepare_batch(data, self.test_draws))
+
+    def attach_state(self):
+        """Does nothing: the variables always have their values."""

@@ -1,0 +1,67 @@
+"""What a model is made of: a network, a schedule and a patching that fit."""
+
+from keras_patchdpm import _checks
+
+_SCHEDULE = ("draw", "corrupt", "weight", "make_loss")
+_PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image")
+
+
+def check_seed(name, seed):
+    """Refuses seeds that a backend cannot hold."""
+    return _checks.integer(name, seed, 0, 2**31 - 1)
+
+
+def check_choices(schedule, patching):
+    """Refuses what is no schedule, or no patching."""
+    for name, value, example, asked in (
+        ("schedule", schedule, "DDPMSchedule()", _SCHEDULE),
+        ("patching", patching, "GridPatching(2)", _PATCHING),
+    ):
+        missing = [method for method in asked if not hasattr(value, method)]
+        if isinstance(value, type) or missing:
+            raise ValueError(
+                f"`{name}` must be an object such as `{example}`"
+                + (f" (it lacks {', '.join(missing)})" if missing else "")
+                + f". Received: {name}={value!r}."
+            )
+
+
+def patch_shape(network):
+    """`(h, w, C)` of the network's input `noisy`."""
+    try:
+        inputs = network.input
+    except (AttributeError, ValueError):  # No model, or one without fixed inputs.
+        inputs = None
+    if not isinstance(inputs, dict) or not {"noisy", "level"} <= set(inputs):
+        found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        raise ValueError(
+            "`network` must be a functional model over a dict of inputs that holds "
+            "at least 'noisy' and 'level', such as `networks.unet(64, patching)`. "
+            f"Received: network={network!r} with the inputs {found}."
+        )
+    shape = tuple(inputs["noisy"].shape[1:])
+    if len(shape) != 3 or None in shape:
+        raise ValueError(
+            "The network's input 'noisy' must have a fixed shape (height, width, "
+            f"channels), without the batch axis. Received: {shape}."
+        )
+    return shape
+
+
+def check_network(network, specs):
+    """Refuses a network whose inputs are not what the patching gives."""
+    given = {**specs, "level": ((), None)}
+    asked = {name: tuple(tensor.shape[1:]) for name, tensor in network.input.items()}
+    wanted = {name: tuple(shape) for name, (shape, _) in given.items()}
+    if asked != wanted:
+        raise ValueError(
+            "The network's inputs are not what the patching gives. Build the network "
+            f"with the same `patching`. The network takes {asked}, the patching "
+            f"gives {wanted}."
+        )
+    output = getattr(network.output, "shape", None)
+    if output is None or tuple(output[1:]) != wanted["noisy"]:
+        raise ValueError(
+            "The network must return what it was given in shape. It takes patches of "
+            f"{wanted['noisy']} and returns {network.output_shape}."
+        )

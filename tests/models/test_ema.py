@@ -1,0 +1,109 @@
+"""`with model.ema_weights():` shows the averaged weights, and leaves no trace."""
+
+import keras
+import numpy as np
+import pytest
+from tiny_models import assert_same, state, tiny_images, tiny_model, train, values
+
+from keras_patchdpm.models import _ema
+
+
+def averaging(scaled=False, momentum=0.5):
+    optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=momentum)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+
+
+class Look(keras.callbacks.Callback):
+    """Uses the averaged weights in the middle of an epoch, as a sampler would."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.watched = model  # Keras' own `self.model` would attach JAX' state.
+        self.seen, self.weights, self.loss = [], [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch:
+            return
+        with self.watched.ema_weights():
+            self.seen.append(values(self.watched.network.weights))
+        self.weights.append(values(self.watched.network.weights))
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.watched.ema_weights():
+            self.loss.append(self.watched.evaluate(tiny_images(4), verbose=0))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_looking_does_not_disturb_training(scaled):
+    images, found = tiny_images(8), []
+    for look in (True, False):
+        model = tiny_model()
+        callbacks = [Look(model)] if look else []
+        train(model, images, averaging(scaled), epochs=2, callbacks=callbacks)
+        found.append(state(model))
+        if look:
+            seen, weights = callbacks[0].seen, callbacks[0].weights
+            assert callbacks[0].loss[0] != callbacks[0].loss[1]
+    assert_same(found[0], found[1])
+    assert_same(seen[0], weights[0])  # The average starts at the first weights.
+    assert all((a != b).any() for a, b in zip(seen[1], weights[1], strict=True))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_average_is_that_of_the_weights(scaled):
+    model, images, path = tiny_model(), tiny_images(12), []
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: (
+            model.attach_state(),
+            path.append(values(model.network.weights)),
+        )
+    )
+    model.compile(optimizer=averaging(scaled))
+    train(model, images, callbacks=[keep])
+    expected = path[0]
+    for weights in path[1:]:
+        expected = [(a + b) / 2 for a, b in zip(expected, weights, strict=True)]
+    # As if the training went on: at its end, Keras leaves the average in the model.
+    assert_same(values(model.network.weights), expected, 1e-6)
+    for weight, value in zip(model.network.weights, path[-1], strict=True):
+        weight.assign(value)
+    with model.ema_weights():
+        assert_same(values(model.network.weights), expected, 1e-6)
+    assert_same(values(model.network.weights), path[-1])
+
+
+def test_an_error_inside_leaves_the_weights():
+    model = tiny_model()
+    train(model, tiny_images(4), averaging())
+    model.network.weights[0].assign(np.zeros(model.network.weights[0].shape))
+    before = values(model.network.weights)
+    with pytest.raises(RuntimeError, match="within"), model.ema_weights():
+        raise RuntimeError("within")
+    assert_same(values(model.network.weights), before)
+
+
+def test_no_average():
+    model = tiny_model()
+    with pytest.raises(ValueError, match="Compile.*use_ema=True.*NoneType"):
+        model.ema_weights().__enter__()
+    model.compile(optimizer=keras.optimizers.Adam())
+    with pytest.raises(ValueError, match="Compile.*use_ema=True.*Adam, use_ema=False"):
+        model.ema_weights().__enter__()
+    model.compile(optimizer=averaging(scaled=True))
+    with pytest.raises(ValueError, match="no averaged weights yet"):
+        model.ema_weights().__enter__()
+    # Built, but never used: the averages are zeros.
+    model.optimizer.build(model.trainable_variables)
+    with pytest.raises(ValueError, match="Train the model first"):
+        model.ema_weights().__enter__()
+
+
+def test_keras_own_callback_evaluates_the_average():
+    model, held = tiny_model(), tiny_images(4, seed=5)
+    swap = keras.callbacks.SwapEMAWeights()
+    options = {"epochs": 1, "validation_data": (held,), "callbacks": [swap]}
+    history = train(model, tiny_images(8), averaging(momentum=0.9), **options)
+    # After `fit` the weights are the average.
+    found = model.evaluate(held, verbose=0)
+    np.testing.assert_allclose(history["val_loss"], [found], rtol=1e-5)
+    assert len(_ema.averages(model.optimizer)) == len(model.trainable_variables)

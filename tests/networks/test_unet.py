@@ -1,0 +1,168 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from layer_checks import randomise
+
+from keras_patchdpm import GridPatching, WholeImage
+from keras_patchdpm.networks import unet
+
+TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_level": 1}
+FLAT = {**TINY, "multipliers": (1,), "attention_levels": ()}
+GRID = GridPatching((2, 3))
+
+
+def inputs_of(network, rng, batch=3):
+    """Random inputs of every kind that a network asks for."""
+    values = {}
+    for name, tensor in network.input.items():
+        shape = (batch, *tensor.shape[1:])
+        values[name] = rng.normal(size=shape).astype("float32")
+    values["level"] = np.array([0, 500, 999], "int32")[:batch]
+    if "patch_index" in values:
+        values["patch_index"] = np.array([0, 2, 5], "int32")[:batch]
+    return values
+
+
+@pytest.fixture(scope="module")
+def network():
+    network = unet((8, 24), GRID, attention_levels=(1,), **TINY)
+    randomise(network, np.random.default_rng(1))
+    return network
+
+
+def test_starts_from_a_prediction_of_zero(rng):
+    network = unet(4, **FLAT)
+    assert not network.predict_on_batch(inputs_of(network, rng)).any()
+
+
+def test_asks_for_what_the_patching_gives():
+    for patching in (GRID, GridPatching(2, content=False), WholeImage()):
+        network = unet((8, 24), patching, **FLAT)
+        specs = patching.input_specs((8, 24, 3))
+        assert set(network.input) == {*specs, "level"}
+        for name, (shape, dtype) in {**specs, "level": ((), "int32")}.items():
+            assert network.input[name].shape == (None, *shape)
+            assert network.input[name].dtype == dtype
+            assert network.input[name].name == name
+        assert network.output_shape == network.input["noisy"].shape
+
+
+def test_without_patching_it_sees_the_whole_image():
+    network = unet((4, 6), channels=1, **FLAT)
+    assert network.input["noisy"].shape == (None, 4, 6, 1)
+    assert set(network.input) == {"noisy", "level"}
+
+
+@pytest.mark.parametrize("name", ["noisy", "level", "patch_index", "content"])
+def test_the_prediction_depends_on_every_input(network, rng, name):
+    values = inputs_of(network, rng)
+    before = network.predict_on_batch(values)
+    changed = {**values, name: values[name].copy()}
+    changed[name][1] = 1
+    after = network.predict_on_batch(changed)
+    assert np.abs(after - before)[1].max() > 1e-3
+    np.testing.assert_allclose(after[[0, 2]], before[[0, 2]], atol=1e-5)
+
+
+def test_attention_is_where_it_was_asked_for(network):
+    blocks = {layer.name for layer in network.layers if "attention" in layer.name}
+    sides = {name.split("_attention")[0] for name in blocks}
+    assert sides == {"down1", "up1"}
+
+
+@pytest.mark.parametrize(
+    ("image_size", "patching", "stem"),
+    [
+        ((4, 2), WholeImage(), 1),
+        ((12, 24), GridPatching((3, 2)), 2),
+        ((24, 36), GridPatching((2, 1), position=False), 3),
+    ],
+)
+def test_any_patch_that_the_levels_divide(image_size, patching, stem, rng):
+    network = unet(image_size, patching, stem=stem, attention_levels=(), **TINY)
+    randomise(network, rng)
+    values = inputs_of(network, rng)
+    outputs = network.predict_on_batch(values)
+    assert outputs.shape == values["noisy"].shape
+    assert np.isfinite(outputs).all() and np.ptp(outputs) > 0
+
+
+@pytest.mark.parametrize(
+    ("image_size", "stem", "factor"),
+    [((6, 8), 1, 2), ((8, 6), 1, 2), ((2, 2), 1, 2), ((12, 12), 2, 4)],
+)
+def test_refuses_patches_the_levels_do_not_divide(image_size, stem, factor):
+    h, w = (side // 2 for side in image_size)
+    message = f"Patches of {h}x{w} pixels are no multiple of {factor}"
+    with pytest.raises(ValueError, match=message):
+        unet(image_size, GridPatching(2), stem=stem, **TINY)
+
+
+def test_the_stem_makes_it_cheaper():
+    """A stem of 2 leaves a quarter of the pixels to the first level."""
+    maps = [
+        unet(16, stem=stem, **FLAT).get_layer("first").output.shape for stem in (1, 2)
+    ]
+    assert maps == [(None, 16, 16, 4), (None, 8, 8, 4)]
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_predicts_in_float32(network, rng, policy):
+    values = inputs_of(network, rng)
+    expected = network.predict_on_batch(values)
+    keras.config.set_dtype_policy(policy)
+    mixed = unet((8, 24), GRID, attention_levels=(1,), **TINY)
+    mixed.set_weights(network.get_weights())
+    assert mixed.output.dtype == "float32"
+    assert mixed.get_layer("down0_block0_conv1").compute_dtype == policy[6:]
+    assert {weight.dtype for weight in mixed.weights} == {"float32"}
+    outputs = mixed.predict_on_batch(values)
+    assert outputs.dtype == "float32"
+    atol = 0.05 * np.abs(expected).max()
+    np.testing.assert_allclose(outputs, expected, atol=atol)
+
+
+def test_a_file_gives_the_network_back(network, rng, tmp_path):
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    values = inputs_of(network, rng)
+    expected = network.predict_on_batch(values)
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(loaded.predict_on_batch(values), expected, atol=1e-6)
+
+
+def test_a_network_of_the_same_arguments_takes_the_weights(network, rng, tmp_path):
+    network.save_weights(tmp_path / "network.weights.h5")
+    other = unet((8, 24), GRID, attention_levels=(1,), **TINY)
+    other.load_weights(tmp_path / "network.weights.h5")
+    for mine, theirs in zip(other.weights, network.weights, strict=True):
+        assert mine.path == theirs.path
+        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (mine, theirs)))
+
+
+def test_dropout_is_there_if_asked_for():
+    network = unet(4, dropout=0.5, **FLAT)
+    assert network.get_layer("middle_dropout").rate == 0.5
+    dropouts = [layer for layer in network.layers if "dropout" in layer.name]
+    assert len(dropouts) == 3  # Of one block down, the middle, one block up.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"image_size": 0}, ValueError, "`image_size` must be at least 1"),
+        ({"image_size": 8.0}, TypeError, "`image_size` must be an int"),
+        ({"channels": 0}, ValueError, "`channels` must be at least 1"),
+        ({"width": 2}, ValueError, "`width` must be at least 4"),
+        ({"width": 5}, ValueError, "`width` must be even"),
+        ({"multipliers": (1, 0)}, ValueError, "`multipliers` must be at least 1"),
+        ({"blocks_per_level": 0}, ValueError, "`blocks_per_level` must be at least 1"),
+        ({"stem": 0}, ValueError, "`stem` must be at least 1"),
+        ({"dropout": 1.0}, ValueError, "`dropout` must lie in"),
+        ({"patching": GridPatching(3)}, ValueError, "8x8 pixels does not divide"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        unet(**{"image_size": 8, **arguments})

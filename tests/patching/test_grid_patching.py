@@ -1,0 +1,161 @@
+"""The patches: promise 3, what a network is given, and the sampler's side of it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_patchdpm import GridPatching, PatchGrid
+
+DIVISIONS = (2, 3)
+SHAPE = (5, 4, 9, 2)  # B, H, W, C: patches of 2x3 pixels.
+
+
+@pytest.fixture
+def images(rng):
+    """Noisy images and their target, none like another."""
+    return rng.normal(size=(2, *SHAPE)).astype("float32")
+
+
+def cut(patching, noisy, target, seed=3):
+    inputs, target = patching.cut(
+        ops.convert_to_tensor(noisy),
+        ops.convert_to_tensor(target),
+        keras.random.SeedGenerator(seed),
+    )
+    inputs = {name: ops.convert_to_numpy(value) for name, value in inputs.items()}
+    return inputs, ops.convert_to_numpy(target)
+
+
+def check_cut(patching, inputs, target_patches, noisy, target):
+    """Promise 3: place, patch, content and target belong to one noisy image."""
+    grid, count = patching.grid, patching.patches_per_image
+    assert len(target_patches) == len(noisy) * count
+    pooled = ops.convert_to_numpy(grid.content(noisy))
+    for row, patch in enumerate(inputs["noisy"]):
+        image, index = row // count, int(inputs["patch_index"][row])
+        rows, cols = grid.cell(index, noisy.shape[1:3])
+        np.testing.assert_array_equal(patch, noisy[image, rows, cols])
+        np.testing.assert_array_equal(target_patches[row], target[image, rows, cols])
+        np.testing.assert_allclose(inputs["content"][row], pooled[image], atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_patch_place_content_and_target_are_of_one_image(images, count):
+    patching = GridPatching(DIVISIONS, patches_per_image=count)
+    inputs, target = cut(patching, *images)
+    check_cut(patching, inputs, target, *images)
+    index = inputs["patch_index"].reshape(-1, count)
+    assert index.dtype == np.int32
+    assert all(len(set(row)) == count for row in index.tolist()), "a patch twice"
+
+
+def test_all_patches_of_an_image_are_the_image(images):
+    patching = GridPatching(DIVISIONS, patches_per_image=6)
+    inputs, target = cut(patching, *images)
+    order = np.argsort(inputs["patch_index"].reshape(-1, 6), axis=1)
+    for found, whole in ((inputs["noisy"], images[0]), (target, images[1])):
+        patches = found.reshape(SHAPE[0], 6, 2, 3, 2)
+        patches = np.take_along_axis(patches, order[:, :, None, None, None], axis=1)
+        merged = ops.convert_to_numpy(patching.grid.merge(patches))
+        np.testing.assert_array_equal(merged, whole)
+
+
+def test_draws_each_patch_as_often_and_from_the_seed():
+    noisy = np.zeros((6000, 2, 3, 1), "float32")
+    patching = GridPatching(DIVISIONS, patches_per_image=2)
+    first, again, other = (
+        cut(patching, noisy, noisy, seed)[0]["patch_index"] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    np.testing.assert_allclose(np.bincount(first, minlength=6), 2000, rtol=0.1)
+
+
+@pytest.mark.parametrize("position", [True, False])
+@pytest.mark.parametrize("content", [True, False])
+def test_what_is_switched_off_is_not_given(images, position, content):
+    patching = GridPatching(DIVISIONS, position=position, content=content)
+    specs = patching.input_specs(SHAPE[1:])
+    names = ["noisy", *["patch_index"] * position, *["content"] * content]
+    assert list(specs) == names
+    training, _ = cut(patching, *images)
+    shared = patching.prepare(images[0])
+    sampling = patching.inputs_at(images[0], shared, [4])
+    for inputs in (training, sampling):
+        assert sorted(inputs) == sorted(names)
+        for name, (shape, dtype) in specs.items():
+            assert inputs[name].shape == (SHAPE[0], *shape)
+            assert inputs[name].dtype == dtype
+
+
+def test_the_specs_name_shapes_and_dtypes():
+    assert GridPatching(DIVISIONS).input_specs((4, 9, 2)) == {
+        "noisy": ((2, 3, 2), "float32"),
+        "patch_index": ((), "int32"),
+        "content": ((2, 3, 2), "float32"),
+    }
+    assert GridPatching(DIVISIONS).image_shape((2, 3, 2)) == (4, 9, 2)
+
+
+@pytest.mark.parametrize("indices", [[0], [5, 2], [3, 0, 4, 1, 5, 2]])
+def test_the_sampler_cuts_what_training_cuts(images, indices):
+    noisy = images[0]
+    patching = GridPatching(DIVISIONS)
+    inputs = patching.inputs_at(noisy, patching.prepare(noisy), indices)
+    assert inputs["patch_index"].dtype == np.int32
+    place = [(k, index) for index in indices for k in range(len(noisy))]
+    np.testing.assert_array_equal(inputs["patch_index"], [index for _, index in place])
+    pooled = noisy.reshape(5, 2, 2, 3, 3, 2).mean(axis=(2, 4))
+    for row, (image, index) in enumerate(place):
+        rows, cols = PatchGrid(DIVISIONS).cell(index, (4, 9))
+        np.testing.assert_array_equal(inputs["noisy"][row], noisy[image, rows, cols])
+        np.testing.assert_allclose(inputs["content"][row], pooled[image], atol=1e-6)
+
+
+@pytest.mark.parametrize("groups", [[[0, 1, 2, 3, 4, 5]], [[4], [1, 5, 0], [3, 2]]])
+def test_place_undoes_inputs_at(images, groups):
+    noisy = images[0]
+    patching = GridPatching(DIVISIONS)
+    shared, result = patching.prepare(noisy), np.full(SHAPE, np.nan, "float32")
+    for indices in groups:
+        inputs = patching.inputs_at(noisy, shared, indices)
+        patching.place(inputs["noisy"], indices, result)
+    np.testing.assert_array_equal(result, noisy)
+
+
+def test_serialization():
+    patching = GridPatching(DIVISIONS, content=False, patches_per_image=2)
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(patching)))
+    assert config["registered_name"] == "keras_patchdpm>GridPatching"
+    clone = keras.saving.deserialize_keras_object(config)
+    assert type(clone) is GridPatching
+    assert clone.get_config() == patching.get_config()
+    assert clone.get_config() == {
+        "divisions": DIVISIONS,
+        "position": True,
+        "content": False,
+        "patches_per_image": 2,
+    }
+    assert clone.num_patches == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"divisions": 0}, ValueError, "`divisions` must be at least 1"),
+        ({"divisions": 1.5}, TypeError, "`divisions` must be an int"),
+        ({"patches_per_image": 0}, ValueError, "`patches_per_image` must be at least"),
+        ({"patches_per_image": 5}, ValueError, "`patches_per_image` must be at most 4"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        GridPatching(**{"divisions": 2, **arguments})
+
+
+def test_refuses_images_that_do_not_divide():
+    with pytest.raises(ValueError, match="10x9 pixels does not divide into 4x3"):
+        GridPatching((4, 3)).input_specs((10, 9, 3))

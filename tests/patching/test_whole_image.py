@@ -1,0 +1,37 @@
+import keras
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import WholeImage
+
+
+def test_the_network_sees_the_image_and_nothing_else(rng):
+    noisy, target = rng.normal(size=(2, 3, 4, 6, 1)).astype("float32")
+    patching = WholeImage()
+    assert patching.num_patches == patching.patches_per_image == 1
+    assert patching.input_specs((4, 6, 1)) == {"noisy": ((4, 6, 1), "float32")}
+    assert patching.image_shape((4, 6, 1)) == (4, 6, 1)
+
+    inputs, cut_target = patching.cut(
+        ops.convert_to_tensor(noisy),
+        ops.convert_to_tensor(target),
+        keras.random.SeedGenerator(0),
+    )
+    assert list(inputs) == ["noisy"]
+    np.testing.assert_array_equal(ops.convert_to_numpy(inputs["noisy"]), noisy)
+    np.testing.assert_array_equal(ops.convert_to_numpy(cut_target), target)
+
+    assert patching.prepare(noisy) == {}
+    inputs = patching.inputs_at(noisy, {}, [0])
+    assert list(inputs) == ["noisy"]
+    result = np.zeros_like(noisy)
+    patching.place(inputs["noisy"], [0], result)
+    np.testing.assert_array_equal(result, noisy)
+
+
+def test_serialization():
+    config = keras.saving.serialize_keras_object(WholeImage())
+    assert config["registered_name"] == "keras_patchdpm>WholeImage"
+    clone = keras.saving.deserialize_keras_object(config)
+    assert type(clone) is WholeImage
+    assert not clone.content and not clone.position

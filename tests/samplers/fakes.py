@@ -1,0 +1,63 @@
+"""Models whose network is a NumPy function: the same numbers on every backend."""
+
+import types
+
+import numpy as np
+
+from keras_patchdpm import DDPMSchedule, GridPatching
+
+
+class NumpyNetwork:
+    """Stands for a `keras.Model` and keeps what it was asked.
+
+    Args:
+        predict: Function of the dict of inputs, returns the prediction.
+    """
+
+    def __init__(self, predict):
+        self.predict = predict
+        self.calls = []
+
+    def predict_on_batch(self, inputs):
+        self.calls.append(inputs)
+        return self.predict(inputs)
+
+
+def some_prediction(inputs):
+    """Depends on everything, each pixel on its neighbour, and on no other patch."""
+    x = inputs["noisy"]
+    level = inputs["level"].reshape(-1, 1, 1, 1)
+    result = 0.8 * x + 0.1 * np.roll(x, 1, axis=1) + 0.1 * np.cos(level / 100)
+    if "patch_index" in inputs:
+        result = result + 0.3 * np.sin(inputs["patch_index"].reshape(-1, 1, 1, 1))
+    if "content" in inputs:
+        result = result - 0.5 * np.sin(2 * inputs["content"])
+    return result.astype("float32")
+
+
+def gaussian_prediction(schedule, mean, std):
+    """The exact network of images whose pixels are normal and independent."""
+
+    def predict(inputs):
+        level = schedule.level(int(inputs["level"][0]))
+        noisy = inputs["noisy"]
+        clean = gaussian_clean(noisy, level, mean, std)
+        return ((noisy - level.alpha * clean) / level.sigma).astype("float32")
+
+    return predict
+
+
+def gaussian_clean(noisy, level, mean, std):
+    """The expected clean pixel, given the noisy one."""
+    total = (level.alpha * std) ** 2 + level.sigma**2
+    return mean + level.alpha * std**2 / total * (noisy - level.alpha * mean)
+
+
+def numpy_model(predict=some_prediction, patching=None, schedule=None, size=(4, 6)):
+    """What a sampler needs of a model: no Keras, images of `size` with one channel."""
+    return types.SimpleNamespace(
+        network=NumpyNetwork(predict),
+        schedule=DDPMSchedule("linear", 20) if schedule is None else schedule,
+        patching=GridPatching(2) if patching is None else patching,
+        image_shape=(*size, 1),
+    )

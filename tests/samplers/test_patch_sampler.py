@@ -1,0 +1,186 @@
+"""What `PatchSampler` does beside being right: calls, arguments, what it shows."""
+
+import keras
+import numpy as np
+import pytest
+from samplers.fakes import numpy_model
+
+from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler
+from keras_patchdpm.samplers import patch_sampler
+
+
+@pytest.mark.parametrize("per_call", [1, 2, 3, 4, 6])
+def test_patches_are_asked_for_in_even_calls(per_call):
+    model = numpy_model(patching=GridPatching((2, 3)))
+    PatchSampler(model, steps=2, patches_per_call=per_call)(num_images=2)
+    calls = model.network.calls
+    assert len(calls) == 2 * -(-6 // per_call)
+    per_step = calls[: len(calls) // 2]
+    asked = [index for call in per_step for index in call["patch_index"][::2]]
+    assert sorted(set(asked)) == list(range(6))
+    assert {len(call["noisy"]) for call in calls} == {2 * -(-6 // len(per_step))}
+    assert {call["level"].dtype.name for call in calls} == {"int32"}
+    assert [int(call["level"][0]) for call in (calls[0], calls[-1])] == [19, 0]
+
+
+def test_patches_are_asked_for_in_the_order_given():
+    model = numpy_model()
+    PatchSampler(model, steps=1, order=(3, 1, 0, 2))()
+    assert [int(call["patch_index"][0]) for call in model.network.calls] == [3, 1, 0, 2]
+
+
+def test_content_is_pooled_once_per_step(monkeypatch):
+    model, pooled = numpy_model(), []
+    prepare = model.patching.prepare
+    monkeypatch.setattr(
+        model.patching, "prepare", lambda noisy: pooled.append(1) or prepare(noisy)
+    )
+    PatchSampler(model, steps=5)()
+    assert (len(pooled), len(model.network.calls)) == (5, 20)
+
+
+def test_noise_is_drawn_by_rules_that_need_it(monkeypatch):
+    def drawn(**rule):
+        steps = []
+
+        def image_noise(seed, images, step, shape):
+            steps.append(step)
+            return np.ones((len(images), *shape), "float32")
+
+        monkeypatch.setattr(patch_sampler, "image_noise", image_noise)
+        PatchSampler(numpy_model(), steps=4, **rule)()
+        return steps
+
+    assert drawn(rule="ddim") == [0]  # The start.
+    assert drawn(rule="ddim", eta=0.5) == drawn(rule="ddpm") == [0, 1, 2, 3, 4]
+
+
+class Counted(keras.layers.Layer):
+    """Counts how often Python runs it: once to build, then once per compilation."""
+
+    runs = 0
+
+    def call(self, x):
+        Counted.runs += 1
+        return 0.5 * x
+
+
+def test_the_network_is_compiled_once(monkeypatch):
+    noisy = keras.Input((2, 3, 1), name="noisy")
+    level = keras.Input((), dtype="int32", name="level")
+    network = keras.Model({"noisy": noisy, "level": level}, Counted()(noisy))
+    patching = GridPatching((1, 3), position=False, content=False)
+    model = PatchDPM(network, DDPMSchedule("linear", 20), patching)
+    shapes, predict = [], network.predict_on_batch
+
+    def record(inputs):
+        shapes.append(inputs["noisy"].shape)
+        return predict(inputs)
+
+    monkeypatch.setattr(network, "predict_on_batch", record)
+    Counted.runs = 0
+    # Three batches, of 2, 2 and 1 images; two calls, of 2 patches and of 1.
+    PatchSampler(model, steps=3, patches_per_call=2)(num_images=5, batch_size=2)
+    assert shapes == [(4, 2, 3, 1)] * 18
+    # PyTorch compiles nothing and runs the layer each time.
+    assert Counted.runs == (18 if keras.backend.backend() == "torch" else 1)
+
+
+def test_the_callback_sees_the_clean_estimate_after_each_step():
+    model, seen = numpy_model(), []
+    images = PatchSampler(model, steps=4)(
+        num_images=3,
+        batch_size=2,
+        dtype="float32",
+        callback=lambda step, clean: seen.append((step, clean)),
+    )
+    assert [step for step, _ in seen] == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert [len(clean) for _, clean in seen] == [2] * 4 + [1] * 4
+    last = np.concatenate([seen[3][1], seen[7][1]])
+    np.testing.assert_allclose(last, images, atol=1e-6)
+    assert np.abs(seen[0][1] - seen[3][1]).max() > 0.1
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_clean_estimate_is_clipped_if_asked_for(clip):
+    estimates = []
+    PatchSampler(numpy_model(), steps=4, clip=clip)(
+        callback=lambda step, clean: estimates.append(np.abs(clean).max())
+    )
+    assert (max(estimates) == 1) if clip else (max(estimates) > 1)
+
+
+def test_starts_from_the_noise_it_is_given():
+    sampler = PatchSampler(numpy_model(), rule="ddim", steps=3)
+    noise = np.random.default_rng(5).normal(size=(3, 4, 6, 1))
+    images = sampler(num_images=3, noise=noise, dtype="float32", batch_size=2)
+    again = sampler(num_images=3, noise=noise, dtype="float32", seed=9)
+    np.testing.assert_allclose(images, again, atol=1e-6)
+    first = []
+    sampler.model.network.calls.clear()
+    sampler(num_images=3, noise=noise)
+    for call in sampler.model.network.calls[:4]:
+        first.append(call["noisy"])
+    np.testing.assert_array_equal(first[3], noise[:, 2:, 3:].astype("float32"))
+
+
+def test_uint8_and_float32():
+    sampler = PatchSampler(numpy_model(), steps=4)
+    floats = sampler(num_images=2, dtype="float32")
+    assert floats.shape == (2, 4, 6, 1)
+    assert floats.dtype == np.float32
+    assert np.abs(floats).max() <= 1
+    images = sampler(num_images=2)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, np.rint(floats * 127.5 + 127.5))
+    ends = patch_sampler._to_dtype(np.array([-1.2, -1.0, 0.0, 1.0, 1.1]), "uint8")
+    assert ends.tolist() == [0, 0, 128, 255, 255]
+
+
+def test_verbose_shows_the_steps_of_all_batches(capsys):
+    sampler = PatchSampler(numpy_model(), steps=4)
+    sampler(num_images=3, batch_size=2)
+    assert capsys.readouterr().out == ""
+    sampler(num_images=3, batch_size=2, verbose=1)
+    assert "8/8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"rule": "euler"}, ValueError, "one of 'ddpm', 'ddim'.*rule='euler'"),
+        ({"steps": 21}, ValueError, "20 timesteps cannot.*steps=21"),
+        ({"steps": 0}, ValueError, "`steps` must be at least 1"),
+        ({"steps": 2.0}, TypeError, "`steps` must be an int"),
+        ({"patches_per_call": 0}, ValueError, "`patches_per_call` must be at least 1"),
+        ({"patches_per_call": 5}, ValueError, "`patches_per_call` must be at most 4"),
+        ({"eta": 1.5}, ValueError, r"`eta` must lie in \[0, 1\]"),
+        ({"variance": "tiny"}, ValueError, "one of 'small', 'large'.*variance='tiny'"),
+        ({"order": [0, 1, 2]}, ValueError, r"from 0 to 3 once.*order=\[0, 1, 2\]"),
+        ({"order": [0, 1, 2, 2]}, ValueError, "`order` must name each patch"),
+        ({"order": 3}, ValueError, "`order` must name each patch.*order=3"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        PatchSampler(numpy_model(), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"num_images": 0}, ValueError, "`num_images` must be at least 1"),
+        ({"num_images": 1.5}, TypeError, "`num_images` must be an int"),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"dtype": "float64"}, ValueError, "one of 'uint8', 'float32'"),
+        (
+            {"noise": np.zeros((2, 4, 6, 1)), "num_images": 3},
+            ValueError,
+            r"`noise` must have the shape \(3, 4, 6, 1\).*\(2, 4, 6, 1\)",
+        ),
+    ],
+)
+def test_a_call_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        PatchSampler(numpy_model(), steps=2)(**arguments)

@@ -1,0 +1,155 @@
+"""The step rules in closed form: on images whose pixels are normal, all is known.
+
+With pixels of `mean` and `std` the best network is linear, so a rule keeps them normal:
+mean and variance are followed exactly, without drawing anything.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from samplers.fakes import gaussian_clean
+
+from keras_patchdpm import DDPMSchedule
+from keras_patchdpm.samplers import rules
+
+MEAN = 0.3
+
+
+def follow(schedule, rule, std, steps=None):
+    """Mean and variance at each level, for a start at the right ones."""
+    levels = schedule.levels(steps)
+    mean = levels[0].alpha * MEAN
+    variance = (levels[0].alpha * std) ** 2 + levels[0].sigma ** 2
+    moments = [(mean, variance)]
+    for now, then in itertools.pairwise(levels):
+
+        def step(noisy, noise, now=now, then=then):
+            clean = gaussian_clean(noisy, now, MEAN, std)
+            return rule(noisy, clean, noise, now, then)
+
+        shift = step(0.0, 0.0)
+        slope, spread = step(1.0, 0.0) - shift, step(0.0, 1.0) - shift
+        mean, variance = slope * mean + shift, slope**2 * variance + spread**2
+        moments.append((mean, variance))
+    return levels, np.array(moments)
+
+
+def ancestral(variance):
+    return lambda *step: rules.ddpm_step(*step, variance=variance)
+
+
+@pytest.mark.parametrize("steps", [10, 1000])
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+@pytest.mark.parametrize(("variance", "std"), [("small", 0.0), ("large", 1.0)])
+def test_ancestral_is_exact_where_its_variance_is(name, steps, variance, std):
+    """ "small" for known images, "large" for pixels of variance 1, at every level.
+
+    The last step returns the estimate without noise, whose variance is short of that
+    of the images by what the first timestep hides: `alpha**2` remains.
+    """
+    schedule = DDPMSchedule(name)
+    levels, moments = follow(schedule, ancestral(variance), std, steps)
+    alphas, sigmas = np.array([level[:2] for level in levels[:-1]]).T
+    np.testing.assert_allclose(moments[:-1, 0], alphas * MEAN, atol=1e-9)
+    total = (alphas * std) ** 2 + sigmas**2
+    np.testing.assert_allclose(moments[:-1, 1], total, rtol=1e-9)
+    assert moments[-1, 0] == pytest.approx(MEAN)
+    assert moments[-1, 1] == pytest.approx((schedule.alphas[0] * std) ** 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_ancestral_draws_normal_pixels_at_1000_timesteps(name):
+    schedule = DDPMSchedule(name)
+    _, moments = follow(schedule, ancestral("large"), std=1.0)
+    assert moments[-1, 0] == pytest.approx(MEAN, abs=1e-9)
+    assert moments[-1, 1] == pytest.approx(1, abs=1.1e-4)
+
+
+def test_the_true_variance_lies_between_small_and_large():
+    """Both come to it as there are more steps: twice the steps, half the error."""
+    errors = {}
+    for variance, timesteps in itertools.product(("small", "large"), (500, 1000)):
+        schedule = DDPMSchedule("cosine", timesteps)
+        _, moments = follow(schedule, ancestral(variance), std=0.5)
+        assert moments[-1, 0] == pytest.approx(MEAN)
+        errors[variance, timesteps] = moments[-1, 1] / 0.25 - 1
+    assert -0.01 < errors["small", 1000] < 0 < errors["large", 1000] < 0.002
+    for variance in ("small", "large"):
+        assert 1.8 < errors[variance, 500] / errors[variance, 1000] < 2.2
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_ddim_error_halves_when_steps_double(name):
+    errors = []
+    for steps in (50, 100, 200):
+        _, moments = follow(DDPMSchedule(name), rules.ddim_step, 0.5, steps)
+        assert moments[-1, 0] == pytest.approx(MEAN)
+        errors.append(np.sqrt(moments[-1, 1]) - 0.5)
+    assert 1.8 < errors[0] / errors[1] < 2.2
+    assert 1.8 < errors[1] / errors[2] < 2.2
+    assert abs(errors[2]) < 0.01
+
+
+@pytest.fixture
+def images(rng):
+    return rng.normal(size=(3, 2, 4, 4, 1))
+
+
+@pytest.mark.parametrize("steps", [7, 50])
+def test_ddim_with_eta_1_is_ancestral(images, steps):
+    for now, then in itertools.pairwise(DDPMSchedule().levels(steps)):
+        found = rules.ddim_step(*images, now, then, eta=1.0)
+        expected = rules.ddpm_step(*images, now, then, variance="small")
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_ddim_keeps_the_noise_it_finds(rng):
+    """With the right clean image a step is a move along one line of noise."""
+    clean, noise = rng.normal(size=(2, 1, 4, 4, 1))
+    for now, then in itertools.pairwise(DDPMSchedule().levels(20)):
+        found = rules.ddim_step(
+            now.alpha * clean + now.sigma * noise, clean, None, now, then
+        )
+        expected = then.alpha * clean + then.sigma * noise
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim_keeps_the_variance_for_known_images(eta):
+    rule = lambda *step: rules.ddim_step(*step, eta=eta)  # noqa: E731
+    levels, moments = follow(DDPMSchedule(), rule, std=0.0, steps=20)
+    variance = [level.sigma**2 for level in levels]
+    np.testing.assert_allclose(moments[:, 1], variance, atol=1e-9)
+
+
+def test_one_timestep_at_a_time_the_posterior_is_that_of_ho_et_al():
+    schedule = DDPMSchedule("linear")
+    betas = np.linspace(1e-4, 0.02, 1000)
+    alpha_bars = np.cumprod(1 - betas)
+    for t in (1, 500, 999):
+        found = rules.posterior(schedule.level(t), schedule.level(t - 1))
+        before = alpha_bars[t - 1]
+        rest = 1 - alpha_bars[t]
+        expected = (
+            np.sqrt(1 - betas[t]) * (1 - before) / rest,
+            np.sqrt(before) * betas[t] / rest,
+            betas[t] * (1 - before) / rest,
+            betas[t],
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_eta_is_the_share_of_the_ancestral_noise():
+    now, then = DDPMSchedule().levels(20)[10:12]
+    *_, small, _ = rules.posterior(now, then)
+    for eta in (0.0, 0.3, 1.0):
+        found = rules.ddim_step(0.0, 0.0, 1.0, now, then, eta)
+        assert found == pytest.approx(eta * np.sqrt(small))
+
+
+@pytest.mark.parametrize("rule", [rules.ddpm_step, rules.ddim_step])
+def test_the_last_step_returns_the_estimate(images, rule):
+    noisy, clean, noise = images
+    *_, now, then = DDPMSchedule().levels(5)
+    np.testing.assert_allclose(rule(noisy, clean, noise, now, then), clean, atol=1e-9)

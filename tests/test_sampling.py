@@ -1,0 +1,70 @@
+"""`keras_patchdpm.sample`: images from the weights in the package."""
+
+import numpy as np
+import pytest
+
+import keras_patchdpm as kp
+from keras_patchdpm.models import presets
+
+
+@pytest.fixture(scope="module")
+def images():
+    return kp.sample(n=2, num_images=2, steps=4)
+
+
+def test_shape_and_range(images):
+    assert images.shape == (2, 64, 64, 3)
+    assert images.dtype == np.uint8
+    assert images.std() > 10
+
+
+def test_the_default_is_two_images_in_two_by_two_patches():
+    image = kp.sample(steps=1)
+    assert image.shape == (2, 64, 64, 3)
+
+
+def test_more_patches_per_call_make_the_same_images(images):
+    others = kp.sample(n=2, num_images=2, steps=4, patches_per_call=4)
+    assert np.abs(images.astype(int) - others).max() <= 1
+
+
+def test_an_image_depends_on_seed_and_number_alone(images):
+    first = kp.sample(n=2, num_images=1, steps=4)
+    assert np.abs(images[:1].astype(int) - first).max() <= 1
+    other = kp.sample(n=2, num_images=1, steps=4, seed=1)
+    assert np.abs(images[:1].astype(int) - other).max() > 10
+
+
+def test_images_are_smoother_than_noise(images):
+    """Weights that are not loaded would give noise back, whose ratio is 1.13."""
+    steps = np.abs(np.diff(images.astype(float), axis=2)).mean()
+    assert steps < 0.5 * images.std()
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments", "message"),
+    [
+        (ValueError, {"n": 0}, "`n` must be at least 1.*n=0"),
+        (TypeError, {"n": 2.5}, "`n` must be an int.*2.5"),
+        (TypeError, {"n": "2"}, "`n` must be an int.*'2'"),
+        (ValueError, {"n": 7}, "no trained model.*faces64_n2.*n=7"),
+        (ValueError, {"rule": "euler"}, "'ddpm', 'ddim'.*euler"),
+        (ValueError, {"steps": 1001}, "steps=1001"),
+        (ValueError, {"num_images": 0}, "num_images=0"),
+        (ValueError, {"preset": "none"}, "faces64_n2.*none"),
+        (ValueError, {"n": 4, "preset": "faces64_n2"}, "2x2.*n=4"),
+        (ValueError, {"patches_per_call": 5}, "at most 4.*patches_per_call=5"),
+    ],
+)
+def test_wrong_arguments(error, arguments, message):
+    with pytest.raises(error, match=message):
+        kp.sample(**arguments)
+
+
+def test_the_presets_carry_a_card_and_are_small():
+    for name in presets.names():
+        folder = presets.find(name)
+        card = (folder / "card.md").read_text()
+        assert presets.read_config(name)["sha256"] in card
+        assert "FD-MNv2" in card
+        assert (folder / "weights.npz").stat().st_size < 15e6

@@ -1,0 +1,71 @@
+"""Training by the clock: on record, resumable, and never mixed up."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import keras_patchdpm as kp
+from keras_patchdpm.training import TrainingSettings, train
+
+CONFIG = {
+    "network": {
+        "name": "unet",
+        "image_size": 8,
+        "width": 8,
+        "multipliers": [1],
+        "blocks_per_level": 1,
+        "attention_levels": [],
+    },
+    "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
+    "patching": {"name": "GridPatching", "divisions": 2},
+}
+SETTINGS = TrainingSettings(batch_size=4, steps_per_epoch=3, precision="float32")
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, (16, 8, 8, 3), dtype="uint8")
+
+
+def run(images, folder, settings=SETTINGS):
+    return train(CONFIG, images, folder, minutes=0, settings=settings)
+
+
+def curve(folder):
+    with open(folder / "curve.csv") as file:
+        return [(int(row["epoch"]), float(row["loss"])) for row in csv.DictReader(file)]
+
+
+def test_the_preset_has_the_trained_weights(images, tmp_path):
+    model = run(images, tmp_path)
+    loaded = kp.PatchDPM.from_preset(tmp_path / "preset")
+    for trained, found in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(found), np.asarray(trained), atol=2e-3)
+    config = json.loads((tmp_path / "preset" / "config.json").read_text())
+    assert config["training"]["patches_seen"] == 3 * 4
+
+
+def test_a_second_run_goes_on(images, tmp_path):
+    run(images, tmp_path)
+    run(images, tmp_path)
+    assert [epoch for epoch, _ in curve(tmp_path)] == [0, 1]
+    config = json.loads((tmp_path / "preset" / "config.json").read_text())
+    assert config["training"]["patches_seen"] == 2 * 3 * 4
+
+
+def test_other_settings_are_refused(images, tmp_path):
+    run(images, tmp_path)
+    other = TrainingSettings(batch_size=8, steps_per_epoch=3, precision="float32")
+    with pytest.raises(ValueError, match=r"another configuration.*'training'"):
+        run(images, tmp_path, other)
+
+
+def test_the_dtype_policy_is_put_back(images, tmp_path):
+    import keras
+
+    mixed = TrainingSettings(batch_size=4, steps_per_epoch=1)
+    model = run(images, tmp_path, mixed)
+    assert model.dtype_policy.name == "mixed_bfloat16"
+    assert keras.mixed_precision.dtype_policy().name == "float32"

@@ -1,0 +1,89 @@
+"""Models that train in a moment, and what the tests of training ask of them."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM
+from keras_patchdpm.layers import PositionOneHotEmbedding, TimestepEmbedding
+
+SIZE = 8  # Pixels of an image's side.
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class FixedNoise(DDPMSchedule):
+    """Noise that depends on the image alone: the same in every batch and backend."""
+
+    def draw(self, count, seed):
+        return ops.full((count,), 300, dtype="int32")
+
+    def corrupt(self, clean, noise, timestep):
+        return super().corrupt(clean, ops.sin(50.0 * clean), timestep)
+
+
+def tiny_images(count=8, seed=0, size=SIZE):
+    """Uint8 images, smooth enough to learn something from."""
+    draws = np.random.default_rng(seed)
+    rough = draws.integers(0, 256, (count, size // 4, size // 4, 3), dtype="uint8")
+    return rough.repeat(4, axis=1).repeat(4, axis=2)
+
+
+def tiny_network(patching, size=SIZE, dropout=0.0, regularizer=None):
+    """Two convolutions that see every input the patching gives."""
+    specs = {**patching.input_specs((size, size, 3)), "level": ((), "int32")}
+    inputs = {
+        name: keras.Input(shape, dtype=dtype, name=name)
+        for name, (shape, dtype) in specs.items()
+    }
+    told = layers.Dense(8)(TimestepEmbedding(8)(inputs["level"]))
+    if "patch_index" in inputs:
+        place = PositionOneHotEmbedding(patching.num_patches, 8)
+        told = layers.Add()([told, place(inputs["patch_index"])])
+    x = inputs["noisy"]
+    if "content" in inputs:
+        x = layers.Concatenate()([x, inputs["content"]])
+    x = layers.Conv2D(8, 3, padding="same", kernel_regularizer=regularizer)(x)
+    x = layers.Add()([x, layers.Reshape((1, 1, 8))(told)])
+    x = layers.Activation("silu")(x)
+    if dropout:
+        x = layers.Dropout(dropout, seed=3)(x)
+    return keras.Model(inputs, layers.Conv2D(3, 1, dtype="float32")(x))
+
+
+def tiny_model(patching=None, schedule=None, seed=0, **network):
+    """A `PatchDPM` whose weights depend on nothing but the arguments."""
+    patching = GridPatching(2) if patching is None else patching
+    schedule = DDPMSchedule(prediction="velocity") if schedule is None else schedule
+    model = PatchDPM(tiny_network(patching, **network), schedule, patching, seed)
+    draws = np.random.default_rng(1)
+    for weight in model.weights:
+        weight.assign(draws.normal(0, 0.3, weight.shape).astype("float32"))
+    return model
+
+
+def train(model, images, optimizer=None, **arguments):
+    """Compiles if need be, trains in the order of `images`; returns the history."""
+    if optimizer is not None:
+        model.compile(optimizer=optimizer)
+    arguments = {"batch_size": 4, "shuffle": False, "verbose": 0, **arguments}
+    if not isinstance(images, np.ndarray):
+        del arguments["batch_size"], arguments["shuffle"]
+    return model.fit(images, **arguments).history
+
+
+def values(variables):
+    """Copies of variables, as NumPy arrays."""
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def state(model):
+    """All that training changes: weights, seeds, and what the optimizer keeps."""
+    own = [v for v in model.variables if v is not model.test_draws.state]
+    return values([*own, *model.optimizer.variables])
+
+
+def assert_same(found, expected, tolerance=0.0):
+    """Compares two lists of arrays, bit for bit without a tolerance."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
