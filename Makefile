@@ -33,6 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 export MPLBACKEND ?= agg
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
 export KERAS_HOME := $(CURDIR)/.cache/keras
 
 INSTALL := python -m pip install --quiet --no-compile

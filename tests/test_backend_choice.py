@@ -50,7 +50,7 @@ def _import(tmp_path, first="", hidden=(), **environment):
         {first}
         import keras_patchdpm
         import keras
-        print(keras.config.backend(), keras.ops.ones(1).shape)
+        print(keras.config.backend(), tuple(keras.ops.ones(1).shape))
     """
     environment = {"KERAS_BACKEND": None, "KERAS_HOME": str(tmp_path), **environment}
     return run_python(script, cwd=tmp_path, **environment)

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_patchdpm import PatchGrid, layers
 
-few = settings(max_examples=12)  # JAX compiles anew for each shape.
+few = settings(max_examples=8)  # JAX compiles anew for each shape.
 small = st.integers(1, 4)
 grids = st.tuples(small, small)
 patch_shapes = st.tuples(st.integers(1, 3), st.integers(1, 3), small)

@@ -25,8 +25,9 @@
 # - **global content conditioning (GCC)**: with each patch, the network is given the
 #   whole noisy image, pooled to the size of the patch.
 #
-# Everything runs on a laptop without a GPU and without a download. In each step below a
-# sentence states a fact, and the code under it shows it, and fails if it is false.
+# Everything runs on a laptop without a GPU and without a download, in under ten minutes
+# of one processor core. In each step below a sentence states a fact, and the code under
+# it shows it, and fails if it is false.
 
 # %%
 import os
@@ -48,7 +49,6 @@ FAST = os.environ.get("PATCHDPM_FAST") == "1"
 N = 2  # The paper's N: patches per side.
 IMAGES, EPOCHS, WIDTH, STEPS = (256, 2, 16, 4) if FAST else (4096, 12, 32, 50)
 BATCH, SHOWN, SAMPLES = 32, 10, 10 if FAST else 64
-start = time.perf_counter()
 
 # %% [markdown]
 # ## Scenes to learn from
@@ -66,7 +66,7 @@ def show(rows):
     )
     for line, (label, images) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(line, images[:SHOWN], strict=True):
-            axis.imshow(image)
+            axis.imshow(image, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")
     figure.tight_layout(pad=0.3)
@@ -123,7 +123,7 @@ noisy = 0.5 * clean + np.sqrt(0.75) * noise
 content = keras.ops.convert_to_numpy(grid.content(noisy))
 assert content.shape == patches[:, 0].shape
 
-left_over = np.std(grid.content(noise))
+left_over = float(keras.ops.std(grid.content(noise)))
 print(f"noise of the pixels {noise.std():.2f}, of the pooled image {left_over:.2f}")
 assert abs(left_over - noise.std() / N) < 0.02
 
@@ -318,4 +318,4 @@ assert quarters < 0.15 * whole
 #   any backend.
 
 # %%
-print(f"{(time.perf_counter() - start) / 60:.1f} minutes")
+print(f"{time.process_time() / 60:.1f} minutes of processor time")

@@ -15,32 +15,42 @@ class ImageBatches(keras.utils.PyDataset):
     training sees what an unbroken one sees: give `fit` `EpochOfBatches(dataset)`.
 
     Args:
-        images: Uint8 array of shape `(count, H, W, C)`, which may be a memory map.
+        images: Array of shape `(count, H, W, C)`, uint8 or float in [-1, 1], which may
+            be a memory map.
         batch_size: Positive int, at most `count`.
         flip: Bool. Whether each image is mirrored left to right half of the time.
-        steps: Batches of an epoch, or `None` for each image once. More than that goes
-            through the images again.
+        steps: Batches of an epoch, or `None` for each image once, but for those that
+            fill no batch. More than that goes through the images again.
         seed: Non-negative int.
-        **kwargs: Passed to `keras.utils.PyDataset`.
+        **kwargs: Passed to `keras.utils.PyDataset`, such as `workers`.
 
     Raises:
         ValueError: If there are fewer images than `batch_size`.
+
+    Example:
+
+    >>> batches = ImageBatches(images, batch_size=32)
+    >>> model.fit(batches, epochs=10, callbacks=[EpochOfBatches(batches)])
     """
 
     def __init__(self, images, batch_size, flip=True, steps=None, seed=0, **kwargs):
         super().__init__(**kwargs)
-        _checks.image_shape("images", images.shape)
-        self.images = images
+        self.images = np.asarray(images)
+        _checks.image_shape("images", self.images.shape)
         self.batch_size = _checks.integer("batch_size", batch_size, 1, len(images))
         self.flip = flip
-        self.steps = steps or len(images) // self.batch_size
+        if steps is None:
+            steps = len(images) // self.batch_size
+        self.steps = _checks.positive_int("steps", steps)
         self.seed = _checks.integer("seed", seed, minimum=0)
         self.epoch = 0
+        self._made = None, None  # The epoch whose order was made last, and the order.
 
     def __len__(self):
         return self.steps
 
     def __getitem__(self, index):
+        _checks.integer("index", index, 0, self.steps - 1)
         order = self._order()
         start = index * self.batch_size
         chosen = order[start : start + self.batch_size]
@@ -53,11 +63,16 @@ class ImageBatches(keras.utils.PyDataset):
 
     def _order(self):
         """Indices of an epoch's images, each as often as any other, give or take 1."""
-        rounds = math.ceil(self.steps * self.batch_size / len(self.images))
-        draws = np.random.default_rng((self.seed, self.epoch, 0))
-        return np.concatenate(
-            [draws.permutation(len(self.images)) for _ in range(rounds)]
-        )
+        epoch, order = self._made  # Read at once: workers may be making another.
+        if epoch != self.epoch:
+            epoch = self.epoch
+            rounds = math.ceil(self.steps * self.batch_size / len(self.images))
+            draws = np.random.default_rng((self.seed, epoch, 0))
+            order = np.concatenate(
+                [draws.permutation(len(self.images)) for _ in range(rounds)]
+            )
+            self._made = epoch, order
+        return order
 
 
 class EpochOfBatches(keras.callbacks.Callback):

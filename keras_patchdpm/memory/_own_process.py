@@ -1,7 +1,7 @@
 """Measures a network in a process that is started for it alone.
 
 The architecture goes over as JSON and the report comes back as JSON, in a temporary
-directory. Run as a module this file is the process itself.
+directory. `main` is what that process runs.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ import keras
 from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 
+START = f"import sys; from {__name__} import main; main(sys.argv[1])"
 REQUEST, RESULT = "request.json", "result.json"
 
 
@@ -39,7 +40,7 @@ def profile(network, options, environment):
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, REQUEST).write_text(json.dumps(request))
         done = subprocess.run(
-            [sys.executable, "-m", __name__, folder],
+            [sys.executable, "-c", START, folder],
             cwd=folder,
             env=_environment(environment),
             capture_output=True,
@@ -107,7 +108,3 @@ def main(folder):
     network = keras.models.model_from_json(request.pop("network"))
     report = profile(network, isolated=False, **request)
     pathlib.Path(folder, RESULT).write_text(json.dumps(report.to_dict()))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

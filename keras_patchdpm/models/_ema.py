@@ -3,7 +3,6 @@
 import contextlib
 import warnings
 
-import numpy as np
 from keras import ops
 
 
@@ -33,9 +32,10 @@ def averages(optimizer):
 def averaged(optimizer):
     """Puts the averages in place of the weights; puts the exact weights back after."""
     pairs = averages(optimizer)
-    kept = [np.array(ops.convert_to_numpy(variable)) for variable, _ in pairs]
+    kept = [ops.convert_to_numpy(variable) for variable, _ in pairs]
     for variable, average in pairs:
-        variable.assign(average)
+        # A copy: JAX gives the weights' memory away in each call, the average's not.
+        variable.assign(ops.convert_to_numpy(average))
     try:
         yield
     finally:

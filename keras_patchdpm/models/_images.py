@@ -62,7 +62,9 @@ def check(data, image_shape):
     if images is None:
         return
     check_shape(images.shape, image_shape)
-    if images.dtype == np.uint8 or not len(images):
+    if not len(images):
+        raise ValueError(f"There are no images. Received: a shape of {images.shape}.")
+    if images.dtype == np.uint8:
         return
     low, high = _range(images)
     if np.issubdtype(images.dtype, np.integer):

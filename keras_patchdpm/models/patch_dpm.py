@@ -186,8 +186,8 @@ class PatchDPM(TrainStep):
             if held[2] is not None:
                 held = (held[0], _images.labels(*held), held[2])
                 kwargs["validation_data"] = held
-        if isinstance(x, keras.utils.PyDataset):
-            # Its own order, as Keras says, and not one that no seed decides.
+        if not hasattr(x, "shape"):
+            # A data set has an order of its own; Keras would shuffle a `PyDataset`.
             kwargs.setdefault("shuffle", False)
         return super().fit(x, y, sample_weight=sample_weight, **kwargs)
 

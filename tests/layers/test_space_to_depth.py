@@ -29,7 +29,7 @@ def test_the_channels_of_a_block_go_row_by_row():
     np.testing.assert_array_equal(outputs[0, 1, 0], expected)
 
 
-@settings(max_examples=8)  # JAX compiles anew for each shape.
+@settings(max_examples=5)  # JAX compiles anew for each shape.
 @given(small, small, small, small)
 def test_each_undoes_the_other(block, rows, cols, channels):
     shape = (2, rows * block, cols * block, channels)

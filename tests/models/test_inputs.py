@@ -28,8 +28,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def generator(images):
-    for batch in Batches(images):
-        yield batch
+    yield from Batches(images)
 
 
 def tf_data(images, labels=False):

@@ -39,7 +39,8 @@ def test_steps_by_hand(rng, monkeypatch):
 
     clean = images / 127.5 - 1
     alpha, sigma = (
-        table[levels].reshape(4, 1, 1, 1) for table in (schedule.alphas, schedule.sigmas)
+        table[levels].reshape(4, 1, 1, 1)
+        for table in (schedule.alphas, schedule.sigmas)
     )
     noisy = alpha * clean + sigma * noise
     target = (alpha * noise - sigma * clean).reshape(4, 64, 3)

@@ -73,7 +73,9 @@ def test_weights_of_another_configuration_are_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     config["network"]["width"] = 16
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"another configuration.*'down0_block0_conv1/bias'"):
+    with pytest.raises(
+        ValueError, match=r"another configuration.*'down0_block0_conv1/bias'"
+    ):
         kp.PatchDPM.from_preset(folder)
 
 

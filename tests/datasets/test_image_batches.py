@@ -1,0 +1,124 @@
+"""Batches that depend on seed and epoch alone."""
+
+import keras
+import numpy as np
+import pytest
+from tiny_models import assert_same, tiny_images, tiny_model, train, values
+
+from keras_patchdpm.datasets import EpochOfBatches, ImageBatches
+
+
+@pytest.fixture
+def numbered():
+    """Twelve images; the first pixel of the left column says which one it is."""
+    images = np.full((12, 4, 4, 3), 200, "uint8")
+    images[:, :, 0, :] = np.arange(12).reshape(12, 1, 1)
+    return images
+
+
+def seen(batches, epoch=0):
+    """Which images an epoch has, and which of them are mirrored, batch by batch."""
+    batches.epoch = epoch
+    pixels = np.stack([batch[:, 0, [0, -1], 0] for (batch,) in batches])
+    return pixels.min(axis=-1), pixels[..., 0] == 200
+
+
+def test_each_image_once_in_an_order_of_its_own(numbered):
+    epochs = [seen(ImageBatches(numbered, 4), epoch) for epoch in range(3)]
+    for images, _ in epochs:
+        assert images.shape == (3, 4)
+        assert (np.sort(images.reshape(-1)) == np.arange(12)).all()
+    for index in range(2):  # Neither order nor flips repeat.
+        assert len({epoch[index].tobytes() for epoch in epochs}) == 3
+
+
+def test_seed_and_epoch_decide(numbered):
+    batches = ImageBatches(numbered, 4, seed=5)
+    first = seen(batches, 1)
+    seen(batches, 2)
+    for again in (seen(batches, 1), seen(ImageBatches(numbered, 4, seed=5), 1)):
+        assert (first[0] == again[0]).all() and (first[1] == again[1]).all()
+    assert (seen(ImageBatches(numbered, 4, seed=6), 1)[0] != first[0]).any()
+    # Any batch by itself, in any order.
+    batches.epoch = 1
+    assert (batches[2][0][:, 0, [0, -1], 0].min(axis=-1) == first[0][2]).all()
+
+
+def test_half_are_mirrored(numbered):
+    flips = [seen(ImageBatches(numbered, 4), epoch)[1] for epoch in range(50)]
+    assert 0.45 < np.mean(flips) < 0.55
+    assert np.std(flips, axis=0).min() > 0.3, "some place is always mirrored, or never"
+    assert not seen(ImageBatches(numbered, 4, flip=False))[1].any()
+    assert (numbered[:, :, 0] < 12).all() and (numbered[:, :, 1:] == 200).all()
+
+
+def test_a_mirrored_image_is_whole():
+    image = np.arange(48, dtype="uint8").reshape(1, 4, 4, 3)
+    batches, found = ImageBatches(image, 1), set()
+    for batches.epoch in range(8):
+        found.add(batches[0][0].tobytes())
+    assert found == {image.tobytes(), image[:, :, ::-1].tobytes()}
+
+
+def test_as_many_steps_as_asked(numbered):
+    images, _ = seen(ImageBatches(numbered, 5, steps=6))
+    assert images.shape == (6, 5)
+    counts = np.bincount(images.reshape(-1), minlength=12)
+    assert set(counts) == {2, 3}  # 30 draws of 12 images.
+    assert len(ImageBatches(numbered, 5)) == 2
+    assert len(ImageBatches(numbered, 5, steps=1)) == 1
+
+
+def test_a_memory_map(numbered, tmp_path):
+    np.save(tmp_path / "images.npy", numbered)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    found, expected = seen(ImageBatches(mapped, 4)), seen(ImageBatches(numbered, 4))
+    assert (found[0] == expected[0]).all() and (found[1] == expected[1]).all()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_fit_sees_the_epoch_it_is_in(workers):
+    """Whatever Keras reads ahead, and also when it starts in the middle."""
+    images, found = tiny_images(8), []
+    for start in (0, 2):
+        batches = ImageBatches(images, 2, workers=workers)
+        model = tiny_model()
+        at_epoch_2 = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs, model=model: (
+                epoch == 2 and set_alike(model)
+            )
+        )
+        callbacks = [EpochOfBatches(batches), at_epoch_2]
+        optimizer = keras.optimizers.SGD(0.1)
+        options = {"epochs": 4, "initial_epoch": start, "callbacks": callbacks}
+        train(model, batches, optimizer, **options)
+        found.append(values(model.network.weights))
+    assert_same(found[0], found[1])
+
+
+def set_alike(model):
+    """Puts weights and draws where those of any other such model are."""
+    other = tiny_model()
+    for variable, start in zip(model.variables, other.variables, strict=True):
+        variable.assign(start.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"images": np.zeros((4, 8, 3))}, ValueError, "`images`.*shape.*4, 8, 3"),
+        ({"batch_size": 13}, ValueError, "`batch_size` must be at most 12.*13"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"batch_size": 2.0}, TypeError, "`batch_size` must be an int"),
+        ({"steps": 0}, ValueError, "`steps` must be at least 1"),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0"),
+    ],
+)
+def test_refuses(arguments, error, message, numbered):
+    with pytest.raises(error, match=message):
+        ImageBatches(**{"images": numbered, "batch_size": 4, **arguments})
+
+
+def test_no_batch_outside_the_epoch(numbered):
+    with pytest.raises(ValueError, match="`index` must be at most 2"):
+        ImageBatches(numbered, 4)[3]
