@@ -71,10 +71,11 @@ def test_each_backend_is_an_extra_and_no_dependency(backend):
 
 def test_both_commands_explain_themselves(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["keras-patchdpm", "--help"])
+    monkeypatch.delitem(sys.modules, "keras_patchdpm.__main__", raising=False)
     scripts = importlib.metadata.entry_points(group="console_scripts")
     for command in (
-        next(iter(scripts.select(name="keras-patchdpm"))).load(),
         lambda: runpy.run_module("keras_patchdpm", run_name="__main__"),
+        lambda: next(iter(scripts.select(name="keras-patchdpm"))).load()(),
     ):
         with pytest.raises(SystemExit, match="^0$"):
             command()

@@ -43,6 +43,26 @@ def averaged(optimizer):
             variable.assign(value)
 
 
+def keep_apart(optimizer):
+    """Keeps weights and averages two arrays when `fit` ends.
+
+    Keras assigns the averages to the weights then, which on JAX makes them one array;
+    the next call of the model gives it away as the weights' memory, and the averages
+    are lost.
+    """
+    optimizer = _inner(optimizer)
+    finalize = getattr(optimizer, "finalize_variable_values", None)
+
+    def finalize_variable_values(variables):
+        finalize(variables)
+        if optimizer.use_ema:
+            for variable in variables:
+                variable.assign(ops.convert_to_numpy(variable))
+
+    if finalize is not None:
+        optimizer.finalize_variable_values = finalize_variable_values
+
+
 def warn_of_accumulation(optimizer):
     """Says that the average moves more often than the weights, if it does.
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 
-@pytest.fixture(autouse=keras.backend.backend() == "jax")
+@pytest.fixture(scope="module", autouse=keras.backend.backend() == "jax")
 def quick_compilation():
     """Leaves out most of XLA's optimizations, which here take longer than they save."""
     import jax

@@ -72,6 +72,22 @@ def test_the_average_is_that_of_the_weights(scaled):
     assert_same(values(model.network.weights), path[-1])
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_training_goes_on_after_use(scaled):
+    """Also where the model is used before anything is done with the averages."""
+    images, seen = tiny_images(4), []
+    model = tiny_model()
+    at_the_end = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: seen.append(model.evaluate(images, verbose=0))
+    )
+    train(model, images, averaging(scaled), epochs=2, callbacks=[at_the_end])
+    train(model, images, epochs=2)
+    assert model.evaluate(images, verbose=0) < seen[0]
+    with model.ema_weights():
+        model.network.predict_on_batch(model.prepare(images, model.train_draws)[0])
+    train(model, images)
+
+
 def test_an_error_inside_leaves_the_weights():
     model = tiny_model()
     train(model, tiny_images(4), averaging())

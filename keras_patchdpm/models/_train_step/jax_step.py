@@ -3,6 +3,8 @@
 import keras
 from keras.random import SeedGenerator
 
+from keras_patchdpm.models import _ema
+
 __all__ = ["SeedGenerator", "TrainStep"]
 
 
@@ -18,6 +20,10 @@ class TrainStep(keras.Model):
         trainable, non_trainable, *rest = state
         data, non_trainable = self._draw(data, self.test_draws, non_trainable)
         return super().test_step((trainable, non_trainable, *rest), data)
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        _ema.keep_apart(self.optimizer)
 
     def attach_state(self):
         """Gives the variables their values, which `fit` holds during an epoch."""
