@@ -55,6 +55,7 @@ def test_images(model, images, message):
         model.evaluate(images, verbose=0)
     with pytest.raises(ValueError, match=message):
         model.fit(tiny_images(1), validation_data=(images,), verbose=0)
+    assert not int(model.optimizer.iterations), "it was seen after the training"
     if len(images) == 300:
         with pytest.raises(ValueError, match=message.replace("300", r"\d+")):
             model.fit(Batches((images,)), verbose=0)

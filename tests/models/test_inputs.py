@@ -5,7 +5,10 @@ import importlib.util
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from tiny_models import assert_same, tiny_images, tiny_model, train, values
+
+from keras_patchdpm.models import _images
 
 BATCH = 4
 
@@ -31,39 +34,30 @@ def generator(images):
     yield from Batches(images)
 
 
-def tf_data(images, labels=False):
+def tf_data(images):
     import tensorflow as tf
 
-    data = (images, np.arange(len(images))) if labels else images
-    return tf.data.Dataset.from_tensor_slices(data).batch(BATCH)
+    return tf.data.Dataset.from_tensor_slices(images).batch(BATCH)
 
 
-def torch_data(images, labels=False):
+def torch_data(images):
     import torch
 
-    tensors = [torch.tensor(images)] + [torch.arange(len(images))] * labels
-    dataset = torch.utils.data.TensorDataset(*tensors)
+    dataset = torch.utils.data.TensorDataset(
+        torch.tensor(images), torch.arange(len(images))
+    )
     return torch.utils.data.DataLoader(dataset, batch_size=BATCH)
-
-
-def with_labels(kind):
-    return lambda images: kind(images, labels=True)
 
 
 KINDS = {
     "float array": as_floats,
-    "int64 array": lambda images: images.astype("int64"),
-    "PyDataset": Batches,
-    "PyDataset with labels": with_labels(Batches),
-    "PyDataset of floats": lambda images: Batches(as_floats(images)),
+    "PyDataset with labels": lambda images: Batches(images, labels=True),
     "generator": generator,
 }
 if importlib.util.find_spec("tensorflow"):
     KINDS["tf.data"] = tf_data
-    KINDS["tf.data with labels"] = with_labels(tf_data)
 if importlib.util.find_spec("torch"):
-    KINDS["DataLoader"] = torch_data
-    KINDS["DataLoader with labels"] = with_labels(torch_data)
+    KINDS["DataLoader with labels"] = torch_data
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +79,17 @@ def test_labels_of_an_array_are_not_used(trained):
     model = tiny_model()
     train(model, tiny_images(8), keras.optimizers.SGD(0.1), y=np.arange(8))
     assert_same(values(model.network.weights), trained)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "float32", "float64"])
+def test_numbers_of_any_kind(dtype):
+    images = tiny_images(4)
+    given = as_floats(images).astype(dtype) if "float" in dtype else images
+    found = _images.to_range(given.astype(dtype), (8, 8, 3))
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(found), as_floats(images), atol=1e-6
+    )
 
 
 def test_steps_on_single_batches(trained):

@@ -58,7 +58,7 @@ def test_the_level_is_told_exactly():
         dtype="float32",
     )(told)
     model = PatchDPM(keras.Model(inputs, output), DDPMSchedule(), patching)
-    prepared, _, _ = model.prepare(tiny_images(64), model.train_draws)
+    prepared, _, _ = model.prepare(tiny_images(6), model.train_draws)
     given = keras.ops.convert_to_numpy(prepared["level"])
     found = keras.ops.convert_to_numpy(model(prepared))
     assert given.max() > 256 and prepared["noisy"].dtype != "bfloat16"
@@ -69,6 +69,6 @@ def test_clean_images_are_float32_whatever_floatx():
     keras.config.set_floatx("float16")
     model = tiny_model()
     keras.config.set_floatx("float32")
-    inputs, target, _ = model.prepare(tiny_images(2), model.train_draws)
+    inputs, target, _ = model.prepare(tiny_images(6), model.train_draws)
     for value in (inputs["noisy"], target):
         assert keras.backend.standardize_dtype(value.dtype) == "float32"

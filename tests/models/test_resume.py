@@ -61,26 +61,25 @@ def resumed(images, batches, folder, double=False):
     return state(model), len(history["loss"])
 
 
-@pytest.mark.parametrize("batches", [False, True])
-def test_resumed_equals_unbroken(batches, tmp_path):
+def test_resumed_equals_unbroken(tmp_path):
     """Promise 7: weights, optimizer, averages and seeds, bit for bit."""
     images = tiny_images(8)
-    cut_off(images, batches, tmp_path, epoch=2)
-    found, epochs = resumed(images, batches, tmp_path)
+    cut_off(images, True, tmp_path, epoch=2)
+    found, epochs = resumed(images, True, tmp_path)
     assert epochs == 1
-    assert_same(found, unbroken(images, batches))
+    assert_same(found, unbroken(images, True))
 
 
 @pytest.mark.slow
 def test_resumed_from_the_second_checkpoint(tmp_path):
-    """The last one was being written when the power went."""
+    """Of an array; the last one was being written when the power went."""
     images = tiny_images(8)
-    cut_off(images, True, tmp_path, epoch=2, double=True)
+    cut_off(images, False, tmp_path, epoch=2, double=True)
     path = tmp_path / "latest.weights.h5"
     path.write_bytes(path.read_bytes()[:1000])
-    found, epochs = resumed(images, True, tmp_path, double=True)
+    found, epochs = resumed(images, False, tmp_path, double=True)
     assert epochs == 2
-    assert_same(found, unbroken(images, True))
+    assert_same(found, unbroken(images, False))
 
 
 def test_a_saved_model_goes_on(tmp_path):
