@@ -1,7 +1,5 @@
 """`fit` and `evaluate`: they learn, they repeat, they do not disturb each other."""
 
-import shutil
-
 import keras
 import numpy as np
 import pytest
@@ -15,8 +13,6 @@ from tiny_models import (
 )
 
 BACKEND = keras.backend.backend()
-# PyTorch's compiler needs one of C++.
-COMPILED = [False, True] if BACKEND != "torch" or shutil.which("g++") else [False]
 
 
 def sgd():
@@ -67,25 +63,28 @@ def test_each_step_draws_anew():
     assert len(set(losses)) == 3
 
 
-def test_steps_run_eagerly_are_the_same():
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"run_eagerly": True},
+        {"jit_compile": False},
+        # PyTorch's compiler takes minutes for a step.
+        *([] if BACKEND == "torch" else [{"jit_compile": True}]),
+    ],
+)
+def test_however_a_step_is_run(options):
     images, found = tiny_images(4), []
-    for options in ({}, {"run_eagerly": True}):
+    for chosen in ({}, options):
         model = tiny_model()
-        model.compile(optimizer=sgd(), **options)
-        train(model, images, epochs=2)
+        model.compile(optimizer=sgd(), **chosen)
+        history = train(model, images, epochs=2)
         found.append(values(model.network.weights))
-    assert_same(found[0], found[1], 1e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("jit_compile", COMPILED)
-def test_with_and_without_a_compiler(jit_compile):
-    model, images = tiny_model(), tiny_images(8)
-    model.compile(optimizer=sgd(), jit_compile=jit_compile)
-    before = model.evaluate(images, verbose=0)
-    train(model, images, epochs=10)
-    assert model.jit_compile == jit_compile
-    assert model.evaluate(images, verbose=0) < before
+    assert model.run_eagerly == options.get("run_eagerly", False)
+    assert model.jit_compile == options.get("jit_compile", False)
+    if BACKEND == "tensorflow" and model.jit_compile:  # XLA draws other noise.
+        assert np.isfinite(history["loss"]).all()
+    else:
+        assert_same(found[0], found[1], 1e-6)
 
 
 def test_several_steps_in_one_call():

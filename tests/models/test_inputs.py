@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 from tiny_models import assert_same, tiny_images, tiny_model, train, values
 
+from keras_patchdpm import DDPMSchedule
 from keras_patchdpm.models import _images
 
 BATCH = 4
@@ -104,7 +105,7 @@ def test_steps_on_single_batches(trained):
 def test_sample_weights_of_a_data_set_and_of_validation():
     """One per image, as a vector or a column; without labels as well."""
     images, weights = tiny_images(4), np.array([0.0, 1.0, 2.0, 5.0], "float32")
-    model = tiny_model()
+    model = tiny_model(schedule=DDPMSchedule(min_snr_gamma=5.0))
     model.compile(optimizer=keras.optimizers.SGD(0.0))
     expected = model.evaluate(images, sample_weight=weights, verbose=0)
     assert expected != model.evaluate(images, verbose=0)
