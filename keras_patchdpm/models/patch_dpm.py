@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import _ema, _images, _parts, _seed_state, presets
+from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 
 
@@ -151,7 +152,9 @@ class PatchDPM(TrainStep):
     def get_compile_config(self):
         """How the model was compiled; `"auto"` is left to the backend that loads it."""
         config = super().get_compile_config()
-        return {**config, "jit_compile": self._asked_jit_compile} if config else config
+        if not config:
+            return config
+        return portable({**config, "jit_compile": self._asked_jit_compile})
 
     def compile_from_config(self, config):
         """Compiles as the saved model was (Keras asks for this beside `compile`)."""
