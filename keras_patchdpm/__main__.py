@@ -82,6 +82,7 @@ def _add_train(parser):
     parser.add_argument("--ema-momentum", type=float, default=0.999)
     parser.add_argument("--steps-per-epoch", type=int, default=250)
     parser.add_argument("--precision", default="mixed_bfloat16")
+    parser.add_argument("--start-from", help="preset whose weights to start from")
     parser.add_argument("--no-flip", action="store_true", help="never mirror images")
 
 
@@ -110,6 +111,7 @@ def _train(options):
         steps_per_epoch=options.steps_per_epoch,
         precision=options.precision,
         flip=not options.no_flip,
+        start_from=options.start_from,
     )
     images = load_images(options.data, options.image_size)
     train(config, images, options.out, options.minutes, settings)

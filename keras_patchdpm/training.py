@@ -25,6 +25,8 @@ class TrainingSettings:
             `"mixed_bfloat16"` is fastest.
         flip: Whether images are mirrored left to right half of the time.
         seed: Of the order of the images, of weights, levels, noise and patches.
+        start_from: Preset whose weights the training starts from, a name or a folder,
+            or `None` for random ones.
     """
 
     batch_size: int = 64
@@ -34,6 +36,7 @@ class TrainingSettings:
     precision: str = "mixed_bfloat16"
     flip: bool = True
     seed: int = 0
+    start_from: str | None = None
 
 
 class StopAfter(keras.callbacks.Callback):
@@ -73,7 +76,8 @@ def train(config, images, folder, minutes, settings=None):
         The trained `PatchDPM`, with its averaged weights.
 
     Raises:
-        ValueError: If `folder` holds a training with another configuration.
+        ValueError: If `folder` holds a training with another configuration, or the
+            preset to start from has another network.
     """
     settings = settings or TrainingSettings()
     folder = pathlib.Path(folder)
@@ -83,6 +87,7 @@ def train(config, images, folder, minutes, settings=None):
     keras.utils.set_random_seed(settings.seed)
     with _policy(settings.precision):
         model = PatchDPM(**presets.parts(config), seed=settings.seed)
+        seen_before = _start_from(settings.start_from, model.network)
         optimizer = keras.optimizers.Adam(
             settings.learning_rate,
             global_clipnorm=1.0,
@@ -108,8 +113,8 @@ def train(config, images, folder, minutes, settings=None):
         ]
         # After `fit` the weights are the averaged ones.
         model.fit(batches, epochs=10**6, callbacks=callbacks, verbose=2)
-    steps = int(optimizer.iterations)
-    record["training"]["patches_seen"] = steps * settings.batch_size
+    patches_seen = seen_before + int(optimizer.iterations) * settings.batch_size
+    record["training"]["patches_seen"] = patches_seen
     presets.save(folder / "preset", record, model.network, _CARD)
     return model
 
@@ -119,6 +124,14 @@ _CARD = """# A patch DPM
 Trained by `keras_patchdpm.training.train`; `config.json` says how. SHA-256 of the
 weights: {sha256}.
 """
+
+
+def _start_from(preset, network):
+    """Gives `network` the weights of `preset`; returns the patches they have seen."""
+    if preset is None:
+        return 0
+    presets.load_weights(network, preset)
+    return presets.read_config(preset).get("training", {}).get("patches_seen", 0)
 
 
 def _check_same(path, record):

@@ -1,6 +1,7 @@
 """Training by the clock: on record, resumable, and never mixed up."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -53,6 +54,25 @@ def test_a_second_run_goes_on(images, tmp_path):
     assert [epoch for epoch, _ in curve(tmp_path)] == [0, 1]
     config = json.loads((tmp_path / "preset" / "config.json").read_text())
     assert config["training"]["patches_seen"] == 2 * 3 * 4
+
+
+def test_a_run_starts_from_a_preset(images, tmp_path):
+    before = run(images, tmp_path / "first")
+    still = dataclasses.replace(
+        SETTINGS, start_from=str(tmp_path / "first" / "preset"), learning_rate=0.0
+    )
+    after = run(images, tmp_path / "second", still)
+    for old, new in zip(before.network.weights, after.network.weights, strict=True):
+        kept = np.asarray(old).astype("float16")  # As the preset has it.
+        np.testing.assert_allclose(np.asarray(new), kept, atol=1e-6)
+    config = json.loads((tmp_path / "second" / "preset" / "config.json").read_text())
+    assert config["training"]["patches_seen"] == 2 * 3 * 4
+
+
+def test_a_preset_of_another_network_is_refused(images, tmp_path):
+    other = dataclasses.replace(SETTINGS, start_from="faces64_n2")
+    with pytest.raises(ValueError, match="another configuration than the network"):
+        run(images, tmp_path, other)
 
 
 def test_other_settings_are_refused(images, tmp_path):

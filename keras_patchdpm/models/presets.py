@@ -124,9 +124,10 @@ def load_weights(network, preset):
             if expected.get(name) != shapes.get(name)
         )
         raise ValueError(
-            f"The weights in {folder} are of another configuration than its "
-            f"config.json: {len(odd)} tensors differ, the first {odd[0]!r} (the "
-            f"network has {expected.get(odd[0])}, the file {shapes.get(odd[0])})."
+            f"The weights in {folder} are of another configuration than the network: "
+            f"{len(odd)} tensors differ, the first {odd[0]!r} (the network has "
+            f"{expected.get(odd[0])}, the file {shapes.get(odd[0])}). Build the network "
+            "as the preset's config.json says."
         )
     for weight in network.weights:
         weight.assign(found[weight.path])
