@@ -7,7 +7,7 @@ from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
 from keras_patchdpm import datasets, layers, memory, metrics, networks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.models import PatchDPM
-from keras_patchdpm.patching import GridPatching, WholeImage
+from keras_patchdpm.patching import CascadePatching, GridPatching, WholeImage
 from keras_patchdpm.samplers import PatchSampler
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule
@@ -15,6 +15,7 @@ from keras_patchdpm.schedules import DDPMSchedule
 __version__ = "0.1.0"
 
 __all__ = [
+    "CascadePatching",
     "DDPMSchedule",
     "GridPatching",
     "PatchDPM",

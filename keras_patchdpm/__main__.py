@@ -74,6 +74,17 @@ def _add_train(parser):
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--n", type=int, default=2, help="the paper's N (default: 2)")
+    parser.add_argument(
+        "--cascade", action="store_true", help="a thumbnail first, then by patches"
+    )
+    parser.add_argument("--position", help="one_hot (the paper) or coordinates")
+    parser.add_argument("--halo", type=int, help="pixels seen around a patch")
+    parser.add_argument(
+        "--moving", action="store_true", help="shift the grid at every step"
+    )
+    parser.add_argument(
+        "--local-content", action="store_true", help="enlarge the content at the patch"
+    )
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--stem", type=int, default=2)
     parser.add_argument("--prediction", default="velocity")
@@ -102,7 +113,7 @@ def _train(options):
             "beta_schedule": "cosine",
             "prediction": options.prediction,
         },
-        "patching": {"name": "GridPatching", "divisions": options.n},
+        "patching": _patching(options),
     }
     settings = TrainingSettings(
         batch_size=options.batch_size,
@@ -116,6 +127,20 @@ def _train(options):
     images = load_images(options.data, options.image_size)
     train(config, images, options.out, options.minutes, settings)
     print(f"The trained model is in {options.out}/preset")
+
+
+def _patching(options):
+    """The configuration of what the network sees."""
+    grid_alone = ("position", "halo", "moving", "local_content")
+    given = {name: value for name in grid_alone if (value := getattr(options, name))}
+    if not options.cascade:
+        return {"name": "GridPatching", "divisions": options.n, **given}
+    if given:
+        raise ValueError(
+            "A cascade has a moving grid, coordinates and local content of its own, "
+            f"and no halo: leave those options out. Received: --cascade with {given}."
+        )
+    return {"name": "CascadePatching", "divisions": options.n}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The grid of patches: the only file that knows where a patch lies."""
+"""The grid of patches: how an image is divided, put together and pooled."""
 
 from keras import ops
 
@@ -79,20 +79,6 @@ class PatchGrid:
         row, col = divmod(patch_index, self.cols)
         return slice(row * h, (row + 1) * h), slice(col * w, (col + 1) * w)
 
-    def crop(self, images, patch_index):
-        """The same patch of every image.
-
-        Args:
-            images: Tensor or array of shape `(B, H, W, C)`.
-            patch_index: Int in `[0, num_patches)`.
-
-        Returns:
-            `(B, h, w, C)`, of the kind of `images`.
-        """
-        height, width, _ = _checks.image_shape("images", images.shape)
-        rows, cols = self.cell(patch_index, (height, width))
-        return images[:, rows, cols]
-
     def split(self, images):
         """Cuts images into patches.
 
@@ -133,19 +119,6 @@ class PatchGrid:
         x = ops.reshape(patches, (-1, self.rows, self.cols, h, w, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         return ops.reshape(x, (-1, self.rows * h, self.cols * w, channels))
-
-    def pick(self, images, patch_index):
-        """Some patches of each image, others for each.
-
-        Args:
-            images: Tensor of shape `(B, H, W, C)`.
-            patch_index: Int tensor of shape `(B, K)`, in `[0, num_patches)`.
-
-        Returns:
-            Tensor of shape `(B, K, h, w, C)`.
-        """
-        index = patch_index[:, :, None, None, None]
-        return ops.take_along_axis(self.split(images), index, axis=1)
 
     def content(self, images):
         """The whole image pooled to the size of one patch (GCC).

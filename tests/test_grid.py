@@ -46,26 +46,12 @@ def test_split_is_slicing_row_by_row_and_merge_undoes_it(divisions, patch_shape)
 
 
 @given(grids, patch_shapes)
-def test_crop_and_cell_are_the_patch_of_that_index(divisions, patch_shape):
+def test_cell_is_the_patch_of_that_index(divisions, patch_shape):
     grid, images = PatchGrid(divisions), images_of(divisions, patch_shape)
     patches = by_hand(images, divisions)
     for index in range(grid.num_patches):
         rows, cols = grid.cell(index, images.shape[1:3])
         np.testing.assert_array_equal(images[:, rows, cols], patches[:, index])
-        np.testing.assert_array_equal(grid.crop(images, index), patches[:, index])
-
-
-@few
-@given(grids, patch_shapes, st.data())
-def test_pick_takes_other_patches_of_each_image(divisions, patch_shape, data):
-    grid = PatchGrid(divisions)
-    images = images_of(divisions, patch_shape, batch=3)
-    one = st.integers(0, grid.num_patches - 1)
-    pairs = st.lists(st.lists(one, min_size=2, max_size=2), min_size=3, max_size=3)
-    index = np.array(data.draw(pairs), "int32")
-    picked = grid.pick(ops.convert_to_tensor(images), ops.convert_to_tensor(index))
-    expected = by_hand(images, divisions)[np.arange(3)[:, None], index]
-    np.testing.assert_array_equal(ops.convert_to_numpy(picked), expected)
 
 
 @few
@@ -83,17 +69,10 @@ def test_content_is_the_mean_of_windows_and_what_the_layer_pools(
     content = ops.convert_to_numpy(grid.content(images))
     np.testing.assert_allclose(content, expected, rtol=1e-6)
 
-    patch = grid.crop(images, 0)
+    patch = images[:, :h, :w]
     joined = layers.GlobalContentConditioning()(patch, images)
     expected = np.concatenate([patch, content], axis=-1)
     np.testing.assert_array_equal(ops.convert_to_numpy(joined), expected)
-
-
-def test_an_array_is_cropped_without_a_copy():
-    images = np.zeros((1, 4, 6, 1), "float32")
-    PatchGrid((2, 3)).crop(images, 4)[:] = 1
-    assert images[0, 2:, 2:4].all()
-    assert images.sum() == 4
 
 
 def test_an_int_stands_for_both_sides():
@@ -152,7 +131,7 @@ def test_merge_refuses_another_number_of_patches():
 @pytest.mark.parametrize("index", [4, -1])
 def test_refuses_a_patch_outside_the_grid(index):
     with pytest.raises(ValueError, match=f"`patch_index` must be.*={index}"):
-        PatchGrid(2).crop(np.zeros((1, 4, 4, 1)), index)
+        PatchGrid(2).cell(index, (4, 4))
 
 
 @pytest.mark.parametrize(

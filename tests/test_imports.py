@@ -12,7 +12,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 # A module may import from the lines above its own, and from its own folder.
 LINES = (
     ("_backend", "_checks", "_registration"),
-    ("grid", "schedules"),
+    ("grid", "resize", "schedules", "windows"),
     ("patching", "layers"),
     ("networks",),
     ("models",),

@@ -45,3 +45,39 @@ def test_help_names_the_commands(capsys):
 def test_a_path_that_cannot_be_written_is_told_before_the_work(capsys):
     assert main(["sample", "--out", "nowhere/faces.png"]) == 2
     assert "no folder nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "patching"),
+    [
+        ("", {"name": "GridPatching", "divisions": 2}),
+        (
+            "--position coordinates --halo 2 --moving --local-content",
+            {
+                "name": "GridPatching",
+                "divisions": 2,
+                "position": "coordinates",
+                "halo": 2,
+                "moving": True,
+                "local_content": True,
+            },
+        ),
+        ("--cascade --n 4", {"name": "CascadePatching", "divisions": 4}),
+    ],
+)
+def test_train_says_what_the_network_sees(options, patching, monkeypatch):
+    asked = []
+    monkeypatch.setattr("keras_patchdpm.datasets.load_images", lambda *source: None)
+    monkeypatch.setattr(
+        "keras_patchdpm.training.train", lambda config, *rest: asked.append(config)
+    )
+    arguments = f"train --data a --out b --minutes 1 {options}".split()
+    assert main(arguments) == 0
+    assert asked[0]["patching"] == patching
+
+
+def test_a_cascade_takes_no_options_of_the_grid(capsys, monkeypatch):
+    monkeypatch.setattr("keras_patchdpm.datasets.load_images", lambda *source: None)
+    arguments = "train --data a --out b --minutes 1 --cascade --halo 2".split()
+    assert main(arguments) == 2
+    assert "leave those options out" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """The diffusion model: schedule, patching and network under Keras' own training."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -102,8 +104,8 @@ class PatchDPM(TrainStep):
         batch = ops.shape(clean)[0]
         timestep = self.schedule.draw(batch, seed)
         noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
-        noisy, target = self.schedule.corrupt(clean, noise, timestep)
-        inputs, target = self.patching.cut(noisy, target, seed)
+        corrupt = functools.partial(self.schedule.corrupt, timestep=timestep)
+        inputs, target = self.patching.cut(clean, noise, corrupt, seed)
         weight = self.schedule.weight(timestep)
         inputs["level"] = self._per_patch(timestep)
         return inputs, target, None if weight is None else self._per_patch(weight)

@@ -15,13 +15,17 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks, networks
-from keras_patchdpm.patching import GridPatching, WholeImage
+from keras_patchdpm.patching import CascadePatching, GridPatching, WholeImage
 from keras_patchdpm.schedules import DDPMSchedule
 
 BUILT_IN = pathlib.Path(__file__).resolve().parent.parent / "presets"
 
 _NETWORKS = {"unet": networks.unet, "arakawa_unet": networks.arakawa_unet}
-_PATCHINGS = {"GridPatching": GridPatching, "WholeImage": WholeImage}
+_PATCHINGS = {
+    "CascadePatching": CascadePatching,
+    "GridPatching": GridPatching,
+    "WholeImage": WholeImage,
+}
 _SCHEDULES = {"DDPMSchedule": DDPMSchedule}
 
 
@@ -126,8 +130,8 @@ def load_weights(network, preset):
         raise ValueError(
             f"The weights in {folder} are of another configuration than the network: "
             f"{len(odd)} tensors differ, the first {odd[0]!r} (the network has "
-            f"{expected.get(odd[0])}, the file {shapes.get(odd[0])}). Build the network "
-            "as the preset's config.json says."
+            f"{expected.get(odd[0])}, the file {shapes.get(odd[0])}). Build the "
+            "network as the preset's config.json says."
         )
     for weight in network.weights:
         weight.assign(found[weight.path])

@@ -26,7 +26,7 @@ def unet(
     width=64,
     multipliers=(1, 2, 2),
     blocks_per_level=2,
-    attention_levels=(1, 2),
+    attention_levels=None,
     stem=1,
     dropout=0.0,
     name="unet",
@@ -35,14 +35,16 @@ def unet(
 
     Args:
         image_size: Positive int or pair `(height, width)`: pixels of the WHOLE image.
-        patching: What the network sees of it, `GridPatching` or `WholeImage`.
+        patching: What the network sees of it: `GridPatching`, `CascadePatching` or
+            `WholeImage`.
         channels: Positive int. Channels of the image.
         width: Even int of at least 4. Channels of the first level.
         multipliers: Ints, one per level: the level's channels over `width`. Each
             level but the first halves the feature map.
         blocks_per_level: Positive int. Residual blocks of a level, on each side.
         attention_levels: Levels (0 is the first) that end with attention, on each
-            side. Its memory grows with the map's pixels, squared.
+            side, or `None` for all but the first. Its memory grows with the map's
+            pixels, squared.
         stem: Positive int. Blocks of `stem` x `stem` pixels are moved into the
             channels first: 2 makes the network about four times cheaper.
         dropout: Float in [0, 1), after each block's modulation.
@@ -72,6 +74,10 @@ def unet(
     ):
         _checks.positive_int(key, value)
     _check_width(width)
+    if attention_levels is None:
+        attention_levels = range(1, len(multipliers))
+    for level in attention_levels:
+        _checks.integer("attention_levels", level, 0, len(multipliers) - 1)
     _checks.real("dropout", dropout, 0, 0.999)
     patching = WholeImage() if patching is None else patching
     image_shape = (*_checks.pair("image_size", image_size), channels)
@@ -81,10 +87,13 @@ def unet(
         key: keras.Input(shape, dtype=dtype, name=key)
         for key, (shape, dtype) in {**specs, "level": ((), "int32")}.items()
     }
-    embedding = _embedding(inputs, patching.num_patches, width)
+    embedding = _embedding(inputs, patching, width)
     x = inputs["noisy"]
     if "content" in inputs:
         x = GlobalContentConditioning(name="conditioned")(x, inputs["content"])
+    maps = [inputs[key] for key in ("local_content", "coordinates") if key in inputs]
+    if maps:
+        x = layers.Concatenate(name="with_maps")([x, *maps])
     if stem > 1:
         x = SpaceToDepth(stem, name="stem")(x)
     x = layers.Conv2D(width, 3, padding="same", name="first")(x)
@@ -134,16 +143,21 @@ def unet(
     return keras.Model(inputs, x, name=name)
 
 
-def _embedding(inputs, num_patches, width):
-    """One vector of the noise level and of the patch's place."""
+def _embedding(inputs, patching, width):
+    """One vector of the noise level, and of the patch's place or stage."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["level"])
     x = layers.Dense(4 * width, activation="silu", name="level_dense")(x)
     if "patch_index" in inputs:
-        place = PositionOneHotEmbedding(num_patches, 4 * width, name="position")
+        place = PositionOneHotEmbedding(
+            patching.num_patches, 4 * width, name="position"
+        )
         place = layers.Activation("silu", name="position_act")(
             place(inputs["patch_index"])
         )
         x = layers.Concatenate(name="level_and_position")([x, place])
+    if "stage" in inputs:
+        stage = layers.Embedding(patching.num_stages, 4 * width, name="stage_vector")
+        x = layers.Concatenate(name="level_and_stage")([x, stage(inputs["stage"])])
     return layers.Dense(4 * width, activation="silu", name="embedding")(x)
 
 
@@ -158,8 +172,8 @@ def _check_patch(patch_shape, factor):
     h, w, _ = patch_shape
     if h % factor or w % factor:
         raise ValueError(
-            f"Patches of {h}x{w} pixels are no multiple of {factor}, which the stem "
-            "and the levels of the network need. Choose larger images, fewer "
-            "`divisions`, fewer `multipliers` or a smaller `stem`. Received: "
-            f"patch size {h}x{w}, stem * 2**(levels - 1) = {factor}."
+            f"Patches, with their halo, of {h}x{w} pixels are no multiple of {factor}, "
+            "which the stem and the levels of the network need. Choose larger images, "
+            "fewer `divisions`, another `halo`, fewer `multipliers` or a smaller "
+            f"`stem`. Received: patch size {h}x{w}, stem * 2**(levels - 1) = {factor}."
         )

@@ -7,43 +7,86 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.grid import PatchGrid
+from keras_patchdpm.resize import enlarge
+from keras_patchdpm.windows import WindowGrid, coordinates, cut
+
+POSITIONS = ("one_hot", "coordinates", False)
 
 
 @serializable
 class GridPatching:
     """The network sees one patch of a grid, its place and the pooled image.
 
+    With `divisions` alone it is the paper's method. The other arguments help patches
+    to belong together; each can be combined with any other.
+
     Args:
         divisions: Positive int N (a grid of N x N) or a pair `(rows, cols)`.
-        position: Bool. Whether the network is told the patch's place (one-hot).
+        position: How the network is told the place: `"one_hot"` (the paper),
+            `"coordinates"` of every pixel, or `False`.
         content: Bool. Whether the network is given the noisy image pooled to the size
             of a patch (GCC).
         patches_per_image: Int from 1 to `rows * cols`. Different patches of each
             image that one training step sees, drawn at random.
+        halo: Int of at least 0. Pixels of the noisy image that the network sees, and
+            predicts, around a patch on each side. At the image's edge they lie on the
+            other side of the patch. Memory grows as `(1 + 2 * halo / h) ** 2` for
+            patches of `h` pixels.
+        moving: Bool. Whether the grid is shifted at random at every step of training
+            and of sampling, so that no border stays where it is. Sampling then takes
+            `(rows + 1) * (cols + 1)` patches a step. Needs `"coordinates"`, or none.
+        local_content: Bool. Whether the network is also given the part of the pooled
+            image where the patch lies, enlarged to its size.
 
     Raises:
-        ValueError: If `divisions` or `patches_per_image` is out of range.
+        ValueError: If `divisions`, `patches_per_image` or `halo` is out of range,
+            `position` unknown, or a moving grid is to be told as one-hot.
 
     Example:
 
     >>> patching = GridPatching(2)
     >>> ablation = GridPatching(2, content=False)
+    >>> without_borders = GridPatching(2, position="coordinates", moving=True)
 
-    Source: Arakawa et al. 2023 (arXiv:2304.07087), section 3.
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), section 3; coordinates: Wang et al.
+    2023 (arXiv:2304.12526), section 3.1; moving: Hu et al. 2024 (arXiv:2406.02462).
     """
 
-    def __init__(self, divisions, position=True, content=True, patches_per_image=1):
+    def __init__(
+        self,
+        divisions,
+        position="one_hot",
+        content=True,
+        patches_per_image=1,
+        halo=0,
+        moving=False,
+        local_content=False,
+    ):
         self.grid = PatchGrid(divisions)
-        self.position = bool(position)
+        self.position = _checks.one_of("position", position, POSITIONS)
         self.content = bool(content)
         self.patches_per_image = _checks.integer(
             "patches_per_image", patches_per_image, 1, self.grid.num_patches
         )
+        self.halo = _checks.integer("halo", halo, minimum=0)
+        self.moving = bool(moving)
+        self.local_content = bool(local_content)
+        if self.moving and self.position == "one_hot":
+            raise ValueError(
+                "A patch of a moving grid has no place in the grid that a one-hot code "
+                'could name. Choose `position="coordinates"`, or `False`. Received: '
+                f"moving={moving}, position={position!r}."
+            )
 
     @property
     def num_patches(self):
-        """Patches of an image."""
-        return self.grid.num_patches
+        """Patches of an image in a step of sampling."""
+        rows, cols = (n + (self.moving and n > 1) for n in self.grid.divisions)
+        return rows * cols
+
+    def windows(self, image_size):
+        """The `WindowGrid` of images of `image_size`, a pair of ints."""
+        return WindowGrid(self.grid, image_size, self.halo, self.moving)
 
     def input_specs(self, image_shape):
         """What a network is given, beside the noise level.
@@ -55,54 +98,93 @@ class GridPatching:
             Dict of input names to `(shape, dtype)`, without the batch axis.
 
         Raises:
-            ValueError: If the image does not divide into the grid.
+            ValueError: If the image does not divide into the grid, or is smaller than
+                a patch with its halo.
         """
         *image_size, channels = image_shape
-        patch = (*self.grid.patch_size(image_size), channels)
-        specs = {"noisy": (patch, "float32")}
-        if self.position:
+        h, w = self.windows(image_size).size
+        specs = {"noisy": ((h, w, channels), "float32")}
+        if self.position == "one_hot":
             specs["patch_index"] = ((), "int32")
+        if self.position == "coordinates":
+            specs["coordinates"] = ((h, w, 2), "float32")
         if self.content:
-            specs["content"] = (patch, "float32")
+            specs["content"] = ((h, w, channels), "float32")
+        if self.local_content:
+            specs["local_content"] = ((h, w, channels), "float32")
         return specs
 
-    def image_shape(self, patch_shape):
-        """`(height, width, channels)` of the image made of patches of that shape."""
-        h, w, channels = patch_shape
+    def image_shape(self, window_shape):
+        """`(height, width, channels)` of the image with windows of that shape."""
+        h, w, channels = window_shape
+        h, w = h - 2 * self.halo, w - 2 * self.halo
         return h * self.grid.rows, w * self.grid.cols, channels
 
-    def cut(self, noisy, target, seed):
+    def cut(self, clean, noise, corrupt, seed):
         """Cuts random patches for training, everything out of the same noisy images.
 
         Args:
-            noisy, target: Tensors of shape `(B, H, W, C)`.
+            clean, noise: Tensors of shape `(B, H, W, C)`.
+            corrupt: Function of both to `(noisy, target)`, at each image's level.
             seed: `keras.random.SeedGenerator`.
 
         Returns:
             `(inputs, target)`: the network's inputs and the patches of the target,
             `B * patches_per_image` of each, those of one image side by side.
         """
-        count = self.patches_per_image
-        index = self._draw(ops.shape(noisy)[0], seed)
-        inputs = {"noisy": self._pick(noisy, index)}
-        if self.position:
-            inputs["patch_index"] = ops.reshape(index, (-1,))
-        if self.content:
-            inputs["content"] = ops.repeat(self.grid.content(noisy), count, axis=0)
-        return inputs, self._pick(target, index)
+        noisy, target = corrupt(clean, noise)
+        image_size = tuple(noisy.shape[1:3])
+        windows = self.windows(image_size)
+        index, corners = self._draw(ops.shape(noisy)[0], windows, seed)
 
-    def prepare(self, noisy):
+        def at_corners(images):
+            return _one_axis(cut(images, corners, windows.size))
+
+        inputs = {"noisy": at_corners(noisy)}
+        if self.position == "one_hot":
+            inputs["patch_index"] = ops.reshape(index, (-1,))
+        if self.position == "coordinates":
+            inputs["coordinates"] = _one_axis(
+                coordinates(corners, windows.size, image_size)
+            )
+        content, local = self._contents(noisy, windows)
+        if content is not None:
+            inputs["content"] = ops.repeat(content, self.patches_per_image, axis=0)
+        if local is not None:
+            inputs["local_content"] = at_corners(local)
+        return inputs, at_corners(target)
+
+    def stages(self, image_shape):
+        """What is sampled one after another: here the image and nothing before it.
+
+        Args:
+            image_shape: `(height, width, channels)`.
+
+        Returns:
+            List of pairs of a patching and the shape of the images it makes.
+        """
+        return [(self, image_shape)]
+
+    def prepare(self, noisy, draws, made=()):
         """What all patches of a sampling step share: made once per step.
 
         Args:
             noisy: Array of shape `(B, H, W, C)`.
+            draws: `numpy.random.Generator`, which says how the grid lies.
+            made: Images that the stages before have made.
 
         Returns:
-            Dict of arrays.
+            Dict, for `inputs_at` and `place`.
         """
-        if not self.content:
-            return {}
-        return {"content": ops.convert_to_numpy(self.grid.content(noisy))}
+        windows = self.windows(noisy.shape[1:3])
+        offset = [int(draws.integers(*bounds)) for bounds in windows.offsets]
+        content, local = self._contents(noisy, windows, made)
+        shared = {"places": windows.places(offset)}
+        if content is not None:
+            shared["content"] = ops.convert_to_numpy(content)
+        if local is not None:
+            shared["local_content"] = ops.convert_to_numpy(local)
+        return shared
 
     def inputs_at(self, noisy, shared, indices):
         """The network's inputs for some patches of all images.
@@ -116,26 +198,37 @@ class GridPatching:
             Dict of arrays of length `K * B`, all images' first patch first.
         """
         batch = len(noisy)
-        patches = [self.grid.crop(noisy, index) for index in indices]
-        inputs = {"noisy": np.concatenate(patches)}
-        if self.position:
+        cells = [shared["places"][index].window for index in indices]
+
+        def at_windows(images):
+            return np.concatenate([images[:, rows, cols] for rows, cols in cells])
+
+        inputs = {"noisy": at_windows(noisy)}
+        if self.position == "one_hot":
             inputs["patch_index"] = np.repeat(np.asarray(indices, "int32"), batch)
+        if self.position == "coordinates":
+            corners = np.array([[rows.start, cols.start] for rows, cols in cells])
+            size = inputs["noisy"].shape[1:3]
+            maps = ops.convert_to_numpy(coordinates(corners, size, noisy.shape[1:3]))
+            inputs["coordinates"] = np.repeat(maps, batch, axis=0)
         if self.content:
-            content = shared["content"]
-            inputs["content"] = np.concatenate([content] * len(indices))
+            inputs["content"] = np.concatenate([shared["content"]] * len(indices))
+        if self.local_content:
+            inputs["local_content"] = at_windows(shared["local_content"])
         return inputs
 
-    def place(self, patches, indices, images):
-        """Writes what `inputs_at` cut back into `images`, at its place.
+    def place(self, windows, shared, indices, images):
+        """Writes the patches of windows that `inputs_at` cut into `images`.
 
         Args:
-            patches: Array of shape `(K * B, h, w, C)`.
+            windows: Array of shape `(K * B, h, w, C)`.
+            shared: What `prepare` returned.
             indices: List of the K patch indices.
             images: Array of shape `(B, H, W, C)`, written to.
         """
-        parts = np.split(patches, len(indices))
-        for index, part in zip(indices, parts, strict=True):
-            self.grid.crop(images, index)[:] = part
+        for index, window in zip(indices, np.split(windows, len(indices)), strict=True):
+            place = shared["places"][index]
+            images[:, *place.patch] = window[:, *place.part]
 
     def get_config(self):
         return {
@@ -143,18 +236,35 @@ class GridPatching:
             "position": self.position,
             "content": self.content,
             "patches_per_image": self.patches_per_image,
+            "halo": self.halo,
+            "moving": self.moving,
+            "local_content": self.local_content,
         }
 
     @classmethod
     def from_config(cls, config):
         return cls(**config)
 
-    def _draw(self, batch, seed):
-        """Indices of shape `(batch, patches_per_image)`, no patch twice in a row."""
-        keys = keras.random.uniform((batch, self.num_patches), seed=seed)
+    def _draw(self, batch, windows, seed):
+        """Indices, no patch twice in a row, and corners: `(batch, K)`, `(..., 2)`."""
+        keys = keras.random.uniform((batch, windows.num_patches), seed=seed)
         order = ops.cast(ops.argsort(keys, axis=-1), "int32")
-        return order[:, : self.patches_per_image]
+        index = order[:, : self.patches_per_image]
+        offset = windows.draw_offset(batch, seed)
+        return index, windows.corners(index, offset[:, None])
 
-    def _pick(self, images, index):
-        patches = self.grid.pick(images, index)
-        return ops.reshape(patches, (-1, *patches.shape[2:]))
+    def _contents(self, noisy, windows, made=()):
+        """The pooled image in the size of a window, and in that of the image."""
+        if not (self.content or self.local_content):
+            return None, None
+        pooled = self.grid.content(noisy)
+        content = enlarge(pooled, windows.size) if self.halo else pooled
+        return (
+            content if self.content else None,
+            enlarge(pooled, windows.image_size) if self.local_content else None,
+        )
+
+
+def _one_axis(windows):
+    """`(B, K, ...)` to `(B * K, ...)`."""
+    return ops.reshape(windows, (-1, *windows.shape[2:]))

@@ -1,6 +1,7 @@
 """The sampler that asks a network patch by patch."""
 
 import functools
+import itertools
 import math
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.samplers import rules
-from keras_patchdpm.samplers.noise import image_noise
+from keras_patchdpm.samplers.noise import image_noise, level_draws
 from keras_patchdpm.samplers.sampler import sample
 
 RULES = ("ddpm", "ddim")
@@ -88,7 +89,8 @@ class PatchSampler:
                 draw it from `seed`.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
             callback: Called as `callback(step, clean)` after each step, from 1, with
-                the float estimate of the clean images of the batch at hand.
+                the float estimate of the clean images of the batch at hand. The steps
+                of a cascade's smaller images count, and come first.
             verbose: 1 shows a progress bar.
 
         Returns:
@@ -108,27 +110,49 @@ class PatchSampler:
             )
         # As even as can be, so that few sizes of call are compiled.
         batches = np.array_split(np.arange(num_images), -(-num_images // batch_size))
-        # The first batch is the largest.
-        denoise = functools.partial(self.denoise, batch_size=len(batches[0]))
-        report = self._progress(verbose, len(batches))
+        stages = self.model.patching.stages(self.model.image_shape)
+        steps = len(batches) * len(stages) * (len(self.levels) - 1)
+        report = self._progress(verbose, steps)
         images = np.empty(shape, dtype)
         for batch in batches:
-            draw = functools.partial(
-                image_noise, seed, batch.tolist(), shape=self.model.image_shape
-            )
-            start = draw(0) if noise is None else np.array(noise, "float32")[batch]
+            count = itertools.count(1)
 
-            def after_step(step, clean):
+            def after_step(step, clean, count=count):
                 report()
                 if callback is not None:
-                    callback(step, clean)
+                    callback(next(count), clean)
 
-            fresh = draw if self.rule == "ddpm" or self.eta else None
-            result = sample(denoise, start, self.levels, self._step, fresh, after_step)
+            start = None if noise is None else np.array(noise, "float32")[batch]
+            # The first batch is the largest.
+            result = self._make(
+                batch.tolist(), stages, len(batches[0]), seed, start, after_step
+            )
             images[batch] = _to_dtype(result, dtype)
         return images
 
-    def denoise(self, noisy, level, batch_size=None):
+    def _make(self, numbers, stages, batch_size, seed, start, after_step):
+        """The images of those numbers, stage by stage."""
+        made = []
+        for patching, shape in stages:
+            left = len(stages) - 1 - len(made)
+            draw = functools.partial(
+                image_noise, seed, numbers, shape=shape, stage=left
+            )
+            denoise = functools.partial(
+                self.denoise,
+                batch_size=batch_size,
+                seed=seed,
+                patching=patching,
+                made=tuple(made),
+            )
+            first = draw(0) if left or start is None else start
+            fresh = draw if self.rule == "ddpm" or self.eta else None
+            made.append(
+                sample(denoise, first, self.levels, self._step, fresh, after_step)
+            )
+        return made[-1]
+
+    def denoise(self, noisy, level, batch_size=None, seed=0, patching=None, made=()):
         """The clean estimate of noisy images, made patch by patch.
 
         Args:
@@ -137,19 +161,23 @@ class PatchSampler:
             batch_size: Int of at least B, or `None` for B. The network is asked for as
                 many patches as that many images have, so that it is compiled once for
                 all batches up to that size.
+            seed: Non-negative int. With the level it says how a moving grid lies.
+            patching: Of the stage at hand, or `None` for that of the last one.
+            made: Images that the stages before have made, as a cascade needs them.
 
         Returns:
             Float32 array of shape `(B, H, W, C)`.
         """
-        patching = self.model.patching
-        shared = patching.prepare(noisy)
+        if patching is None:
+            patching = self.model.patching.stages(self.model.image_shape)[-1][0]
+        shared = patching.prepare(noisy, level_draws(seed, level), made)
         prediction = np.empty_like(noisy)
-        groups = self._groups()
+        groups = self._groups(patching.num_patches)
         size = (batch_size or len(noisy)) * len(groups[0])
         for indices in groups:
             inputs = patching.inputs_at(noisy, shared, indices)
             inputs["level"] = np.full(len(inputs["noisy"]), level.condition, "int32")
-            patching.place(self._predict(inputs, size), indices, prediction)
+            patching.place(self._predict(inputs, size), shared, indices, prediction)
         clean = self.model.schedule.clean(prediction, noisy, level)
         return np.clip(clean, -1, 1) if self.clip else clean
 
@@ -161,10 +189,11 @@ class PatchSampler:
             inputs = {name: values[rows] for name, values in inputs.items()}
         return self.model.network.predict_on_batch(inputs)[:count]
 
-    def _groups(self):
+    def _groups(self, num_patches):
         """The patches in calls, as even as can be, the larger ones first."""
-        calls = math.ceil(self.num_patches / self.patches_per_call)
-        return [group.tolist() for group in np.array_split(self.order, calls)]
+        order = self.order[self.order < num_patches]
+        calls = math.ceil(num_patches / self.patches_per_call)
+        return [group.tolist() for group in np.array_split(order, calls)]
 
     def _step(self, noisy, clean, noise, now, then):
         if self.rule == "ddpm":
@@ -184,14 +213,11 @@ class PatchSampler:
             )
         return found.astype(int)
 
-    def _progress(self, verbose, num_batches):
+    def _progress(self, verbose, steps):
         """A function to call after each step."""
         if not verbose:
             return lambda: None
-        bar = keras.utils.Progbar(
-            num_batches * (len(self.levels) - 1), unit_name="step"
-        )
-        return functools.partial(bar.add, 1)
+        return functools.partial(keras.utils.Progbar(steps, unit_name="step").add, 1)
 
 
 def _to_dtype(images, dtype):

@@ -37,7 +37,8 @@ def test_starts_from_a_prediction_of_zero(rng):
 
 
 def test_asks_for_what_the_patching_gives():
-    for patching in (GRID, GridPatching(2, content=False), WholeImage()):
+    moving = GridPatching(2, "coordinates", halo=1, moving=True, local_content=True)
+    for patching in (GRID, GridPatching(2, content=False), moving, WholeImage()):
         network = unet((8, 24), patching, **FLAT)
         specs = patching.input_specs((8, 24, 3))
         assert set(network.input) == {*specs, "level"}
@@ -63,6 +64,16 @@ def test_the_prediction_depends_on_every_input(network, rng, name):
     after = network.predict_on_batch(changed)
     assert np.abs(after - before)[1].max() > 1e-3
     np.testing.assert_allclose(after[[0, 2]], before[[0, 2]], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["local_content", "coordinates"])
+def test_the_prediction_depends_on_what_tells_the_place(rng, name):
+    network = unet((8, 24), GridPatching(2, "coordinates", local_content=True), **FLAT)
+    randomise(network, rng)
+    values = inputs_of(network, rng)
+    changed = {**values, name: values[name] + 1}
+    change = network.predict_on_batch(changed) - network.predict_on_batch(values)
+    assert np.abs(change).max(axis=(1, 2, 3)).min() > 1e-3
 
 
 def test_attention_is_where_it_was_asked_for(network):
@@ -93,7 +104,7 @@ def test_any_patch_that_the_levels_divide(image_size, patching, stem, rng):
 )
 def test_refuses_patches_the_levels_do_not_divide(image_size, stem, factor):
     h, w = (side // 2 for side in image_size)
-    message = f"Patches of {h}x{w} pixels are no multiple of {factor}"
+    message = f"Patches, with their halo, of {h}x{w} pixels are no multiple of {factor}"
     with pytest.raises(ValueError, match=message):
         unet(image_size, GridPatching(2), stem=stem, **TINY)
 

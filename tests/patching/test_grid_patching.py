@@ -8,9 +8,11 @@ import pytest
 from keras import ops
 
 from keras_patchdpm import GridPatching, PatchGrid
+from keras_patchdpm.resize import enlarge
 
 DIVISIONS = (2, 3)
 SHAPE = (5, 4, 9, 2)  # B, H, W, C: patches of 2x3 pixels.
+DRAWS = np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -20,9 +22,11 @@ def images(rng):
 
 
 def cut(patching, noisy, target, seed=3):
+    """Training's cut, for images that are corrupted already."""
     inputs, target = patching.cut(
         ops.convert_to_tensor(noisy),
         ops.convert_to_tensor(target),
+        lambda clean, noise: (clean, noise),
         keras.random.SeedGenerator(seed),
     )
     inputs = {name: ops.convert_to_numpy(value) for name, value in inputs.items()}
@@ -74,15 +78,15 @@ def test_draws_each_patch_as_often_and_from_the_seed():
     np.testing.assert_allclose(np.bincount(first, minlength=6), 2000, rtol=0.1)
 
 
-@pytest.mark.parametrize("position", [True, False])
+@pytest.mark.parametrize("position", ["one_hot", False])
 @pytest.mark.parametrize("content", [True, False])
 def test_what_is_switched_off_is_not_given(images, position, content):
     patching = GridPatching(DIVISIONS, position=position, content=content)
     specs = patching.input_specs(SHAPE[1:])
-    names = ["noisy", *["patch_index"] * position, *["content"] * content]
+    names = ["noisy", *["patch_index"] * bool(position), *["content"] * content]
     assert list(specs) == names
     training, _ = cut(patching, *images)
-    shared = patching.prepare(images[0])
+    shared = patching.prepare(images[0], DRAWS)
     sampling = patching.inputs_at(images[0], shared, [4])
     for inputs in (training, sampling):
         assert sorted(inputs) == sorted(names)
@@ -104,7 +108,7 @@ def test_the_specs_name_shapes_and_dtypes():
 def test_the_sampler_cuts_what_training_cuts(images, indices):
     noisy = images[0]
     patching = GridPatching(DIVISIONS)
-    inputs = patching.inputs_at(noisy, patching.prepare(noisy), indices)
+    inputs = patching.inputs_at(noisy, patching.prepare(noisy, DRAWS), indices)
     assert inputs["patch_index"].dtype == np.int32
     place = [(k, index) for index in indices for k in range(len(noisy))]
     np.testing.assert_array_equal(inputs["patch_index"], [index for _, index in place])
@@ -119,11 +123,97 @@ def test_the_sampler_cuts_what_training_cuts(images, indices):
 def test_place_undoes_inputs_at(images, groups):
     noisy = images[0]
     patching = GridPatching(DIVISIONS)
-    shared, result = patching.prepare(noisy), np.full(SHAPE, np.nan, "float32")
+    shared = patching.prepare(noisy, DRAWS)
+    result = np.full(SHAPE, np.nan, "float32")
     for indices in groups:
         inputs = patching.inputs_at(noisy, shared, indices)
-        patching.place(inputs["noisy"], indices, result)
+        patching.place(inputs["noisy"], shared, indices, result)
     np.testing.assert_array_equal(result, noisy)
+
+
+# What goes beyond the paper: windows wider than patches, grids that move.
+
+WIDE = (3, 8, 12, 2)  # Patches of 4x4 pixels in a grid of 2x3.
+OPTIONS = [
+    {"halo": 2},
+    {"moving": True},
+    {"halo": 1, "moving": True, "local_content": True, "patches_per_image": 3},
+]
+
+
+def corner_of(told):
+    """Row and column of a window's first pixel, from its coordinates."""
+    across, down = (told[0, 0] + 1) / 2 * (WIDE[2] - 1, WIDE[1] - 1)
+    return round(down), round(across)
+
+
+def check_windows(patching, inputs, rows, noisy):
+    """All inputs belong to the window that the coordinates name, of image `rows[k]`."""
+    h = 4 + 2 * patching.halo
+    pooled = noisy.reshape(3, 4, 2, 4, 3, 2).mean(axis=(2, 4))
+    whole = ops.convert_to_numpy(enlarge(pooled, (h, h)))
+    local = ops.convert_to_numpy(enlarge(pooled, (8, 12)))
+    for k, image in enumerate(rows):
+        top, left = corner_of(inputs["coordinates"][k])
+        window = np.s_[top : top + h, left : left + h]
+        np.testing.assert_array_equal(inputs["noisy"][k], noisy[image][window])
+        np.testing.assert_allclose(inputs["content"][k], whole[image], atol=1e-6)
+        if patching.local_content:
+            expected = local[image][window]
+            np.testing.assert_allclose(inputs["local_content"][k], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_training_cuts_windows_whose_inputs_belong_together(options, rng):
+    noisy, target = rng.normal(size=(2, *WIDE)).astype("float32")
+    patching = GridPatching(DIVISIONS, "coordinates", **options)
+    inputs, found = cut(patching, noisy, target)
+    rows = np.repeat(np.arange(3), patching.patches_per_image)
+    specs = patching.input_specs(WIDE[1:])
+    assert {name: x.shape for name, x in inputs.items()} == {
+        name: (len(rows), *shape) for name, (shape, _) in specs.items()
+    }
+    check_windows(patching, inputs, rows, noisy)
+    for k, image in enumerate(rows):
+        top, left = corner_of(inputs["coordinates"][k])
+        h, w, _ = found[k].shape
+        expected = target[image, top : top + h, left : left + w]
+        np.testing.assert_array_equal(found[k], expected)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_sampling_cuts_the_same_and_places_each_pixel_once(options, rng):
+    noisy = rng.normal(size=WIDE).astype("float32")
+    patching = GridPatching(DIVISIONS, "coordinates", **options)
+    shared = patching.prepare(noisy, np.random.default_rng(1))
+    result = np.full(WIDE, np.nan, "float32")
+    order = np.random.default_rng(0).permutation(patching.num_patches).tolist()
+    for indices in (order[:2], order[2:]):
+        inputs = patching.inputs_at(noisy, shared, indices)
+        check_windows(patching, inputs, [0, 1, 2] * len(indices), noisy)
+        patching.place(inputs["noisy"], shared, indices, result)
+    np.testing.assert_array_equal(result, noisy)
+
+
+def test_training_sees_the_windows_that_sampling_asks_for():
+    """As often: of each offset as many, of each patch as many."""
+    patching = GridPatching((1, 2), "coordinates", moving=True)
+    noisy = np.zeros((4000, 1, 8, 1), "float32")
+    told = cut(patching, noisy, noisy)[0]["coordinates"]
+    trained = np.bincount(np.rint((told[:, 0, 0, 0] + 1) / 2 * 7).astype(int))
+    draws, asked = np.random.default_rng(0), np.zeros(5, int)
+    for _ in range(1000):
+        for place in patching.prepare(noisy[:1], draws)["places"]:
+            asked[place.window[1].start] += 1
+    np.testing.assert_allclose(trained / 4000, asked / 3000, atol=0.03)
+
+
+def test_a_moving_grid_lies_elsewhere_at_each_step():
+    patching = GridPatching(2, "coordinates", moving=True)
+    noisy, draws = np.zeros((1, 16, 16, 1), "float32"), np.random.default_rng(0)
+    middle = [patching.prepare(noisy, draws)["places"][4].patch for _ in range(99)]
+    assert {rows.start for rows, _ in middle} == set(range(1, 8))
+    assert {cols.start for _, cols in middle} == set(range(1, 8))
 
 
 def test_serialization():
@@ -135,9 +225,12 @@ def test_serialization():
     assert clone.get_config() == patching.get_config()
     assert clone.get_config() == {
         "divisions": DIVISIONS,
-        "position": True,
+        "position": "one_hot",
         "content": False,
         "patches_per_image": 2,
+        "halo": 0,
+        "moving": False,
+        "local_content": False,
     }
     assert clone.num_patches == 6
 
@@ -148,6 +241,10 @@ def test_serialization():
         ({"divisions": 0}, ValueError, "`divisions` must be at least 1"),
         ({"divisions": 1.5}, TypeError, "`divisions` must be an int"),
         ({"patches_per_image": 0}, ValueError, "`patches_per_image` must be at least"),
+        ({"position": "two_hot"}, ValueError, "one of 'one_hot', 'coordinates', False"),
+        ({"halo": -1}, ValueError, "`halo` must be at least 0"),
+        ({"halo": 1.0}, TypeError, "`halo` must be an int"),
+        ({"moving": True}, ValueError, 'Choose `position="coordinates"`'),
         ({"patches_per_image": 5}, ValueError, "`patches_per_image` must be at most 4"),
     ],
 )

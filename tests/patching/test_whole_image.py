@@ -15,17 +15,19 @@ def test_the_network_sees_the_image_and_nothing_else(rng):
     inputs, cut_target = patching.cut(
         ops.convert_to_tensor(noisy),
         ops.convert_to_tensor(target),
+        lambda clean, noise: (clean, noise),
         keras.random.SeedGenerator(0),
     )
     assert list(inputs) == ["noisy"]
     np.testing.assert_array_equal(ops.convert_to_numpy(inputs["noisy"]), noisy)
     np.testing.assert_array_equal(ops.convert_to_numpy(cut_target), target)
 
-    assert patching.prepare(noisy) == {}
-    inputs = patching.inputs_at(noisy, {}, [0])
+    shared = patching.prepare(noisy, np.random.default_rng(0))
+    assert list(shared) == ["places"]
+    inputs = patching.inputs_at(noisy, shared, [0])
     assert list(inputs) == ["noisy"]
     result = np.zeros_like(noisy)
-    patching.place(inputs["noisy"], [0], result)
+    patching.place(inputs["noisy"], shared, [0], result)
     np.testing.assert_array_equal(result, noisy)
 
 

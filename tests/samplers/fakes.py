@@ -30,6 +30,10 @@ def some_prediction(inputs):
     result = 0.8 * x + 0.1 * np.roll(x, 1, axis=1) + 0.1 * np.cos(level / 100)
     if "patch_index" in inputs:
         result = result + 0.3 * np.sin(inputs["patch_index"].reshape(-1, 1, 1, 1))
+    if "coordinates" in inputs:
+        result = result + 0.3 * np.sin(inputs["coordinates"].sum(-1, keepdims=True))
+    if "local_content" in inputs:
+        result = result + 0.2 * np.cos(inputs["local_content"])
     if "content" in inputs:
         result = result - 0.5 * np.sin(2 * inputs["content"])
     return result.astype("float32")

@@ -33,7 +33,7 @@ def test_content_is_pooled_once_per_step(monkeypatch):
     model, pooled = numpy_model(), []
     prepare = model.patching.prepare
     monkeypatch.setattr(
-        model.patching, "prepare", lambda noisy: pooled.append(1) or prepare(noisy)
+        model.patching, "prepare", lambda *step: pooled.append(1) or prepare(*step)
     )
     PatchSampler(model, steps=5)()
     assert (len(pooled), len(model.network.calls)) == (5, 20)
@@ -43,7 +43,7 @@ def test_noise_is_drawn_by_rules_that_need_it(monkeypatch):
     def drawn(**rule):
         steps = []
 
-        def image_noise(seed, images, step, shape):
+        def image_noise(seed, images, step, shape, stage):
             steps.append(step)
             return np.ones((len(images), *shape), "float32")
 

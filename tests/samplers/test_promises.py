@@ -6,10 +6,23 @@ import pytest
 from samplers.fakes import gaussian_prediction, numpy_model, some_prediction
 from tiny_models import tiny_model
 
-from keras_patchdpm import DDPMSchedule, GridPatching, PatchSampler, WholeImage
+from keras_patchdpm import (
+    CascadePatching,
+    DDPMSchedule,
+    GridPatching,
+    PatchSampler,
+    WholeImage,
+)
 from keras_patchdpm.samplers.noise import image_noise
 
-GRIDS = [GridPatching((2, 3)), GridPatching(2, content=False), WholeImage()]
+GRIDS = [
+    GridPatching((2, 3)),
+    GridPatching(2, content=False),
+    WholeImage(),
+    GridPatching(2, halo=1, local_content=True),
+    GridPatching(2, "coordinates", moving=True),
+    CascadePatching(2),
+]
 
 
 def sample(model, num_images=5, seed=3, batch_size=16, **arguments):

@@ -1,0 +1,174 @@
+"""Clean content first: a thumbnail, then larger images in patches of its size."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.grid import PatchGrid
+from keras_patchdpm.patching.grid_patching import GridPatching
+from keras_patchdpm.resize import enlarge, shrink
+from keras_patchdpm.windows import coordinates, cut
+
+
+@serializable
+class CascadePatching:
+    """One network makes a thumbnail, and then images of twice the size, by patches.
+
+    The thumbnail has the size of a patch. In each stage after it, the network is given
+    the thumbnail, and the part of the stage before where the patch lies, enlarged: both
+    are clean. So patches agree on what the image shows before any of them is made, and
+    no call of the network takes more memory than that of one patch.
+
+    Args:
+        divisions: Int N, a power of 2: the last stage has a grid of N x N patches.
+        moving: Bool. Whether the grids are shifted at random at every step.
+        content_noise: Float of at least 0. In training, noise of a standard deviation
+            up to this is added to what is given as clean, which in sampling is made by
+            the network and so never perfect.
+
+    Raises:
+        TypeError: If `divisions` is not an int.
+        ValueError: If `divisions` is no power of 2, or `content_noise` is negative.
+
+    Example:
+
+    >>> patching = CascadePatching(4)    # 16 x 16, 32 x 32, then 64 x 64 pixels
+
+    Source: Ho et al. 2022 (arXiv:2106.15282), sections 3 and 4; Arakawa et al. 2023
+    (arXiv:2304.07087), section 6, name content that is made once as future work.
+    """
+
+    patches_per_image = 1
+
+    def __init__(self, divisions, moving=True, content_noise=0.1):
+        self.divisions = _checks.positive_int("divisions", divisions)
+        if self.divisions & (self.divisions - 1):
+            raise ValueError(
+                "A cascade doubles the size of the image in each stage: `divisions` "
+                f"must be a power of 2. Received: divisions={divisions}."
+            )
+        self.grid = PatchGrid(self.divisions)
+        self.moving = bool(moving)
+        self.content_noise = _checks.real("content_noise", content_noise, 0)
+        self.num_stages = self.divisions.bit_length()
+
+    @property
+    def num_patches(self):
+        """Patches of an image in a step of the last stage."""
+        return self._stage(self.num_stages - 1).num_patches
+
+    def input_specs(self, image_shape):
+        """What a network is given, beside the noise level: see `GridPatching`."""
+        *image_size, channels = image_shape
+        patch = (*self.grid.patch_size(image_size), channels)
+        return {
+            "noisy": (patch, "float32"),
+            "coordinates": ((*patch[:2], 2), "float32"),
+            "content": (patch, "float32"),
+            "local_content": (patch, "float32"),
+            "stage": ((), "int32"),
+        }
+
+    def image_shape(self, patch_shape):
+        """`(height, width, channels)` of the image made of patches of that shape."""
+        h, w, channels = patch_shape
+        return h * self.divisions, w * self.divisions, channels
+
+    def stages(self, image_shape):
+        """What is sampled one after another: see `GridPatching`."""
+        height, width, channels = image_shape
+        shapes = []
+        for number in range(self.num_stages):
+            times = 2 ** (self.num_stages - 1 - number)
+            shapes.append((height // times, width // times, channels))
+        return [(self._stage(number), shape) for number, shape in enumerate(shapes)]
+
+    def cut(self, clean, noise, corrupt, seed):
+        """Cuts one patch of a random stage out of each image: see `GridPatching`."""
+        batch, image_shape = ops.shape(clean)[0], tuple(clean.shape[1:])
+        h, w, _ = self.input_specs(image_shape)["noisy"][0]
+        stage = keras.random.randint(
+            (batch,), 0, self.num_stages, dtype="int32", seed=seed
+        )
+        examples, thumbnail, below = [], None, None
+        for patching, shape in self.stages(image_shape):
+            made = [] if thumbnail is None else [thumbnail, below]
+            images = shrink(clean, shape[:2])
+            examples.append(patching.example(images, made, seed))
+            thumbnail, below = images if thumbnail is None else thumbnail, images
+        chosen = {
+            name: _choose([example[name] for example in examples], stage)
+            for name in examples[0]
+        }
+        noisy, target = corrupt(chosen.pop("clean"), noise[:, :h, :w])
+        chosen = self._disturb(chosen, stage, seed)
+        return {"noisy": noisy, "stage": stage, **chosen}, target
+
+    def get_config(self):
+        return {
+            "divisions": self.divisions,
+            "moving": self.moving,
+            "content_noise": self.content_noise,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def _stage(self, number):
+        return _Stage(number, self.moving)
+
+    def _disturb(self, chosen, stage, seed):
+        """Adds noise to what is given as clean, more in one image than in another."""
+        batch = ops.shape(stage)[0]
+        scale = keras.random.uniform((batch, 1, 1, 1), 0, self.content_noise, seed=seed)
+        scale = scale * ops.cast(ops.reshape(stage, (-1, 1, 1, 1)) > 0, "float32")
+        return {
+            name: value
+            if name == "coordinates"
+            else value + scale * keras.random.normal(ops.shape(value), seed=seed)
+            for name, value in chosen.items()
+        }
+
+
+class _Stage(GridPatching):
+    """The patches of one stage, whose contents are what the stages before made."""
+
+    def __init__(self, number, moving):
+        super().__init__(
+            2**number, "coordinates", moving=moving and number > 0, local_content=True
+        )
+        self.number = number
+
+    def example(self, images, made, seed):
+        """A patch of each image, and what the network is told of it, all clean."""
+        image_size = tuple(images.shape[1:3])
+        windows = self.windows(image_size)
+        _, corners = self._draw(ops.shape(images)[0], windows, seed)
+        content, local = self._contents(images, windows, made)
+        return {
+            "clean": cut(images, corners, windows.size)[:, 0],
+            "coordinates": coordinates(corners, windows.size, image_size)[:, 0],
+            "content": content,
+            "local_content": cut(local, corners, windows.size)[:, 0],
+        }
+
+    def inputs_at(self, noisy, shared, indices):
+        inputs = super().inputs_at(noisy, shared, indices)
+        count = len(inputs["noisy"])
+        return {**inputs, "stage": np.full(count, self.number, "int32")}
+
+    def _contents(self, noisy, windows, made=()):
+        """The thumbnail, and the stage before in the size of this one."""
+        if not self.number:
+            nothing = ops.zeros_like(noisy)
+            return nothing, nothing
+        return made[0], enlarge(made[-1], windows.image_size)
+
+
+def _choose(values, stage):
+    """Of the tensors of the stages, those of each image's own."""
+    index = ops.reshape(stage, (-1, 1, *([1] * (len(values[0].shape) - 1))))
+    return ops.take_along_axis(ops.stack(values, axis=1), index, axis=1)[:, 0]

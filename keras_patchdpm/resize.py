@@ -1,0 +1,54 @@
+"""Images of another size, by two matrices: the same numbers on every backend."""
+
+import numpy as np
+from keras import ops
+
+
+def shrink(images, size):
+    """The mean over the area that each new pixel covers.
+
+    Where the sizes divide, it is average pooling.
+
+    Args:
+        images: Float tensor or array of shape `(B, H, W, C)`.
+        size: `(height, width)`, no larger than the images'.
+
+    Returns:
+        Tensor of shape `(B, height, width, C)`.
+    """
+    return _resize(images, size, _area)
+
+
+def enlarge(images, size):
+    """Bilinear interpolation between the centres of the pixels.
+
+    Args:
+        images: Float tensor or array of shape `(B, H, W, C)`.
+        size: `(height, width)`, no smaller than the images'.
+
+    Returns:
+        Tensor of shape `(B, height, width, C)`.
+    """
+    return _resize(images, size, _bilinear)
+
+
+def _resize(images, size, matrix):
+    down, across = (
+        ops.cast(matrix(*sizes), images.dtype)
+        for sizes in zip(images.shape[1:3], size, strict=True)
+    )
+    return ops.einsum("hH,wW,bHWc->bhwc", down, across, images)
+
+
+def _area(source, target):
+    """Rows: new pixels; columns: the share of each old one in it."""
+    edges = np.linspace(0, source, target + 1)[:, None]
+    covered = np.clip(edges - np.arange(source), 0, 1)  # Of each old pixel, so far.
+    return np.diff(covered, axis=0) * target / source
+
+
+def _bilinear(source, target):
+    """Rows: new pixels; columns: the weight of each old one in it."""
+    centres = (np.arange(target) + 0.5) * source / target - 0.5
+    centres = np.clip(centres, 0, source - 1)[:, None]
+    return np.clip(1 - np.abs(centres - np.arange(source)), 0, 1)

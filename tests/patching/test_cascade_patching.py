@@ -1,0 +1,169 @@
+"""A cascade: what each stage is told, in training as in sampling."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from samplers.fakes import numpy_model
+from tiny_models import tiny_images
+
+from keras_patchdpm import CascadePatching, DDPMSchedule, PatchDPM, PatchSampler
+from keras_patchdpm.networks import unet
+from keras_patchdpm.resize import enlarge
+
+SHAPE = (200, 8, 12, 2)  # With N = 4: patches, and a thumbnail, of 2x3 pixels.
+
+
+def pool(images, times):
+    b, h, w, c = images.shape
+    shape = (b, h // times, times, w // times, times, c)
+    return images.reshape(shape).mean(axis=(2, 4))
+
+
+def cut(patching, clean, noise, seed=3):
+    """Training's cut, where `noisy` is `clean + noise` and the target is the noise."""
+    inputs, target = patching.cut(
+        ops.convert_to_tensor(clean),
+        ops.convert_to_tensor(noise),
+        lambda clean, noise: (clean + noise, noise),
+        keras.random.SeedGenerator(seed),
+    )
+    inputs = {name: ops.convert_to_numpy(value) for name, value in inputs.items()}
+    return inputs, ops.convert_to_numpy(target)
+
+
+def window_of(told, image_size):
+    """The slices that the coordinates of a patch name."""
+    height, width = image_size
+    across, down = (told[0, 0] + 1) / 2 * (width - 1, height - 1)
+    top, left = round(float(down)), round(float(across))
+    return np.s_[top : top + 2, left : left + 3]
+
+
+@pytest.mark.parametrize("moving", [True, False])
+def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving):
+    clean, noise = rng.normal(size=(2, *SHAPE)).astype("float32")
+    patching = CascadePatching(4, moving, content_noise=0)
+    inputs, target = cut(patching, clean, noise)
+    assert {name: x.shape[1:] for name, x in inputs.items()} == {
+        name: shape for name, (shape, _) in patching.input_specs(SHAPE[1:]).items()
+    }
+    np.testing.assert_allclose(np.bincount(inputs["stage"]), 200 / 3, atol=20)
+    pyramid = [pool(clean, 4), pool(clean, 2), clean]
+    enlarged = [
+        ops.convert_to_numpy(enlarge(small, large.shape[1:3]))
+        for small, large in zip(pyramid, pyramid[1:], strict=False)
+    ]
+    starts = set()
+    for k, stage in enumerate(inputs["stage"]):
+        image = pyramid[stage][k]
+        window = window_of(inputs["coordinates"][k], image.shape[:2])
+        starts.add((stage, window[0].start))
+        patch = inputs["noisy"][k] - target[k]
+        np.testing.assert_allclose(patch, image[window], atol=1e-5)
+        thumbnail = pyramid[0][k] if stage else np.zeros((2, 3, 2))
+        np.testing.assert_allclose(inputs["content"][k], thumbnail, atol=1e-5)
+        local = enlarged[stage - 1][k][window] if stage else np.zeros((2, 3, 2))
+        np.testing.assert_allclose(inputs["local_content"][k], local, atol=1e-5)
+    on_grid = {(0, 0), (1, 0), (1, 2), (2, 0), (2, 2), (2, 4), (2, 6)}
+    off_grid = {(1, 1), (2, 1), (2, 3), (2, 5)}
+    assert starts == ((on_grid - {(2, 2), (2, 4)}) | off_grid if moving else on_grid)
+
+
+def test_the_noise_is_as_strong_in_a_thumbnail_as_in_a_patch(rng):
+    clean, noise = np.zeros((2, *SHAPE), "float32")
+    noise = rng.normal(size=SHAPE).astype("float32")
+    inputs, target = cut(CascadePatching(4), clean, noise)
+    for stage in range(3):
+        assert target[inputs["stage"] == stage].std() == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_given_as_clean_is_disturbed_but_not_that_of_the_first_stage():
+    clean = np.zeros(SHAPE, "float32")
+    inputs, _ = cut(CascadePatching(4, content_noise=0.5), clean, clean)
+    later = inputs["stage"] > 0
+    for name in ("content", "local_content"):
+        assert not inputs[name][~later].any()
+        spread = inputs[name][later].std(axis=(1, 2, 3))
+        assert 0 < spread.min() < 0.1 and 0.35 < spread.max() < 0.8
+    assert not inputs["noisy"].any()
+
+
+def test_sampling_tells_what_training_does(rng):
+    made = rng.normal(size=(3, 2, 3, 2)).astype("float32")
+    noisy = rng.normal(size=(3, 4, 6, 2)).astype("float32")
+    stages = CascadePatching(4).stages((8, 12, 2))
+    assert [shape for _, shape in stages] == [(2, 3, 2), (4, 6, 2), (8, 12, 2)]
+    patching = stages[1][0]
+    shared = patching.prepare(noisy, np.random.default_rng(0), [made])
+    inputs = patching.inputs_at(noisy, shared, [5, 1])
+    assert set(inputs) == set(CascadePatching(4).input_specs((8, 12, 2)))
+    assert (inputs["stage"] == 1).all() and inputs["stage"].dtype == np.int32
+    enlarged = ops.convert_to_numpy(enlarge(made, (4, 6)))
+    for k in range(6):
+        window = window_of(inputs["coordinates"][k], (4, 6))
+        np.testing.assert_array_equal(inputs["noisy"][k], noisy[k % 3][window])
+        np.testing.assert_array_equal(inputs["content"][k], made[k % 3])
+        local = enlarged[k % 3][window]
+        np.testing.assert_array_equal(inputs["local_content"][k], local)
+
+
+def test_each_stage_is_made_of_what_was_made_before():
+    """A network that returns what it is given: every image is the thumbnail's."""
+
+    def predict(inputs):
+        first = inputs["stage"].reshape(-1, 1, 1, 1) == 0
+        mean = inputs["noisy"].mean(axis=(1, 2, 3), keepdims=True)
+        return np.where(first, mean, inputs["local_content"]).astype("float32")
+
+    model = numpy_model(
+        predict, CascadePatching(4), DDPMSchedule(prediction="clean"), (8, 12)
+    )
+    seen = []
+    images = PatchSampler(model, "ddim", 3)(
+        2, dtype="float32", callback=lambda step, clean: seen.append((step, clean))
+    )
+    assert [step for step, _ in seen] == list(range(1, 10))
+    assert [clean.shape[1] for _, clean in seen] == [2] * 3 + [4] * 3 + [8] * 3
+    thumbnails = seen[2][1]
+    for image, thumbnail in zip(images, thumbnails, strict=True):
+        np.testing.assert_allclose(image, thumbnail.mean(), atol=1e-5)
+    assert np.ptp(images[:, 0, 0, 0]) > 1e-3
+    calls = model.network.calls
+    assert len(calls) == 3 * (1 + 9 + 25), "patches of the three stages, moving"
+
+
+def test_trains_and_samples_end_to_end():
+    patching = CascadePatching(2)
+    network = unet(8, patching, width=8, multipliers=(1,), blocks_per_level=1)
+    model = PatchDPM(network, DDPMSchedule(prediction="velocity"), patching)
+    assert model.image_shape == (8, 8, 3)
+    model.compile("adam")
+    images = tiny_images(8)
+    losses = model.fit(images, batch_size=4, epochs=6, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert PatchSampler(model, "ddim", 2)(3).shape == (3, 8, 8, 3)
+
+
+def test_serialization():
+    patching = CascadePatching(8, moving=False, content_noise=0.2)
+    clone = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(patching)
+    )
+    assert type(clone) is CascadePatching
+    assert clone.get_config() == patching.get_config()
+    assert clone.num_stages == 4 and clone.num_patches == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"divisions": 3}, ValueError, "power of 2. Received: divisions=3"),
+        ({"divisions": 0}, ValueError, "`divisions` must be at least 1"),
+        ({"divisions": (2, 2)}, TypeError, "`divisions` must be an int"),
+        ({"content_noise": -1}, ValueError, "`content_noise` must be at least 0"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        CascadePatching(**{"divisions": 2, **arguments})

@@ -1,0 +1,56 @@
+"""Other sizes: closed forms, and what every way of resizing must keep."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from keras_patchdpm.resize import enlarge, shrink
+
+few = settings(max_examples=8)  # JAX compiles anew for each shape.
+side = st.integers(1, 5)
+
+
+def test_shrinking_to_a_part_is_average_pooling(rng):
+    images = rng.normal(size=(2, 6, 8, 3)).astype("float32")
+    expected = images.reshape(2, 3, 2, 2, 4, 3).mean(axis=(2, 4))
+    found = ops.convert_to_numpy(shrink(images, (3, 2)))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@few
+@given(side, side, st.integers(0, 4), st.integers(0, 4))
+def test_shrinking_keeps_the_mean(h, w, more_h, more_w):
+    draws = np.random.default_rng(0)
+    images = draws.normal(size=(2, h + more_h, w + more_w, 1)).astype("float32")
+    found = ops.convert_to_numpy(shrink(images, (h, w)))
+    assert found.shape == (2, h, w, 1)
+    np.testing.assert_allclose(
+        found.mean(axis=(1, 2)), images.mean(axis=(1, 2)), atol=1e-5
+    )
+
+
+def test_shrinking_by_a_part_of_a_pixel_by_hand():
+    images = np.array([3.0, 6.0, 9.0], "float32").reshape(1, 1, 3, 1)
+    found = ops.convert_to_numpy(shrink(images, (1, 2))).reshape(-1)
+    np.testing.assert_allclose(found, [(3 + 6 / 2) / 1.5, (6 / 2 + 9) / 1.5])
+
+
+def test_enlarging_is_linear_between_centres_and_flat_at_the_edges():
+    images = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
+    found = ops.convert_to_numpy(enlarge(images, (1, 4))).reshape(-1)
+    np.testing.assert_allclose(found, [0, 1, 3, 4])
+
+
+@few
+@given(side, side, st.integers(0, 4), st.integers(0, 4))
+def test_enlarging_keeps_planes_inside(h, w, more_h, more_w):
+    down, across = (np.arange(n) + 0.5 for n in (h, w))
+    images = (2 * down[:, None] - 3 * across)[None, :, :, None].astype("float32")
+    size = h + more_h, w + more_w
+    found = ops.convert_to_numpy(enlarge(images, size))[0, :, :, 0]
+    down, across = (
+        np.clip((np.arange(new) + 0.5) * old / new, 0.5, old - 0.5)
+        for old, new in zip((h, w), size, strict=True)
+    )
+    np.testing.assert_allclose(found, 2 * down[:, None] - 3 * across, atol=1e-5)
