@@ -71,7 +71,8 @@ def _add_train(parser):
         "--data", required=True, help="folder of images, .npy array, or tfds:NAME"
     )
     parser.add_argument("--out", required=True, help="folder of checkpoints and result")
-    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--minutes", type=float, help="when to stop, by the clock")
+    parser.add_argument("--epochs", type=int, help="when to stop, by the work done")
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--n", type=int, default=2, help="the paper's N (default: 2)")
     parser.add_argument(
@@ -125,7 +126,7 @@ def _train(options):
         start_from=options.start_from,
     )
     images = load_images(options.data, options.image_size)
-    train(config, images, options.out, options.minutes, settings)
+    train(config, images, options.out, options.minutes, options.epochs, settings)
     print(f"The trained model is in {options.out}/preset")
 
 

@@ -58,7 +58,7 @@ class StopAfter(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def train(config, images, folder, minutes, settings=None):
+def train(config, images, folder, minutes=None, epochs=None, settings=None):
     """Trains a model, or goes on where a stopped training stood.
 
     In `folder` are then `backup/` (from which the same call goes on), `curve.csv` (the
@@ -70,15 +70,20 @@ def train(config, images, folder, minutes, settings=None):
         images: Uint8 array of shape `(count, H, W, C)`.
         folder: Path, made if need be.
         minutes: Positive number. Time to train for, looked at once an epoch.
+        epochs: Positive int. Epochs, all runs together. Give it, `minutes`, or both.
         settings: `TrainingSettings`.
 
     Returns:
         The trained `PatchDPM`, with its averaged weights.
 
     Raises:
-        ValueError: If `folder` holds a training with another configuration, or the
-            preset to start from has another network.
+        ValueError: If there is no end, if `folder` holds a training with another
+            configuration, or the preset to start from has another network.
     """
+    if minutes is None and epochs is None:
+        raise ValueError(
+            "Say when the training ends: give `minutes`, `epochs` or both."
+        )
     settings = settings or TrainingSettings()
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,15 +114,19 @@ def train(config, images, folder, minutes, settings=None):
             ),
             datasets.EpochOfBatches(batches),
             keras.callbacks.CSVLogger(str(folder / "curve.csv"), append=True),
-            StopAfter(minutes),
         ]
+        if minutes is not None:
+            callbacks.append(StopAfter(minutes))
+        epochs = _NO_END if epochs is None else _checks.positive_int("epochs", epochs)
         # After `fit` the weights are the averaged ones.
-        model.fit(batches, epochs=10**6, callbacks=callbacks, verbose=2)
+        model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
     patches_seen = seen_before + int(optimizer.iterations) * settings.batch_size
     record["training"]["patches_seen"] = patches_seen
     presets.save(folder / "preset", record, model.network, _CARD)
     return model
 
+
+_NO_END = 10**6  # Epochs, where the clock ends the training.
 
 _CARD = """# A patch DPM
 

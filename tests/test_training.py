@@ -75,6 +75,17 @@ def test_a_preset_of_another_network_is_refused(images, tmp_path):
         run(images, tmp_path, other)
 
 
+def test_epochs_count_over_all_runs(images, tmp_path):
+    for epochs, expected in ((2, [0, 1]), (3, [0, 1, 2])):
+        train(CONFIG, images, tmp_path, epochs=epochs, settings=SETTINGS)
+        assert [epoch for epoch, _ in curve(tmp_path)] == expected
+
+
+def test_a_training_without_an_end_is_refused(images, tmp_path):
+    with pytest.raises(ValueError, match="give `minutes`, `epochs` or both"):
+        train(CONFIG, images, tmp_path, settings=SETTINGS)
+
+
 def test_other_settings_are_refused(images, tmp_path):
     run(images, tmp_path)
     other = TrainingSettings(batch_size=8, steps_per_epoch=3, precision="float32")

@@ -92,12 +92,11 @@ class CascadePatching:
         stage = keras.random.randint(
             (batch,), 0, self.num_stages, dtype="int32", seed=seed
         )
-        examples, thumbnail, below = [], None, None
+        examples, made = [], []
         for patching, shape in self.stages(image_shape):
-            made = [] if thumbnail is None else [thumbnail, below]
             images = shrink(clean, shape[:2])
             examples.append(patching.example(images, made, seed))
-            thumbnail, below = images if thumbnail is None else thumbnail, images
+            made.append(images)
         chosen = {
             name: _choose([example[name] for example in examples], stage)
             for name in examples[0]

@@ -1,0 +1,115 @@
+"""How well patches belong together: one method, one grid, one training.
+
+    KERAS_BACKEND=torch python benchmarks/coherence.py --method moving --n 2 \
+        --data train.npy --real validation.npy --out runs/moving-2
+
+Trains `networks.unet` on as many pixels as every other method (`--megapixels`), goes on
+after a stop, samples, and prints one line of JSON. The samples are in `samples.npy`
+beside the weights, for a Frechet distance, and in `samples.png`, to be looked at.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+import keras_patchdpm as kp
+from keras_patchdpm.datasets.picture import save_images
+from keras_patchdpm.training import TrainingSettings, train
+
+GRID, CASCADE = {"name": "GridPatching"}, {"name": "CascadePatching"}
+METHODS = {
+    "paper": GRID,
+    "halo": {**GRID, "halo": 4},
+    "local": {**GRID, "local_content": True},
+    "coordinates": {**GRID, "position": "coordinates"},
+    "moving": {**GRID, "position": "coordinates", "moving": True},
+    "moving_local": {
+        **GRID,
+        "position": "coordinates",
+        "moving": True,
+        "local_content": True,
+    },
+    "cascade": {**CASCADE, "moving": False},
+    "cascade_moving": CASCADE,
+}
+BATCH_SIZE, STEPS_PER_EPOCH = 64, 100
+
+
+def main():
+    """Trains, samples, measures, prints."""
+    options = _options()
+    out = pathlib.Path(options.out)
+    images, real = (
+        np.load(path, mmap_mode="r") for path in (options.data, options.real)
+    )
+    size = images.shape[1]
+    config = {
+        "network": {"name": "unet", "image_size": size, "width": 64, "stem": 2},
+        "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
+        "patching": {**METHODS[options.method], "divisions": options.n},
+    }
+    if size // options.n < 16:  # Patches that the stem and three levels cannot halve.
+        config["network"].update(stem=1, multipliers=[1, 2])
+    settings = TrainingSettings(
+        batch_size=BATCH_SIZE, steps_per_epoch=STEPS_PER_EPOCH, precision="float32"
+    )
+    height, width, _ = _window(config, size)
+    epoch = STEPS_PER_EPOCH * BATCH_SIZE * height * width
+    epochs = math.ceil(options.megapixels * 1e6 / epoch)
+    model = train(config, images, out, epochs=epochs, settings=settings)
+    sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=4)
+    start = time.perf_counter()
+    samples = sampler(options.samples, batch_size=50)
+    seconds = time.perf_counter() - start
+    save_images(samples, out / "samples.npy")
+    save_images(samples[:64], out / "samples.png")
+    report = kp.memory.profile(model, batch_size=4)
+    print(
+        json.dumps(
+            {
+                "method": options.method,
+                "n": options.n,
+                "backend": keras.backend.backend(),
+                "megapixels": round(epochs * epoch / 1e6),
+                "patches": epochs * STEPS_PER_EPOCH * BATCH_SIZE,
+                "steps": options.steps,
+                "samples": options.samples,
+                "seam": _seam(samples, options.n),
+                "seam_real": _seam(real, options.n),
+                "activations_mib": round(report.activations / 2**20, 2),
+                "seconds_per_image": round(seconds / options.samples, 3),
+            }
+        )
+    )
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--method", choices=METHODS, required=True)
+    parser.add_argument("--n", type=int, required=True, help="patches per side")
+    parser.add_argument("--data", required=True, help=".npy of images to train on")
+    parser.add_argument("--real", required=True, help=".npy of images to compare with")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--megapixels", type=float, default=50)
+    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=50)
+    return parser.parse_args()
+
+
+def _window(config, size):
+    """`(h, w, C)` of what the network sees in a call."""
+    patching = kp.models.presets.parts(config)["patching"]
+    return patching.input_specs((size, size, 3))["noisy"][0]
+
+
+def _seam(images, divisions):
+    return round(kp.metrics.seam_ratio(images, max(divisions, 2)), 4)
+
+
+if __name__ == "__main__":
+    main()
