@@ -62,6 +62,7 @@ def test_patches_tile_the_image_inside_their_windows(
         assert window.sum() == np.prod(grid.size), "a window sticks out"
         lies, inside = np.zeros(grid.image_size, bool), np.zeros(grid.size, bool)
         lies[place.patch], inside[place.part] = True, True
+        assert lies.sum() == inside.sum(), "a patch sticks out of its window"
         np.testing.assert_array_equal(lies[place.window], inside)
     assert (seen == 1).all()
 
