@@ -48,11 +48,12 @@ def coordinates(corners, size, image_size):
     Source: Wang et al. 2023 (arXiv:2304.12526), section 3.1.
     """
     (h, w), (height, width) = size, image_size
-    rows = corners[..., :1] + np.arange(h, dtype="int32")
-    cols = corners[..., 1:] + np.arange(w, dtype="int32")
+    corners = ops.convert_to_tensor(corners, "int32")
+    rows = corners[..., :1] + ops.arange(h, dtype="int32")
+    cols = corners[..., 1:] + ops.arange(w, dtype="int32")
     down = 2 * ops.cast(rows, "float32") / max(height - 1, 1) - 1
     across = 2 * ops.cast(cols, "float32") / max(width - 1, 1) - 1
-    every_row, every_col = np.zeros((h, 1), "float32"), np.zeros((1, w), "float32")
+    every_row, every_col = ops.zeros((h, 1)), ops.zeros((1, w))
     return ops.stack(
         [across[..., None, :] + every_row, down[..., :, None] + every_col], axis=-1
     )
@@ -128,17 +129,18 @@ class WindowGrid:
         """The top left pixels of windows.
 
         Args:
-            patch_index: Int array or tensor of shape `(...)`, in `[0, num_patches)`.
-            offset: Int array or tensor that broadcasts to `(..., 2)`.
+            patch_index: Int32 tensor of shape `(...)`, in `[0, num_patches)`.
+            offset: Int32 tensor that broadcasts to `(..., 2)`.
 
         Returns:
-            Int32 array or tensor of shape `(..., 2)`.
+            Int32 tensor of shape `(..., 2)`.
         """
         cols = self.divisions[1]
         place = ops.stack([patch_index // cols, patch_index % cols], axis=-1)
-        h, w = self.patch_size
-        corners = place * np.array([h, w], "int32") - offset - self.halo
-        return ops.clip(corners, 0, np.subtract(self.image_size, self.size))
+        patch_size = ops.convert_to_tensor(self.patch_size, "int32")
+        corners = place * patch_size - offset - self.halo
+        last = ops.convert_to_tensor(np.subtract(self.image_size, self.size), "int32")
+        return ops.clip(corners, 0, last)
 
     def places(self, offset):
         """Where the patches of one sampling step lie.
@@ -149,8 +151,8 @@ class WindowGrid:
         Returns:
             List of `Place`s, one for each patch. Their patches tile the image.
         """
-        indices = np.arange(self.num_patches, dtype="int32")
-        corners = self.corners(indices, np.array(offset, "int32"))
+        indices = ops.arange(self.num_patches, dtype="int32")
+        corners = self.corners(indices, ops.convert_to_tensor(offset, "int32"))
         places = []
         for index, corner in enumerate(ops.convert_to_numpy(corners).tolist()):
             window, patch, part = [], [], []
