@@ -87,6 +87,17 @@ def test_however_a_step_is_run(options):
         assert_same(found[0], found[1], 1e-6)
 
 
+def test_a_step_is_traced_once(monkeypatch):
+    """On TensorFlow this is most of the time of a small training."""
+    model, calls = tiny_model(), []
+    prepare = model.prepare_batch
+    monkeypatch.setattr(
+        model, "prepare_batch", lambda *data: calls.append(data) or prepare(*data)
+    )
+    train(model, tiny_images(8), keras.optimizers.Adam(0.01), epochs=2)
+    assert len(calls) == (4 if BACKEND == "torch" else 1)
+
+
 def test_several_steps_in_one_call():
     images, found = tiny_images(8), []
     for steps in (1, 2):

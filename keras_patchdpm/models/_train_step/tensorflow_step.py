@@ -25,6 +25,14 @@ class SeedGenerator(keras.random.SeedGenerator):
 class TrainStep(keras.Model):
     """Rewrites the batch, then lets Keras' own step do the rest."""
 
+    def fit(self, *args, **kwargs):
+        # Keras makes the optimizer's variables while it traces the first step, and
+        # has to trace that step again: for small models, half of the time of a `fit`.
+        if self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        return super().fit(*args, **kwargs)
+
     def train_step(self, data):
         return super().train_step(self.prepare_batch(data, self.train_draws))
 
