@@ -3,9 +3,11 @@
     KERAS_BACKEND=torch python benchmarks/coherence.py --method moving --n 2 \
         --data train.npy --real validation.npy --out runs/moving-2
 
-Trains `networks.unet` on as many pixels as every other method (`--megapixels`), goes on
-after a stop, samples, and prints one line of JSON. The samples are in `samples.npy`
-beside the weights, for a Frechet distance, and in `samples.png`, to be looked at.
+Trains `networks.unet` on as many pixels as every other method (`--megapixels`), in
+steps of as many pixels, and goes on after a stop. Then it samples, and prints one line
+of JSON. The samples are in `samples.npy` beside the weights, for a Frechet distance,
+and in `samples.png`, to be looked at. Training and sampling may run on different
+backends: `--samples 0` ends after training, and what is trained is not trained again.
 """
 
 import argparse
@@ -37,7 +39,7 @@ METHODS = {
     "cascade": {**CASCADE, "moving": False},
     "cascade_moving": CASCADE,
 }
-BATCH_SIZE, STEPS_PER_EPOCH = 64, 100
+PIXELS_PER_STEP, STEPS_PER_EPOCH = 16 * 32**2, 100  # 16 patches of 64 x 64 at N = 2.
 
 
 def main():
@@ -53,15 +55,22 @@ def main():
         "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
         "patching": {**METHODS[options.method], "divisions": options.n},
     }
-    if size // options.n < 16:  # Patches that the stem and three levels cannot halve.
-        config["network"].update(stem=1, multipliers=[1, 2])
-    settings = TrainingSettings(
-        batch_size=BATCH_SIZE, steps_per_epoch=STEPS_PER_EPOCH, precision="float32"
-    )
     height, width, _ = _window(config, size)
-    epoch = STEPS_PER_EPOCH * BATCH_SIZE * height * width
+    per_image = config["patching"].get("patches_per_image", 1)
+    batch_size = round(PIXELS_PER_STEP / (height * width * per_image))
+    settings = TrainingSettings(
+        batch_size=batch_size,
+        ema_momentum=0.997,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        precision="float32",
+    )
+    epoch = STEPS_PER_EPOCH * PIXELS_PER_STEP
     epochs = math.ceil(options.megapixels * 1e6 / epoch)
-    model = train(config, images, out, epochs=epochs, settings=settings)
+    if not (out / "preset").exists():
+        train(config, images, out, epochs=epochs, settings=settings)
+    if not options.samples:
+        return
+    model = kp.PatchDPM.from_preset(out / "preset")
     sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=4)
     start = time.perf_counter()
     samples = sampler(options.samples, batch_size=50)
@@ -76,7 +85,7 @@ def main():
                 "n": options.n,
                 "backend": keras.backend.backend(),
                 "megapixels": round(epochs * epoch / 1e6),
-                "patches": epochs * STEPS_PER_EPOCH * BATCH_SIZE,
+                "images": epochs * STEPS_PER_EPOCH * batch_size,
                 "steps": options.steps,
                 "samples": options.samples,
                 "seam": _seam(samples, options.n),
@@ -96,7 +105,7 @@ def _options():
     parser.add_argument("--real", required=True, help=".npy of images to compare with")
     parser.add_argument("--out", required=True)
     parser.add_argument("--megapixels", type=float, default=50)
-    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=64, help="0: train alone")
     parser.add_argument("--steps", type=int, default=50)
     return parser.parse_args()
 
