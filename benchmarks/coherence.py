@@ -40,6 +40,7 @@ METHODS = {
     "cascade_moving": CASCADE,
 }
 PIXELS_PER_STEP, STEPS_PER_EPOCH = 16 * 32**2, 100  # 16 patches of 64 x 64 at N = 2.
+EPOCH = PIXELS_PER_STEP * STEPS_PER_EPOCH
 
 
 def main():
@@ -58,14 +59,15 @@ def main():
     height, width, _ = _window(config, size)
     per_image = config["patching"].get("patches_per_image", 1)
     batch_size = round(PIXELS_PER_STEP / (height * width * per_image))
+    epochs = math.ceil(options.megapixels * 1e6 / EPOCH)
     settings = TrainingSettings(
         batch_size=batch_size,
+        learning_rate=options.learning_rate,
+        decay_steps=epochs * STEPS_PER_EPOCH if options.decay else None,
         ema_momentum=0.997,
         steps_per_epoch=STEPS_PER_EPOCH,
         precision="float32",
     )
-    epoch = STEPS_PER_EPOCH * PIXELS_PER_STEP
-    epochs = math.ceil(options.megapixels * 1e6 / epoch)
     if not (out / "preset").exists():
         train(config, images, out, epochs=epochs, settings=settings)
     if not options.samples:
@@ -84,7 +86,7 @@ def main():
                 "method": options.method,
                 "n": options.n,
                 "backend": keras.backend.backend(),
-                "megapixels": round(epochs * epoch / 1e6),
+                "megapixels": round(epochs * EPOCH / 1e6),
                 "images": epochs * STEPS_PER_EPOCH * batch_size,
                 "steps": options.steps,
                 "samples": options.samples,
@@ -105,6 +107,8 @@ def _options():
     parser.add_argument("--real", required=True, help=".npy of images to compare with")
     parser.add_argument("--out", required=True)
     parser.add_argument("--megapixels", type=float, default=50)
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--decay", action="store_true", help="to 0, along a cosine")
     parser.add_argument("--samples", type=int, default=64, help="0: train alone")
     parser.add_argument("--steps", type=int, default=50)
     return parser.parse_args()

@@ -91,6 +91,9 @@ def _add_train(parser):
     parser.add_argument("--prediction", default="velocity")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument(
+        "--decay-steps", type=int, help="steps in which the learning rate falls to 0"
+    )
     parser.add_argument("--ema-momentum", type=float, default=0.999)
     parser.add_argument("--steps-per-epoch", type=int, default=250)
     parser.add_argument("--precision", default="mixed_bfloat16")
@@ -119,6 +122,7 @@ def _train(options):
     settings = TrainingSettings(
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        decay_steps=options.decay_steps,
         ema_momentum=options.ema_momentum,
         steps_per_epoch=options.steps_per_epoch,
         precision=options.precision,

@@ -19,6 +19,8 @@ class TrainingSettings:
     Attributes:
         batch_size: Images, one patch of each, that a step sees.
         learning_rate: Of Adam.
+        decay_steps: Steps in which the learning rate falls to 0, along a cosine, or
+            `None` to keep it. A training whose length is known learns more with it.
         ema_momentum: Of the averaged weights, in [0, 1).
         steps_per_epoch: Steps between two checkpoints.
         precision: Keras dtype policy: on CPUs with bfloat16 arithmetic
@@ -31,6 +33,7 @@ class TrainingSettings:
 
     batch_size: int = 64
     learning_rate: float = 4e-4
+    decay_steps: int | None = None
     ema_momentum: float = 0.999
     steps_per_epoch: int = 250
     precision: str = "mixed_bfloat16"
@@ -94,7 +97,7 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
         model = PatchDPM(**presets.parts(config), seed=settings.seed)
         seen_before = _start_from(settings.start_from, model.network)
         optimizer = keras.optimizers.Adam(
-            settings.learning_rate,
+            _learning_rate(settings),
             global_clipnorm=1.0,
             use_ema=True,
             ema_momentum=settings.ema_momentum,
@@ -133,6 +136,16 @@ _CARD = """# A patch DPM
 Trained by `keras_patchdpm.training.train`; `config.json` says how. SHA-256 of the
 weights: {sha256}.
 """
+
+
+def _learning_rate(settings):
+    """The learning rate, or how it falls."""
+    if settings.decay_steps is None:
+        return settings.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate,
+        _checks.positive_int("decay_steps", settings.decay_steps),
+    )
 
 
 def _start_from(preset, network):

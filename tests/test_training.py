@@ -81,6 +81,14 @@ def test_epochs_count_over_all_runs(images, tmp_path):
         assert [epoch for epoch, _ in curve(tmp_path)] == expected
 
 
+def test_the_learning_rate_falls(images, tmp_path):
+    falling = dataclasses.replace(SETTINGS, learning_rate=0.1, decay_steps=6)
+    for epochs in (1, 2):  # A second run goes on where the first stood.
+        model = train(CONFIG, images, tmp_path, epochs=epochs, settings=falling)
+        rate = float(model.optimizer.learning_rate)
+        assert rate == pytest.approx({1: 0.05, 2: 0.0}[epochs], abs=1e-6)
+
+
 def test_a_training_without_an_end_is_refused(images, tmp_path):
     with pytest.raises(ValueError, match="give `minutes`, `epochs` or both"):
         train(CONFIG, images, tmp_path, settings=SETTINGS)
