@@ -40,7 +40,7 @@ import keras_patchdpm as kp
 # With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
 FAST = os.environ.get("PATCHDPM_FAST") == "1"
 IMAGES, EPOCHS, WIDTH, STEPS = (256, 2, 16, 4) if FAST else (4096, 12, 32, 50)
-N, SHOWN, SAMPLES = 4, 10, 10 if FAST else 64  # 16 patches of 8 x 8 pixels.
+N, SHOWN, SAMPLES = 2, 10, 10 if FAST else 64  # 4 patches of 16 x 16 pixels.
 
 scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
 
@@ -74,12 +74,13 @@ models = {
 }
 
 # %% [markdown]
-# Samples of both, unselected. The cascade has no borders.
+# Samples of both, unselected. The paper's houses are cut in the middle; the cascade's
+# are whole.
 
 # %%
 samples = {"scenes": scenes[:SAMPLES]}
 for label, model in models.items():
-    sampler = kp.PatchSampler(model, rule="ddim", steps=STEPS, patches_per_call=16)
+    sampler = kp.PatchSampler(model, rule="ddim", steps=STEPS, patches_per_call=4)
     samples[label] = sampler(num_images=SAMPLES, batch_size=SAMPLES)
 
 figure, axes = plt.subplots(3, SHOWN, figsize=(SHOWN, 3.15))
@@ -107,7 +108,7 @@ for label, images in samples.items():
     print(f"{label:12} seam ratio {seams[label]:.2f}, edges {edge_gap(images):5.1f}")
 
 off = {label: abs(seam / seams["scenes"] - 1) for label, seam in seams.items()}
-assert FAST or off["cascade"] < 0.1 < off["the paper's"]
+assert FAST or off["cascade"] < 0.2 < 1 < off["the paper's"]
 assert FAST or edge_gap(samples["cascade"]) < edge_gap(samples["the paper's"])
 
 # %% [markdown]
@@ -129,4 +130,5 @@ assert activations["cascade"] < 1.1 * activations["the paper's"]
 
 # %% [markdown]
 # - [Seams: what was tried](../seams.md) has the other ways, with figures.
+# - `N = 4` above: no borders either, but houses that need longer training.
 # - `python -m keras_patchdpm train --help` trains any of them on your pictures.
