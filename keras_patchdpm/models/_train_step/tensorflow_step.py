@@ -28,9 +28,10 @@ class TrainStep(keras.Model):
     def fit(self, *args, **kwargs):
         # Keras makes the optimizer's variables while it traces the first step, and
         # has to trace that step again: for small models, half of the time of a `fit`.
-        if self.optimizer is not None and not self.optimizer.built:
+        optimizer = getattr(self, "optimizer", None)  # None before `compile`.
+        if optimizer is not None and not optimizer.built:
             with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
+                optimizer.build(self.trainable_variables)
         return super().fit(*args, **kwargs)
 
     def train_step(self, data):
