@@ -61,7 +61,7 @@ sample:
 # JAX by itself. It leaves out the slow tests, which JAX has passed by then.
 test:
 	@rm -f .cache/stages
-	$(STAGE) "install" $(MAKE) -j2 environments
+	$(STAGE) "install" $(MAKE) environments
 	$(STAGE) "ruff" $(MAKE) lint
 	$(STAGE) "docs" $(MAKE) docs
 	$(STAGE) "tensorflow" env KERAS_BACKEND=tensorflow $(BIN)/$(PYTEST)

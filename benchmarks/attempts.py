@@ -1,4 +1,4 @@
-"""Cures for borders that were tried and not kept, measured as `coherence.py` does.
+"""Cures for borders that the package does not have, measured as `coherence.py` does.
 
     KERAS_BACKEND=torch python benchmarks/attempts.py --attempt neighbours --n 4 \
         --data train.npy --real validation.npy --out runs/neighbours-4
@@ -23,8 +23,6 @@ import keras_patchdpm as kp
 from keras_patchdpm import training
 from keras_patchdpm.models import presets
 from keras_patchdpm.windows import Place
-
-ATTEMPTS = ("neighbours", "estimate", "overlap", "overlap_late")
 
 
 class NeighbourPatching(kp.GridPatching):
@@ -106,11 +104,11 @@ class OverlapPatching(kp.GridPatching):
                 )
                 part = (slice(0, h), slice(0, w))
                 shared["places"].append(Place(window, window, part))
-        across, down = (
+        down, across = (
             np.exp(-(((np.arange(side) + 0.5) / side - 0.5) ** 2) / (2 * 0.25**2))
             for side in (h, w)
         )
-        shared["weight"] = np.outer(across, down)[..., None]
+        shared["weight"] = np.outer(down, across)[..., None]
         shared["sum"] = np.zeros(noisy.shape, "float64")
         shared["total"] = np.zeros((*noisy.shape[1:3], 1))
         return shared
@@ -145,8 +143,8 @@ class AttemptSampler(kp.PatchSampler):
 
 def main():
     """Puts an attempt in the place of what it stands for."""
-    attempt = sys.argv[sys.argv.index("--attempt") + 1]
     position = sys.argv.index("--attempt")
+    attempt = sys.argv[position + 1]
     sys.argv[position : position + 2] = ["--method", attempt]
     moving = coherence.METHODS["moving"]
     coherence.METHODS.update(

@@ -39,8 +39,8 @@ METHODS = {
     "cascade": {**CASCADE, "moving": False},
     "cascade_moving": CASCADE,
 }
-PIXELS_PER_STEP, STEPS_PER_EPOCH = 16 * 32**2, 100  # 16 patches of 64 x 64 at N = 2.
-EPOCH = PIXELS_PER_STEP * STEPS_PER_EPOCH
+PIXELS_PER_STEP = 16 * 32**2  # 16 patches of faces of 64 x 64 pixels at N = 2.
+STEPS_PER_EPOCH = 100
 
 
 def main():
@@ -59,7 +59,7 @@ def main():
     height, width, _ = _window(config, size)
     per_image = config["patching"].get("patches_per_image", 1)
     batch_size = round(PIXELS_PER_STEP / (height * width * per_image))
-    epochs = math.ceil(options.megapixels * 1e6 / EPOCH)
+    epochs = math.ceil(options.megapixels * 1e6 / (PIXELS_PER_STEP * STEPS_PER_EPOCH))
     settings = TrainingSettings(
         batch_size=batch_size,
         learning_rate=options.learning_rate,
@@ -68,11 +68,12 @@ def main():
         steps_per_epoch=STEPS_PER_EPOCH,
         precision="float32",
     )
-    if not (out / "preset").exists():
+    if _patches_seen(out / "preset") < epochs * STEPS_PER_EPOCH * batch_size:
         train(config, images, out, epochs=epochs, settings=settings)
     if not options.samples:
         return
     model = kp.PatchDPM.from_preset(out / "preset")
+    images_seen = _patches_seen(out / "preset")
     sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=4)
     start = time.perf_counter()
     samples = sampler(options.samples, batch_size=50)
@@ -86,8 +87,8 @@ def main():
                 "method": options.method,
                 "n": options.n,
                 "backend": keras.backend.backend(),
-                "megapixels": round(epochs * EPOCH / 1e6),
-                "images": epochs * STEPS_PER_EPOCH * batch_size,
+                "megapixels": round(images_seen / batch_size * PIXELS_PER_STEP / 1e6),
+                "images": images_seen,
                 "steps": options.steps,
                 "samples": options.samples,
                 "seam": _seam(samples, options.n),
@@ -112,6 +113,13 @@ def _options():
     parser.add_argument("--samples", type=int, default=64, help="0: train alone")
     parser.add_argument("--steps", type=int, default=50)
     return parser.parse_args()
+
+
+def _patches_seen(preset):
+    """What a finished training has seen, 0 before its end."""
+    if not preset.exists():
+        return 0
+    return kp.models.presets.read_config(preset)["training"]["patches_seen"]
 
 
 def _window(config, size):

@@ -88,7 +88,7 @@ def test_however_a_step_is_run(options):
 
 
 def test_a_step_is_traced_once(monkeypatch):
-    """On TensorFlow this is most of the time of a small training."""
+    """Tracing takes most of the time of a small training on TensorFlow."""
     model, calls = tiny_model(), []
     prepare = model.prepare_batch
     monkeypatch.setattr(
