@@ -39,7 +39,6 @@ METHODS = {
     "cascade": {**CASCADE, "moving": False},
     "cascade_moving": CASCADE,
 }
-PIXELS_PER_STEP = 16 * 32**2  # 16 patches of faces of 64 x 64 pixels at N = 2.
 STEPS_PER_EPOCH = 100
 
 
@@ -52,18 +51,27 @@ def main():
     )
     size = images.shape[1]
     config = {
-        "network": {"name": "unet", "image_size": size, "width": 64, "stem": 2},
+        "network": {
+            "name": "unet",
+            "image_size": size,
+            "width": options.width,
+            "stem": 2,
+        },
         "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
         "patching": {**METHODS[options.method], "divisions": options.n},
     }
     height, width, _ = _window(config, size)
     per_image = config["patching"].get("patches_per_image", 1)
-    batch_size = round(PIXELS_PER_STEP / (height * width * per_image))
-    epochs = math.ceil(options.megapixels * 1e6 / (PIXELS_PER_STEP * STEPS_PER_EPOCH))
+    batch_size = round(options.pixels_per_step / (height * width * per_image))
+    epochs = math.ceil(
+        options.megapixels * 1e6 / (options.pixels_per_step * STEPS_PER_EPOCH)
+    )
+    decay_steps = epochs * STEPS_PER_EPOCH - options.warmup_steps
     settings = TrainingSettings(
         batch_size=batch_size,
         learning_rate=options.learning_rate,
-        decay_steps=epochs * STEPS_PER_EPOCH if options.decay else None,
+        warmup_steps=options.warmup_steps,
+        decay_steps=decay_steps if options.decay else None,
         ema_momentum=0.997,
         steps_per_epoch=STEPS_PER_EPOCH,
         precision="float32",
@@ -87,7 +95,9 @@ def main():
                 "method": options.method,
                 "n": options.n,
                 "backend": keras.backend.backend(),
-                "megapixels": round(images_seen / batch_size * PIXELS_PER_STEP / 1e6),
+                "megapixels": round(
+                    images_seen / batch_size * options.pixels_per_step / 1e6
+                ),
                 "images": images_seen,
                 "steps": options.steps,
                 "samples": options.samples,
@@ -108,7 +118,10 @@ def _options():
     parser.add_argument("--real", required=True, help=".npy of images to compare with")
     parser.add_argument("--out", required=True)
     parser.add_argument("--megapixels", type=float, default=50)
-    parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--width", type=int, default=32, help="of the network")
+    parser.add_argument("--pixels-per-step", type=int, default=8 * 32**2)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--warmup-steps", type=int, default=200)
     parser.add_argument("--decay", action="store_true", help="to 0, along a cosine")
     parser.add_argument("--samples", type=int, default=64, help="0: train alone")
     parser.add_argument("--steps", type=int, default=50)

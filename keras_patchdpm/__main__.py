@@ -92,7 +92,10 @@ def _add_train(parser):
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=4e-4)
     parser.add_argument(
-        "--decay-steps", type=int, help="steps in which the learning rate falls to 0"
+        "--warmup-steps", type=int, default=0, help="in which the learning rate rises"
+    )
+    parser.add_argument(
+        "--decay-steps", type=int, help="in which it falls to 0 after that"
     )
     parser.add_argument("--ema-momentum", type=float, default=0.999)
     parser.add_argument("--steps-per-epoch", type=int, default=250)
@@ -122,6 +125,7 @@ def _train(options):
     settings = TrainingSettings(
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        warmup_steps=options.warmup_steps,
         decay_steps=options.decay_steps,
         ema_momentum=options.ema_momentum,
         steps_per_epoch=options.steps_per_epoch,

@@ -19,8 +19,10 @@ class TrainingSettings:
     Attributes:
         batch_size: Images, one patch of each, that a step sees.
         learning_rate: Of Adam.
-        decay_steps: Steps in which the learning rate falls to 0, along a cosine, or
-            `None` to keep it. A training whose length is known learns more with it.
+        warmup_steps: First steps, in which the learning rate rises from 0. Rates
+            above 1e-3 do not learn without it.
+        decay_steps: Steps after them in which it falls to 0, along a cosine, or `None`
+            to keep it. A training whose length is known learns more with it.
         ema_momentum: Of the averaged weights, in [0, 1).
         steps_per_epoch: Steps between two checkpoints.
         precision: Keras dtype policy: on CPUs with bfloat16 arithmetic
@@ -33,6 +35,7 @@ class TrainingSettings:
 
     batch_size: int = 64
     learning_rate: float = 4e-4
+    warmup_steps: int = 0
     decay_steps: int | None = None
     ema_momentum: float = 0.999
     steps_per_epoch: int = 250
@@ -139,12 +142,18 @@ weights: {sha256}.
 
 
 def _learning_rate(settings):
-    """The learning rate, or how it falls."""
-    if settings.decay_steps is None:
+    """The learning rate, or how it rises and falls."""
+    warmup = _checks.integer("warmup_steps", settings.warmup_steps, minimum=0)
+    if settings.decay_steps is None and not warmup:
         return settings.learning_rate
+    falls = settings.decay_steps is not None
+    steps = _checks.positive_int("decay_steps", settings.decay_steps) if falls else 1
     return keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate,
-        _checks.positive_int("decay_steps", settings.decay_steps),
+        0.0 if warmup else settings.learning_rate,
+        steps,
+        alpha=0.0 if falls else 1.0,
+        warmup_target=settings.learning_rate if warmup else None,
+        warmup_steps=warmup,
     )
 
 

@@ -89,6 +89,13 @@ def test_the_learning_rate_falls(images, tmp_path):
         assert rate == pytest.approx({1: 0.05, 2: 0.0}[epochs], abs=1e-6)
 
 
+def test_the_learning_rate_rises_first(images, tmp_path):
+    rising = dataclasses.replace(SETTINGS, learning_rate=0.1, warmup_steps=6)
+    for epochs, expected in ((1, 0.05), (2, 0.1), (3, 0.1)):
+        model = train(CONFIG, images, tmp_path, epochs=epochs, settings=rising)
+        assert float(model.optimizer.learning_rate) == pytest.approx(expected)
+
+
 def test_a_training_without_an_end_is_refused(images, tmp_path):
     with pytest.raises(ValueError, match="give `minutes`, `epochs` or both"):
         train(CONFIG, images, tmp_path, settings=SETTINGS)
