@@ -19,23 +19,24 @@ def shrink(images, size):
     return _resize(images, size, _area)
 
 
-def enlarge(images, size):
+def enlarge(images, size, part=(slice(None), slice(None))):
     """Bilinear interpolation between the centres of the pixels.
 
     Args:
         images: Float tensor or array of shape `(B, H, W, C)`.
         size: `(height, width)`, no smaller than the images'.
+        part: Two slices of new rows and columns that are wanted, all unless given.
 
     Returns:
-        Tensor of shape `(B, height, width, C)`.
+        Tensor of shape `(B, height, width, C)`, or of the part.
     """
-    return _resize(images, size, _bilinear)
+    return _resize(images, size, _bilinear, part)
 
 
-def _resize(images, size, matrix):
+def _resize(images, size, matrix, part=(slice(None), slice(None))):
     down, across = (
-        ops.cast(matrix(*sizes), images.dtype)
-        for sizes in zip(images.shape[1:3], size, strict=True)
+        ops.cast(matrix(*sizes)[wanted], images.dtype)
+        for *sizes, wanted in zip(images.shape[1:3], size, part, strict=True)
     )
     return ops.einsum("hH,wW,bHWc->bhwc", down, across, images)
 

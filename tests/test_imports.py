@@ -20,7 +20,7 @@ LINES = (
 )
 # Off the line: what each may import. From "models" on, everyone may import these.
 APART = {
-    "samplers": ("_checks", "_registration", "grid", "schedules"),
+    "samplers": ("_checks", "_registration", "grid", "schedules", "memory"),
     "datasets": ("_checks",),
     "metrics": ("_checks", "grid"),
     "memory": tuple(name for line in LINES[:4] for name in line),

@@ -29,6 +29,11 @@ def needs_own_process():
     return False
 
 
+def bytes_in_use():
+    """Of the first device, or `None` where it does not tell (a CPU)."""
+    return (jax.devices()[0].memory_stats() or {}).get("bytes_in_use")
+
+
 def network_call(network, inputs):
     """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
 

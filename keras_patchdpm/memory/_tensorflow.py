@@ -38,6 +38,13 @@ def needs_own_process():
     return not tf.config.list_physical_devices("GPU")
 
 
+def bytes_in_use():
+    """Of the first GPU, or `None` without one."""
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["current"]
+
+
 def network_call(network, inputs):
     """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"

@@ -26,6 +26,12 @@ def needs_own_process():
     return False
 
 
+def bytes_in_use():
+    """Of the GPU that Keras uses, or `None` without one."""
+    device = keras.ops.zeros((1,)).device
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else None
+
+
 def network_call(network, inputs):
     """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
     note = "eager; Keras keeps every layer's output until the call ends"

@@ -7,13 +7,18 @@ import keras
 SUPPORTED = ("tensorflow", "jax", "torch")
 
 
+def backend_name():
+    """Keras' backend."""
+    return keras.backend.backend()
+
+
 def backend_module():
     """The file of this package that measures on the current backend.
 
     Raises:
         RuntimeError: If nothing here can measure on it.
     """
-    name = keras.backend.backend()
+    name = backend_name()
     if name not in SUPPORTED:
         raise RuntimeError(
             f"Memory can be measured on the backends {', '.join(SUPPORTED)}. Set the "

@@ -146,7 +146,8 @@ class _Stage(GridPatching):
         image_size = tuple(images.shape[1:3])
         windows = self.windows(image_size)
         _, corners = self._draw(ops.shape(images)[0], windows, seed)
-        content, local = self._contents(images, windows, made)
+        content, before = self._contents(images, windows, made)
+        local = enlarge(before, image_size)
         return {
             "clean": cut(images, corners, windows.size)[:, 0],
             "coordinates": coordinates(corners, windows.size, image_size)[:, 0],
@@ -160,11 +161,11 @@ class _Stage(GridPatching):
         return {**inputs, "stage": np.full(count, self.number, "int32")}
 
     def _contents(self, noisy, windows, made=()):
-        """The thumbnail, and the stage before in the size of this one."""
+        """The thumbnail and the stage before, zeros where there is none."""
         if not self.number:
             nothing = ops.zeros_like(noisy)
             return nothing, nothing
-        return made[0], enlarge(made[-1], windows.image_size)
+        return made[0], made[-1]
 
 
 def _choose(values, stage):

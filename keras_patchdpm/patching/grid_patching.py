@@ -151,7 +151,7 @@ class GridPatching:
         if content is not None:
             inputs["content"] = ops.repeat(content, self.patches_per_image, axis=0)
         if local is not None:
-            inputs["local_content"] = at_corners(local)
+            inputs["local_content"] = at_corners(enlarge(local, image_size))
         return inputs, at_corners(target)
 
     def stages(self, image_shape):
@@ -183,7 +183,7 @@ class GridPatching:
         if content is not None:
             shared["content"] = ops.convert_to_numpy(content)
         if local is not None:
-            shared["local_content"] = ops.convert_to_numpy(local)
+            shared["local"] = ops.convert_to_numpy(local)
         return shared
 
     def inputs_at(self, noisy, shared, indices):
@@ -214,7 +214,15 @@ class GridPatching:
         if self.content:
             inputs["content"] = np.concatenate([shared["content"]] * len(indices))
         if self.local_content:
-            inputs["local_content"] = at_windows(shared["local_content"])
+            # Enlarged at each window: the whole would be one more image in memory.
+            inputs["local_content"] = np.concatenate(
+                [
+                    ops.convert_to_numpy(
+                        enlarge(shared["local"], noisy.shape[1:3], cell)
+                    )
+                    for cell in cells
+                ]
+            )
         return inputs
 
     def place(self, windows, shared, indices, images):
@@ -254,14 +262,14 @@ class GridPatching:
         return index, windows.corners(index, offset[:, None])
 
     def _contents(self, noisy, windows, made=()):
-        """The pooled image in the size of a window, and in that of the image."""
+        """The pooled image in the size of a window; what is enlarged at the place."""
         if not (self.content or self.local_content):
             return None, None
         pooled = self.grid.content(noisy)
         content = enlarge(pooled, windows.size) if self.halo else pooled
         return (
             content if self.content else None,
-            enlarge(pooled, windows.image_size) if self.local_content else None,
+            pooled if self.local_content else None,
         )
 
 

@@ -3,28 +3,37 @@
 import numpy as np
 
 
-def image_noise(seed, images, step, shape, stage=0):
-    """Standard normal noise, the same for image k whatever the batch it is in.
+def image_draws(seed, images, step, stage=0):
+    """Draws for a step, the same for image k whatever the batch it is in.
 
-    Drawn by NumPy, so that one seed gives one image on every backend.
+    They are NumPy's, so that one seed gives one image on every backend.
 
     Args:
         seed: Non-negative int.
         images: Numbers of the images, a sequence of B non-negative ints.
         step: Non-negative int: 0 for the start, then one more at each step.
-        shape: `(H, W, C)`.
         stage: Non-negative int, how many stages of a cascade are still to come.
+
+    Returns:
+        List of B `numpy.random.Generator`s.
+    """
+    return [np.random.default_rng((seed, image, step, stage)) for image in images]
+
+
+def starting_noise(seed, images, shape, stage=0):
+    """Standard normal noise that the images are made of.
+
+    Args:
+        seed, images, stage: As in `image_draws`.
+        shape: `(H, W, C)`.
 
     Returns:
         Float32 array of shape `(B, H, W, C)`.
     """
-    draws = [
-        np.random.default_rng((seed, image, step, stage)).standard_normal(
-            shape, "float32"
-        )
-        for image in images
-    ]
-    return np.stack(draws)
+    noise = np.empty((len(images), *shape), "float32")
+    for image, draws in zip(noise, image_draws(seed, images, 0, stage), strict=True):
+        draws.standard_normal(dtype="float32", out=image)
+    return noise
 
 
 def level_draws(seed, level):

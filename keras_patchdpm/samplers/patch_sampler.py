@@ -1,18 +1,24 @@
 """The sampler that asks a network patch by patch."""
 
 import functools
-import itertools
-import math
 
-import keras
 import numpy as np
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, memory
 from keras_patchdpm.samplers import rules
-from keras_patchdpm.samplers.noise import image_noise, level_draws
-from keras_patchdpm.samplers.sampler import sample
+from keras_patchdpm.samplers.checkpoint import Checkpoint
+from keras_patchdpm.samplers.progress import Progress
+from keras_patchdpm.samplers.run import Run
+from keras_patchdpm.samplers.sampler import Rule
 
-RULES = ("ddpm", "ddim")
+RULES = {
+    "ddpm": Rule(rules.ddpm),
+    "ddim": Rule(rules.ddim),
+    "dpmpp_2m": Rule(rules.dpmpp_2m, remembers=True),
+    "dpmpp_2m_sde": Rule(rules.dpmpp_2m_sde, remembers=True),
+    "heun": Rule(rules.ddim, correction=rules.heun_correction),
+}
+BATCH_SIZE = 16
 
 
 class PatchSampler:
@@ -21,29 +27,41 @@ class PatchSampler:
     The images lie in the host's memory; the network, and with it the device, sees
     `patches_per_call` patches of each image at a time. What comes out does not depend
     on `patches_per_call`, on the order of the patches, nor on the batches: image k
-    depends on the seed and on k alone.
+    depends on the seed and on k alone. Where memory runs out in the middle of a step,
+    the call is repeated in halves, and the images are the same.
 
     Args:
         model: `PatchDPM`, or anything with its `network`, `schedule`, `patching` and
             `image_shape`.
-        rule: `"ddpm"` (ancestral, both papers) or `"ddim"`.
-        steps: Int from 1 to the schedule's timesteps, or `None` for all of them.
+        rule: `"ddpm"` (ancestral, both papers), `"ddim"` (Euler's method, with `eta`
+            0), `"dpmpp_2m"` (good from 15 steps on), `"dpmpp_2m_sde"` (the same with
+            fresh noise) or `"heun"` (two calls of the network a step, but the last).
+        steps: Int from 1 to the schedule's timesteps, `None` for all of them, or a
+            falling sequence of timesteps.
         patches_per_call: Int from 1 to the number of patches. More are faster where
             the device has room, and take more memory.
         eta: Float in [0, 1]. Noise that `"ddim"` adds, 1 as much as `"ddpm"`.
         variance: Of `"ddpm"`: `"small"` (the authors' code) or `"large"` (the paper).
         clip: Bool. Whether the clean estimate is clipped to [-1, 1] at each step.
         order: Order of the patches, a permutation of their indices, or `None`.
+        spacing: How fewer steps are spread over the timesteps: `"uniform"`,
+            `"leading"`, `"trailing"` or `"karras"`.
+        memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,
+            features and images may take. `patches_per_call` and the size of the
+            batches are then chosen by `memory.plan`, so leave them out.
 
     Raises:
-        ValueError: If an argument is out of range; unknown rules list those there are.
+        ValueError: If an argument is out of range, or is none of the rule's; unknown
+            rules list those there are.
 
     Example:
 
-    >>> sampler = PatchSampler(model, rule="ddim", steps=50)
+    >>> sampler = PatchSampler(model, rule="dpmpp_2m", steps=20)
     >>> images = sampler(num_images=16, seed=0)    # uint8 (16, H, W, C)
+    >>> frugal = PatchSampler(model, "ddim", 50, memory_budget="300MB")
 
-    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4.
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4; the rules:
+    see `keras_patchdpm.samplers.rules`.
     """
 
     def __init__(
@@ -56,51 +74,96 @@ class PatchSampler:
         variance="small",
         clip=True,
         order=None,
+        spacing="uniform",
+        memory_budget=None,
     ):
         self.model = model
-        self.rule = _checks.one_of("rule", rule, RULES)
-        self.levels = model.schedule.levels(steps)
+        self.name = _checks.one_of("rule", rule, RULES)
+        self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
         self.patches_per_call = _checks.integer(
             "patches_per_call", patches_per_call, 1, self.num_patches
         )
         self.eta = _checks.real("eta", eta, 0, 1)
         self.variance = _checks.one_of("variance", variance, ("small", "large"))
-        self.clip = clip
+        self.clip = bool(clip)
         self.order = self._check_order(order)
+        self.memory_budget = self._check_budget(memory_budget)
+        self.rule = self._make_rule()
 
     def __call__(
         self,
         num_images=1,
         seed=0,
-        batch_size=16,
+        batch_size=None,
         noise=None,
         dtype="uint8",
         callback=None,
         verbose=0,
+        checkpoint=None,
     ):
         """Makes images.
 
         Args:
             num_images: Positive int.
             seed: Non-negative int. Image k of one seed is always the same.
-            batch_size: Positive int. Images at a time, at most.
+            batch_size: Positive int. Images at a time, at most; `None` for 16, or what
+                `memory_budget` allows.
             noise: Float array `(num_images, H, W, C)` to start from, or `None` to
                 draw it from `seed`.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
             callback: Called as `callback(step, clean)` after each step, from 1, with
                 the float estimate of the clean images of the batch at hand. The steps
                 of a cascade's smaller images count, and come first.
-            verbose: 1 shows a progress bar.
+            verbose: 1 shows a progress bar, with the time left and the memory in use.
+            checkpoint: Path of a file that holds where the sampling stands, written
+                every half minute. The same call goes on from it after a stop. It stays
+                when all is done: delete it once the images are safe.
 
         Returns:
             Array of shape `(num_images, H, W, C)`.
 
         Raises:
-            ValueError: If an argument is out of range or `noise` of another shape.
+            ValueError: If an argument is out of range, `noise` of another shape, or
+                the checkpoint that of another sampling.
+        """
+        images = self.stream(
+            num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint
+        )
+        result = np.empty((num_images, *self.model.image_shape), dtype)
+        for number, image in enumerate(images):
+            result[number] = image
+        return result
+
+    def stream(
+        self,
+        num_images=1,
+        seed=0,
+        batch_size=None,
+        noise=None,
+        dtype="uint8",
+        callback=None,
+        verbose=0,
+        checkpoint=None,
+    ):
+        """Makes images, and yields each as soon as it is there.
+
+        Args:
+            num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint:
+                As for a call of the sampler.
+
+        Returns:
+            Iterator of `num_images` arrays of shape `(H, W, C)`.
+
+        Raises:
+            ValueError: As for a call, and before the first image is made.
+
+        Example:
+
+        >>> for image in sampler.stream(num_images=1000, batch_size=1):
+        ...     save_images(image[None], next(names))
         """
         _checks.positive_int("num_images", num_images)
-        _checks.positive_int("batch_size", batch_size)
         _checks.integer("seed", seed, minimum=0)
         _checks.one_of("dtype", dtype, ("uint8", "float32"))
         shape = (num_images, *self.model.image_shape)
@@ -108,99 +171,68 @@ class PatchSampler:
             raise ValueError(
                 f"`noise` must have the shape {shape}. Received: {np.shape(noise)}."
             )
-        # As even as can be, so that few sizes of call are compiled.
-        batches = np.array_split(np.arange(num_images), -(-num_images // batch_size))
-        stages = self.model.patching.stages(self.model.image_shape)
-        steps = len(batches) * len(stages) * (len(self.levels) - 1)
-        report = self._progress(verbose, steps)
-        images = np.empty(shape, dtype)
-        for batch in batches:
-            count = itertools.count(1)
+        batch_size, patches_per_call = self._sizes(num_images, batch_size)
+        run = Run(
+            self.model,
+            self.levels,
+            self.rule,
+            self.order,
+            self.clip,
+            patches_per_call,
+            num_images,
+            seed,
+            batch_size,
+            noise,
+            dtype,
+        )
+        if checkpoint is not None:
+            names = "name eta variance clip".split()
+            options = {name: getattr(self, name) for name in names}
+            checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
+        progress = Progress(run.steps, callback, verbose)
+        return run.images(progress, checkpoint)
 
-            def after_step(step, clean, count=count):
-                report()
-                if callback is not None:
-                    callback(next(count), clean)
-
-            start = None if noise is None else np.array(noise, "float32")[batch]
-            # The first batch is the largest.
-            result = self._make(
-                batch.tolist(), stages, len(batches[0]), seed, start, after_step
+    def _sizes(self, num_images, batch_size):
+        """Images, and patches of each, at a time."""
+        if self.memory_budget is None:
+            size = BATCH_SIZE if batch_size is None else batch_size
+            return _checks.positive_int("batch_size", size), self.patches_per_call
+        if batch_size is not None:
+            raise ValueError(
+                "The size of the batches follows from `memory_budget`. Leave one of "
+                f"the two out. Received: batch_size={batch_size}, "
+                f"memory_budget={self.memory_budget}."
             )
-            images[batch] = _to_dtype(result, dtype)
-        return images
+        held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
+        plan = memory.plan(self.model, self.memory_budget, num_images, held)
+        return plan.batch_size, plan.patches_per_call
 
-    def _make(self, numbers, stages, batch_size, seed, start, after_step):
-        """The images of those numbers, stage by stage."""
-        made = []
-        for patching, shape in stages:
-            left = len(stages) - 1 - len(made)
-            draw = functools.partial(
-                image_noise, seed, numbers, shape=shape, stage=left
+    def _make_rule(self):
+        """The rule, with its options."""
+        options = {"eta": ("ddim", 0.0), "variance": ("ddpm", "small")}
+        own = {}
+        for option, (name, default) in options.items():
+            value = getattr(self, option)
+            if self.name == name:
+                own[option] = value
+            elif value != default:
+                raise ValueError(
+                    f"`{option}` belongs to the rule {name!r}. Leave it out, or choose "
+                    f"that rule. Received: rule={self.name!r}, {option}={value!r}."
+                )
+        rule = RULES[self.name]
+        return rule._replace(weights=functools.partial(rule.weights, **own))
+
+    def _check_budget(self, budget):
+        if budget is None:
+            return None
+        if self.patches_per_call != 1:
+            raise ValueError(
+                "The patches of a call follow from `memory_budget`. Leave one of the "
+                f"two out. Received: patches_per_call={self.patches_per_call}, "
+                f"memory_budget={budget!r}."
             )
-            denoise = functools.partial(
-                self.denoise,
-                batch_size=batch_size,
-                seed=seed,
-                patching=patching,
-                made=tuple(made),
-            )
-            first = draw(0) if left or start is None else start
-            fresh = draw if self.rule == "ddpm" or self.eta else None
-            made.append(
-                sample(denoise, first, self.levels, self._step, fresh, after_step)
-            )
-        return made[-1]
-
-    def denoise(self, noisy, level, batch_size=None, seed=0, patching=None, made=()):
-        """The clean estimate of noisy images, made patch by patch.
-
-        Args:
-            noisy: Float32 array of shape `(B, H, W, C)`.
-            level: `Level` at which they are.
-            batch_size: Int of at least B, or `None` for B. The network is asked for as
-                many patches as that many images have, so that it is compiled once for
-                all batches up to that size.
-            seed: Non-negative int. With the level it says how a moving grid lies.
-            patching: Of the stage at hand, or `None` for that of the last one.
-            made: Images that the stages before have made, as a cascade needs them.
-
-        Returns:
-            Float32 array of shape `(B, H, W, C)`.
-        """
-        if patching is None:
-            patching = self.model.patching.stages(self.model.image_shape)[-1][0]
-        shared = patching.prepare(noisy, level_draws(seed, level), made)
-        prediction = np.empty_like(noisy)
-        groups = self._groups(patching.num_patches)
-        size = (batch_size or len(noisy)) * len(groups[0])
-        for indices in groups:
-            inputs = patching.inputs_at(noisy, shared, indices)
-            inputs["level"] = np.full(len(inputs["noisy"]), level.condition, "int32")
-            patching.place(self._predict(inputs, size), shared, indices, prediction)
-        clean = self.model.schedule.clean(prediction, noisy, level)
-        return np.clip(clean, -1, 1) if self.clip else clean
-
-    def _predict(self, inputs, size):
-        """One call of the network, filled up to `size` patches with the last one."""
-        count = len(inputs["noisy"])
-        if count < size:
-            rows = np.minimum(np.arange(size), count - 1)
-            inputs = {name: values[rows] for name, values in inputs.items()}
-        return self.model.network.predict_on_batch(inputs)[:count]
-
-    def _groups(self, num_patches):
-        """The patches in calls, as even as can be, the larger ones first."""
-        order = self.order[self.order < num_patches]
-        calls = math.ceil(num_patches / self.patches_per_call)
-        return [group.tolist() for group in np.array_split(order, calls)]
-
-    def _step(self, noisy, clean, noise, now, then):
-        if self.rule == "ddpm":
-            result = rules.ddpm_step(noisy, clean, noise, now, then, self.variance)
-        else:
-            result = rules.ddim_step(noisy, clean, noise, now, then, self.eta)
-        return result.astype("float32")
+        return memory.parse_bytes("memory_budget", budget)
 
     def _check_order(self, order):
         if order is None:
@@ -212,16 +244,3 @@ class PatchSampler:
                 f"Received: order={order}."
             )
         return found.astype(int)
-
-    def _progress(self, verbose, steps):
-        """A function to call after each step."""
-        if not verbose:
-            return lambda: None
-        return functools.partial(keras.utils.Progbar(steps, unit_name="step").add, 1)
-
-
-def _to_dtype(images, dtype):
-    images = np.clip(images, -1, 1)
-    if dtype == "float32":
-        return images
-    return np.rint((images + 1) * 127.5).astype("uint8")

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
-from keras_patchdpm.schedules import predictions
+from keras_patchdpm.schedules import predictions, spacings
 from keras_patchdpm.schedules.level import CLEAN, Level
 
 _LOSSES = {
@@ -175,28 +175,23 @@ class DDPMSchedule:
         """The `keras.losses.Loss` that compares a prediction with its target."""
         return _LOSSES[self.loss]()
 
-    def levels(self, steps=None):
+    def levels(self, steps=None, spacing="uniform"):
         """The levels that a sampler walks down.
 
         Args:
-            steps: Int from 1 to `num_timesteps`, or `None` for all of them. Fewer are
-                spread evenly, the first and the last included.
+            steps: Int from 1 to `num_timesteps`, or `None` for all of them; or the
+                timesteps themselves, a falling sequence of ints.
+            spacing: How fewer steps are spread, see `schedules.spacings`.
 
         Returns:
             List of `steps + 1` `Level`s, the last of them clean.
 
         Raises:
-            ValueError: If there are more steps than timesteps.
+            ValueError: If there are more steps than timesteps, the spacing is unknown,
+                or timesteps do not fall or are out of range.
         """
-        steps = self.num_timesteps if steps is None else steps
-        _checks.integer("steps", steps, minimum=1)
-        if steps > self.num_timesteps:
-            raise ValueError(
-                f"A process of {self.num_timesteps} timesteps cannot be walked down "
-                f"in more steps than that. Received: steps={steps}."
-            )
-        timesteps = np.linspace(self.num_timesteps - 1, 0, steps).round().astype(int)
-        return [self.level(int(timestep)) for timestep in timesteps] + [CLEAN]
+        timesteps = spacings.timesteps(self.sigmas / self.alphas, steps, spacing)
+        return [self.level(timestep) for timestep in timesteps] + [CLEAN]
 
     def level(self, timestep):
         """The `Level` of an int `timestep`.

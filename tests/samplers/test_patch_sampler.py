@@ -6,7 +6,8 @@ import pytest
 from samplers.fakes import numpy_model
 
 from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler
-from keras_patchdpm.samplers import patch_sampler
+from keras_patchdpm.samplers import run
+from keras_patchdpm.samplers.noise import image_draws
 
 
 @pytest.mark.parametrize("per_call", [1, 2, 3, 4, 6])
@@ -39,20 +40,21 @@ def test_content_is_pooled_once_per_step(monkeypatch):
     assert (len(pooled), len(model.network.calls)) == (5, 20)
 
 
-def test_noise_is_drawn_by_rules_that_need_it(monkeypatch):
+def test_noise_is_drawn_by_rules_that_add_it(monkeypatch):
     def drawn(**rule):
         steps = []
 
-        def image_noise(seed, images, step, shape, stage):
+        def draws(seed, images, step, stage):
             steps.append(step)
-            return np.ones((len(images), *shape), "float32")
+            return image_draws(seed, images, step, stage)
 
-        monkeypatch.setattr(patch_sampler, "image_noise", image_noise)
+        monkeypatch.setattr(run, "image_draws", draws)
         PatchSampler(numpy_model(), steps=4, **rule)()
         return steps
 
-    assert drawn(rule="ddim") == [0]  # The start.
-    assert drawn(rule="ddim", eta=0.5) == drawn(rule="ddpm") == [0, 1, 2, 3, 4]
+    assert drawn(rule="ddim") == drawn(rule="dpmpp_2m") == drawn(rule="heun") == []
+    assert drawn(rule="ddim", eta=0.5) == drawn(rule="ddpm") == [1, 2, 3]
+    assert drawn(rule="dpmpp_2m_sde") == [1, 2, 3]
 
 
 class Counted(keras.layers.Layer):
@@ -133,7 +135,7 @@ def test_uint8_and_float32():
     images = sampler(num_images=2)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, np.rint(floats * 127.5 + 127.5))
-    ends = patch_sampler._to_dtype(np.array([-1.2, -1.0, 0.0, 1.0, 1.1]), "uint8")
+    ends = run.to_dtype(np.array([-1.2, -1.0, 0.0, 1.0, 1.1]), "uint8")
     assert ends.tolist() == [0, 0, 128, 255, 255]
 
 
@@ -148,7 +150,21 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"rule": "euler"}, ValueError, "one of 'ddpm', 'ddim'.*rule='euler'"),
+        ({"rule": "euler"}, ValueError, "one of 'ddpm', 'ddim',.*rule='euler'"),
+        ({"eta": 0.5}, ValueError, "`eta` belongs to the rule 'ddim'.*rule='ddpm'"),
+        (
+            {"rule": "ddim", "variance": "large"},
+            ValueError,
+            "`variance` belongs to the rule 'ddpm'.*variance='large'",
+        ),
+        ({"spacing": "even"}, ValueError, "one of 'uniform', .*spacing='even'"),
+        ({"steps": [3, 5]}, ValueError, r"must fall.*steps=\[3, 5\]"),
+        ({"memory_budget": "lots"}, ValueError, "\"300MB\".*memory_budget='lots'"),
+        (
+            {"memory_budget": 10**9, "patches_per_call": 2},
+            ValueError,
+            "Leave one of the two out.*patches_per_call=2",
+        ),
         ({"steps": 21}, ValueError, "20 timesteps cannot.*steps=21"),
         ({"steps": 0}, ValueError, "`steps` must be at least 1"),
         ({"steps": 2.0}, TypeError, "`steps` must be an int"),

@@ -13,7 +13,8 @@ from keras_patchdpm import (
     PatchSampler,
     WholeImage,
 )
-from keras_patchdpm.samplers.noise import image_noise
+from keras_patchdpm.samplers.noise import image_draws, starting_noise
+from keras_patchdpm.samplers.patch_sampler import RULES
 
 GRIDS = [
     GridPatching((2, 3)),
@@ -40,7 +41,7 @@ def assert_same(images, expected):
 
 
 @pytest.mark.parametrize("patching", GRIDS)
-@pytest.mark.parametrize("rule", ["ddpm", "ddim"])
+@pytest.mark.parametrize("rule", RULES)
 def test_patches_per_call_and_order_change_nothing(patching, rule):
     model = numpy_model(patching=patching)
     expected = sample(model, rule=rule)
@@ -51,7 +52,7 @@ def test_patches_per_call_and_order_change_nothing(patching, rule):
         assert_same(found, expected)
 
 
-@pytest.mark.parametrize("rule", ["ddpm", "ddim"])
+@pytest.mark.parametrize("rule", RULES)
 def test_image_k_depends_on_the_seed_and_on_k_alone(rule):
     model = numpy_model()
     expected = sample(model, rule=rule, patches_per_call=3)
@@ -96,7 +97,7 @@ def test_the_loop_is_numpy_and_the_same_on_every_backend():
     found = PatchSampler(model, rule="ddim", steps=6, clip=False)(
         2, seed=3, dtype="float32"
     )
-    x = image_noise(3, [0, 1], 0, (4, 6, 1))
+    x = starting_noise(3, [0, 1], (4, 6, 1))
     timesteps = np.linspace(19, 0, 6).round().astype(int)
     for now, then in zip(timesteps, [*timesteps[1:], None], strict=True):
         content = x.reshape(2, 2, 2, 2, 3, 1).mean(axis=(2, 4))
@@ -164,7 +165,10 @@ def test_one_patch_is_the_textbook(make, patching, variance):
     model = make(patching=patching, schedule=DDPMSchedule("linear", 30))
 
     def draw(step):
-        return image_noise(1, [0, 1], step, model.image_shape)
+        draws = image_draws(1, [0, 1], step)
+        return np.stack(
+            [d.standard_normal(model.image_shape, "float32") for d in draws]
+        )
 
     betas = np.linspace(1e-4 / 0.03, 0.02 / 0.03, 30)
     expected = textbook(ask_at_once(model), draw(0), draw, betas, variance)

@@ -4,6 +4,7 @@ With pixels of `mean` and `std` the best network is linear, so a rule keeps them
 mean and variance are followed exactly, without drawing anything.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -14,6 +15,15 @@ from keras_patchdpm import DDPMSchedule
 from keras_patchdpm.samplers import rules
 
 MEAN = 0.3
+FIRST_ORDER = [rules.ddpm, rules.ddim]
+SECOND_ORDER = [rules.dpmpp_2m, rules.dpmpp_2m_sde]
+
+
+def apply(rule, noisy, clean, noise, now, then, **options):
+    """One step of a rule that remembers nothing."""
+    weights = rule(now, then, **options)
+    added = weights.noise * noise if weights.noise else 0.0
+    return weights.noisy * noisy + weights.clean * clean + added
 
 
 def follow(schedule, rule, std, steps=None):
@@ -26,7 +36,7 @@ def follow(schedule, rule, std, steps=None):
 
         def step(noisy, noise, now=now, then=then):
             clean = gaussian_clean(noisy, now, MEAN, std)
-            return rule(noisy, clean, noise, now, then)
+            return apply(rule, noisy, clean, noise, now, then)
 
         shift = step(0.0, 0.0)
         slope, spread = step(1.0, 0.0) - shift, step(0.0, 1.0) - shift
@@ -36,7 +46,7 @@ def follow(schedule, rule, std, steps=None):
 
 
 def ancestral(variance):
-    return lambda *step: rules.ddpm_step(*step, variance=variance)
+    return functools.partial(rules.ddpm, variance=variance)
 
 
 @pytest.mark.parametrize("steps", [10, 1000])
@@ -83,7 +93,7 @@ def test_the_true_variance_lies_between_small_and_large():
 def test_ddim_error_halves_when_steps_double(name):
     errors = []
     for steps in (50, 100, 200):
-        _, moments = follow(DDPMSchedule(name), rules.ddim_step, 0.5, steps)
+        _, moments = follow(DDPMSchedule(name), rules.ddim, 0.5, steps)
         assert moments[-1, 0] == pytest.approx(MEAN)
         errors.append(np.sqrt(moments[-1, 1]) - 0.5)
     assert 1.8 < errors[0] / errors[1] < 2.2
@@ -99,8 +109,8 @@ def images(rng):
 @pytest.mark.parametrize("steps", [7, 50])
 def test_ddim_with_eta_1_is_ancestral(images, steps):
     for now, then in itertools.pairwise(DDPMSchedule().levels(steps)):
-        found = rules.ddim_step(*images, now, then, eta=1.0)
-        expected = rules.ddpm_step(*images, now, then, variance="small")
+        found = apply(rules.ddim, *images, now, then, eta=1.0)
+        expected = apply(rules.ddpm, *images, now, then, variance="small")
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -108,16 +118,15 @@ def test_ddim_keeps_the_noise_it_finds(rng):
     """With the right clean image a step is a move along one line of noise."""
     clean, noise = rng.normal(size=(2, 1, 4, 4, 1))
     for now, then in itertools.pairwise(DDPMSchedule().levels(20)):
-        found = rules.ddim_step(
-            now.alpha * clean + now.sigma * noise, clean, None, now, then
-        )
+        noisy = now.alpha * clean + now.sigma * noise
+        found = apply(rules.ddim, noisy, clean, None, now, then)
         expected = then.alpha * clean + then.sigma * noise
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim_keeps_the_variance_for_known_images(eta):
-    rule = lambda *step: rules.ddim_step(*step, eta=eta)  # noqa: E731
+    rule = functools.partial(rules.ddim, eta=eta)
     levels, moments = follow(DDPMSchedule(), rule, std=0.0, steps=20)
     variance = [level.sigma**2 for level in levels]
     np.testing.assert_allclose(moments[:, 1], variance, atol=1e-9)
@@ -144,12 +153,52 @@ def test_eta_is_the_share_of_the_ancestral_noise():
     now, then = DDPMSchedule().levels(20)[10:12]
     *_, small, _ = rules.posterior(now, then)
     for eta in (0.0, 0.3, 1.0):
-        found = rules.ddim_step(0.0, 0.0, 1.0, now, then, eta)
+        found = rules.ddim(now, then, eta=eta).noise
         assert found == pytest.approx(eta * np.sqrt(small))
 
 
-@pytest.mark.parametrize("rule", [rules.ddpm_step, rules.ddim_step])
+@pytest.mark.parametrize("rule", FIRST_ORDER + SECOND_ORDER)
 def test_the_last_step_returns_the_estimate(images, rule):
     noisy, clean, noise = images
     *_, now, then = DDPMSchedule().levels(5)
-    np.testing.assert_allclose(rule(noisy, clean, noise, now, then), clean, atol=1e-9)
+    found = apply(rule, noisy, clean, noise, now, then)
+    np.testing.assert_allclose(found, clean, atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", SECOND_ORDER)
+def test_weights_keep_the_image_that_both_estimates_agree_on(rule):
+    """The scale of signal and noise is right at every level, whatever is remembered."""
+    before, *levels = DDPMSchedule().levels(12)[:-1]
+    for now, then in itertools.pairwise(levels):
+        found = rule(now, then, before)
+        signal = found.noisy * now.alpha + found.clean + found.before
+        assert signal == pytest.approx(then.alpha)
+        noise = np.hypot(found.noisy * now.sigma, found.noise)
+        assert noise == pytest.approx(then.sigma)
+        before = now
+
+
+def test_euler_of_karras_et_al_is_ddim(images):
+    """In their coordinates: `x / alpha` and `sigma / alpha`."""
+    noisy, clean, _ = images
+    for now, then in itertools.pairwise(DDPMSchedule().levels(9)[:-1]):
+        s, s_then = now.sigma / now.alpha, then.sigma / then.alpha
+        x = noisy / now.alpha
+        expected = (x + (s_then - s) * (x - clean) / s) * then.alpha
+        found = apply(rules.ddim, noisy, clean, None, now, then)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_heun_of_karras_et_al(images):
+    """Lines 4 to 11 of their algorithm 1, without churn."""
+    noisy, clean, ahead = images
+    for now, then in itertools.pairwise(DDPMSchedule().levels(9)[:-1]):
+        s, s_then = now.sigma / now.alpha, then.sigma / then.alpha
+        x = noisy / now.alpha
+        slope = (x - clean) / s
+        euler = x + (s_then - s) * slope
+        slope_ahead = (euler - ahead) / s_then
+        expected = (x + (s_then - s) * (slope + slope_ahead) / 2) * then.alpha
+        found = apply(rules.ddim, noisy, clean, None, now, then)
+        found = found + rules.heun_correction(now, then) * (clean - ahead)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)

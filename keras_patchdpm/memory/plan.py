@@ -1,0 +1,153 @@
+"""A memory budget in, a plan of sampling out."""
+
+import dataclasses
+import functools
+import math
+import weakref
+
+import numpy as np
+
+from keras_patchdpm import _checks
+from keras_patchdpm.memory.amounts import parse_bytes
+from keras_patchdpm.memory.profile import profile
+from keras_patchdpm.memory.report import mebibytes
+
+POINTS = (2, 8)  # Patches in a call, at which memory is measured.
+_measured = weakref.WeakKeyDictionary()  # Of a network: its memory at the points.
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryPlan:
+    """How to sample within a budget.
+
+    Attributes:
+        patches_per_call: Int. Patches of each image in a call of the network.
+        batch_size: Int. Images that are made together.
+        peak: Int, bytes. Predicted: `weights + activations + images`.
+        weights: Int, bytes. The network's variables.
+        activations: Int, bytes. A call's peak above them.
+        images: Int, bytes. The images that are being made, and those that are done.
+        budget: Int, bytes.
+    """
+
+    patches_per_call: int
+    batch_size: int
+    weights: int
+    activations: int
+    images: int
+    budget: int
+
+    @property
+    def peak(self):
+        """Int, bytes. Weights, activations and images together."""
+        return self.weights + self.activations + self.images
+
+    def __str__(self):
+        return (
+            f"{self.patches_per_call} patches of {self.batch_size} images in a call: "
+            f"peak {mebibytes(self.peak)} MiB of {mebibytes(self.budget)} MiB (weights "
+            f"{mebibytes(self.weights)}, activations {mebibytes(self.activations)}, "
+            f"images {mebibytes(self.images)})"
+        )
+
+
+def plan(model, budget, num_images=1, images_held=2):
+    """Finds the fastest way to sample that a budget allows.
+
+    The memory of a call is affine in the number of its patches, as far as it has been
+    measured: two calls are measured, once for each network. The budget goes to the
+    patches of one image first, since they need no further image, and then to more
+    images.
+
+    Counted are the network's weights, what a call of it takes above them, the images
+    that are being made and the uint8 images that are done. Not counted are Python, the
+    backend's libraries and the copy of the weights that some kernels keep.
+
+    Args:
+        model: `PatchDPM`.
+        budget: Positive int of bytes, or a string such as `"300MB"`.
+        num_images: Positive int. Images to be made.
+        images_held: Positive int. Float arrays of an image's size that the sampler
+            holds: 2, or 3 for the rules of DPM-Solver++, 4 for Heun's.
+
+    Returns:
+        `MemoryPlan`.
+
+    Raises:
+        ValueError: If the budget does not hold one patch; the message says what would,
+            and which N would fit.
+        RuntimeError: If nothing can be measured on the backend.
+
+    Example:
+
+    >>> plan = kp.memory.plan(model, "300MB", num_images=16)
+    >>> print(plan.patches_per_call, plan.batch_size, plan.peak)
+    """
+    budget = parse_bytes("budget", budget)
+    num_images = _checks.positive_int("num_images", num_images)
+    held = _checks.positive_int("images_held", images_held)
+    measure = functools.partial(_activations, model)
+    weights, (base, slope) = measure(POINTS[0])[0], _line(measure)
+    stages = model.patching.stages(model.image_shape)
+    *smaller, pixels = (math.prod(shape) for _, shape in stages)
+    image, done = 4 * (held * pixels + sum(smaller)), num_images * pixels
+    total = model.patching.num_patches
+
+    def made(patches, images):
+        activations = measure(1)[1] if patches * images == 1 else None
+        if activations is None:
+            activations = round(base + slope * patches * images)
+        return MemoryPlan(
+            patches, images, weights, activations, images * image + done, budget
+        )
+
+    most = math.floor((budget - weights - base - image - done) / slope)
+    if most < 2:
+        least = made(1, 1)
+        if least.peak > budget:
+            raise ValueError(_too_small(model, least))
+        return least
+    if most < total:
+        # As many calls as that takes, each as small as can be.
+        return made(math.ceil(total / math.ceil(total / most)), 1)
+    images = (budget - weights - base - done) / (slope * total + image)
+    return made(total, max(1, min(num_images, math.floor(images))))
+
+
+def _line(measure):
+    """`(base, slope)` of the bytes over the patches."""
+    (_, few), (_, many) = map(measure, POINTS)
+    slope = max((many - few) / (POINTS[1] - POINTS[0]), 1.0)
+    return max(few - slope * POINTS[0], 0.0), slope
+
+
+def _activations(model, patches):
+    """`(weights, activations)` of a call on that many patches, in bytes."""
+    known = _measured.setdefault(model.network, {})
+    if patches not in known:
+        report = profile(model, batch_size=patches)
+        known[patches] = report.weights, report.activations
+    return known[patches]
+
+
+def _too_small(model, least):
+    """What to say of a budget below the floor."""
+    floor = (
+        f"A budget of {least.budget} bytes holds no sampling of this model, which "
+        f"takes {least.peak} at least: {least.weights} of weights, "
+        f"{least.activations} for one patch, {least.images} of images."
+    )
+    left = least.budget - least.weights - least.images
+    n, size = max(model.patching.grid.divisions), model.image_shape[:2]
+    fitting = (
+        number
+        for number in (n * 2**k for k in range(1, 10))
+        if not np.remainder(size, number).any()
+        and least.activations * (n / number) ** 2 <= left
+    )
+    found = next(fitting, None)
+    if found is None:
+        advice = "Smaller patches alone would not do: take a smaller network or image."
+    else:
+        advice = f"A model of N = {found} would fit, by the size of its patches."
+    return f"{floor} {advice}"

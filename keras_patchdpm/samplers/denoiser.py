@@ -1,0 +1,74 @@
+"""The clean estimate of whole images, made patch by patch."""
+
+import math
+
+import numpy as np
+
+from keras_patchdpm.samplers.noise import level_draws
+
+
+class PatchDenoiser:
+    """Asks a network for some patches of all images at a time.
+
+    Args:
+        predict: `NetworkCalls`.
+        schedule: Says what a prediction means.
+        patching: Of the stage at hand.
+        patches_per_call: Positive int.
+        order: Int array, the order of the patches. Those that there are not in this
+            stage are left out.
+        clip: Bool. Whether the estimate is clipped to [-1, 1].
+        batch_size: Positive int. The network is asked for as many patches as that many
+            images have, so that it is compiled once for all batches up to that size.
+        seed: Non-negative int. With the level it says how a moving grid lies.
+        made: Images that the stages before have made, as a cascade needs them.
+    """
+
+    def __init__(
+        self,
+        predict,
+        schedule,
+        patching,
+        patches_per_call,
+        order,
+        clip,
+        batch_size,
+        seed,
+        made=(),
+    ):
+        self.predict = predict
+        self.schedule = schedule
+        self.patching = patching
+        self.clip = clip
+        self.seed = seed
+        self.made = made
+        order = order[order < patching.num_patches]
+        calls = math.ceil(len(order) / patches_per_call)
+        # As even as can be, the larger ones first.
+        self.groups = [group.tolist() for group in np.array_split(order, calls)]
+        self.size = batch_size * len(self.groups[0])
+
+    def __call__(self, noisy, level, out=None):
+        """The clean estimate.
+
+        Args:
+            noisy: Float32 array of shape `(B, H, W, C)`.
+            level: `Level` at which it is.
+            out: Array of that shape to write into, or `None` for a new one.
+
+        Returns:
+            `out`, or the new array.
+        """
+        out = np.empty_like(noisy) if out is None else out
+        draws = level_draws(self.seed, level)
+        shared = self.patching.prepare(noisy, draws, self.made)
+        for indices in self.groups:
+            inputs = self.patching.inputs_at(noisy, shared, indices)
+            inputs["level"] = np.full(len(inputs["noisy"]), level.condition, "int32")
+            prediction = self.predict(inputs, self.size)
+            # Each pixel by itself: in windows, no further image of full size is made.
+            clean = self.schedule.clean(prediction, inputs["noisy"], level)
+            if self.clip:
+                clean = np.clip(clean, -1, 1)
+            self.patching.place(clean, shared, indices, out)
+        return out

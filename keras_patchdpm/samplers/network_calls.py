@@ -1,0 +1,69 @@
+"""Calls of the network that shrink when memory runs out."""
+
+import math
+import warnings
+
+import numpy as np
+
+from keras_patchdpm.memory.out_of_memory import is_out_of_memory
+
+
+class NetworkCalls:
+    """Predicts any number of rows, as many at a time as memory holds.
+
+    A call that memory is too small for is repeated in halves, and so are all that
+    follow: the rows of a prediction do not depend on each other.
+
+    Args:
+        network: Model with `predict_on_batch`.
+
+    Attributes:
+        most: Int, rows of a call at most, or `None` while memory has not run out.
+    """
+
+    def __init__(self, network):
+        self.network = network
+        self.most = None
+
+    def __call__(self, inputs, size):
+        """The prediction.
+
+        Args:
+            inputs: Dict of arrays of one length.
+            size: Int of at least that length. The last row is repeated to fill up to
+                it, so that the network is compiled for one size.
+
+        Returns:
+            Array of the length of `inputs`.
+        """
+        count = len(inputs["noisy"])
+        while True:
+            calls = math.ceil(size / (self.most or size))
+            rows = math.ceil(size / calls)
+            try:
+                parts = [
+                    self._predict(inputs, start, rows)
+                    for start in range(0, count, rows)
+                ]
+            except Exception as error:
+                if rows == 1 or not is_out_of_memory(error):
+                    raise
+                self.most = math.ceil(rows / 2)
+                warnings.warn(
+                    f"Memory was too small for {rows} patches in one call of the "
+                    f"network. Sampling goes on with {self.most}, and with the same "
+                    "images. Fewer `patches_per_call`, a smaller `batch_size` or a "
+                    "`memory_budget` avoid the attempt.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                continue
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _predict(self, inputs, start, rows):
+        """One call, on `rows` rows."""
+        count = len(inputs["noisy"]) - start
+        if start or count != rows:
+            chosen = start + np.minimum(np.arange(rows), count - 1)
+            inputs = {name: values[chosen] for name, values in inputs.items()}
+        return self.network.predict_on_batch(inputs)[: min(count, rows)]

@@ -1,0 +1,176 @@
+"""One sampling: its batches, their stages, their steps."""
+
+import dataclasses
+import functools
+import itertools
+import typing
+import zlib
+
+import numpy as np
+from keras import ops
+
+from keras_patchdpm.samplers.denoiser import PatchDenoiser
+from keras_patchdpm.samplers.network_calls import NetworkCalls
+from keras_patchdpm.samplers.noise import image_draws, starting_noise
+from keras_patchdpm.samplers.sampler import Rule, State, walk
+
+
+@dataclasses.dataclass
+class Run:
+    """Makes the images of one call of a `PatchSampler`.
+
+    Attributes:
+        model, levels, rule, order, clip: Of the sampler.
+        patches_per_call, num_images, seed, batch_size, noise, dtype: Of the call.
+    """
+
+    model: typing.Any
+    levels: list
+    rule: Rule
+    order: np.ndarray
+    clip: bool
+    patches_per_call: int
+    num_images: int
+    seed: int
+    batch_size: int
+    noise: np.ndarray | None
+    dtype: str
+
+    def __post_init__(self):
+        # As even as can be, so that few sizes of call are compiled; the first is the
+        # largest.
+        count = -(-self.num_images // self.batch_size)
+        self.batches = np.array_split(np.arange(self.num_images), count)
+        self.stages = self.model.patching.stages(self.model.image_shape)
+        self.steps_per_batch = len(self.stages) * (len(self.levels) - 1)
+        self.steps = len(self.batches) * self.steps_per_batch
+        self.calls = NetworkCalls(self.model.network)
+
+    def description(self):
+        """What makes this run another than others, as plain data."""
+        weights = getattr(self.model.network, "weights", ())
+        return {
+            "levels": [level.condition for level in self.levels],
+            "num_images": self.num_images,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "dtype": self.dtype,
+            "noise": None if self.noise is None else _checksum([self.noise]),
+            "weights": _checksum(map(ops.convert_to_numpy, weights)),
+        }
+
+    def images(self, progress, checkpoint=None):
+        """Yields the images, in their order.
+
+        Args:
+            progress: `Progress`.
+            checkpoint: `Checkpoint`, or `None`.
+        """
+        saved = checkpoint.load() if checkpoint else {}
+        finished = list(saved.get("images", ()))
+        yield from finished
+        for numbers in self.batches:
+            if numbers[-1] < len(finished):
+                progress.skip(self.steps_per_batch)
+                continue
+            place = Place.of(saved)
+            saved = {}  # The batches after that begin at their beginning.
+
+            def save(place, now=False):
+                if checkpoint:
+                    checkpoint.save(
+                        lambda: {"images": np.array(finished), **place.arrays()}, now
+                    )
+
+            result = self._make(numbers.tolist(), place, progress, save)
+            images = to_dtype(result, self.dtype)
+            if checkpoint:
+                finished.extend(images)
+                save(Place(), now=True)
+            yield from images
+
+    def _make(self, numbers, place, progress, save):
+        """The images of those numbers, stage by stage, from `place` on."""
+        steps = len(self.levels) - 1
+        made = place.made
+        before = len(made) * steps + (place.state.step if place.state else 0)
+        progress.skip(before)
+        count = itertools.count(before + 1)
+        for number in range(len(made), len(self.stages)):
+            patching, shape = self.stages[number]
+            left = len(self.stages) - 1 - number
+            state = place.state or State(self._start(numbers, shape, left))
+            place.state = state
+            denoise = PatchDenoiser(
+                self.calls,
+                self.model.schedule,
+                patching,
+                self.patches_per_call,
+                self.order,
+                self.clip,
+                len(self.batches[0]),
+                self.seed,
+                tuple(made),
+            )
+            draws = functools.partial(image_draws, self.seed, numbers, stage=left)
+            for _ in walk(denoise, state, self.levels, self.rule, draws):
+                progress.step(next(count), state.clean)
+                save(place)
+            made.append(state.noisy)
+            place.state = None
+        return made[-1]
+
+    def _start(self, numbers, shape, left):
+        """The noise that a stage starts from."""
+        if left or self.noise is None:
+            return starting_noise(self.seed, numbers, shape, left)
+        return np.array(np.asarray(self.noise)[numbers], "float32", order="C")
+
+
+@dataclasses.dataclass
+class Place:
+    """Where the making of a batch stands.
+
+    Attributes:
+        made: Images of the stages that are finished.
+        state: `State` of the stage at hand, or `None` at its beginning.
+    """
+
+    made: list = dataclasses.field(default_factory=list)
+    state: State | None = None
+
+    def arrays(self):
+        """All of it as a dict of arrays: what `of` takes."""
+        arrays = {f"made_{index}": images for index, images in enumerate(self.made)}
+        if self.state is not None:
+            arrays |= {
+                name: value
+                for name, value in vars(self.state).items()
+                if value is not None
+            }
+        return arrays
+
+    @classmethod
+    def of(cls, arrays):
+        """The place that `arrays` described; the beginning if it is empty."""
+        count = sum(name.startswith("made_") for name in arrays)
+        made = [arrays[f"made_{index}"] for index in range(count)]
+        if "noisy" not in arrays:
+            return cls(made)
+        state = State(arrays["noisy"], int(arrays["step"]), arrays.get("clean"))
+        return cls(made, state)
+
+
+def to_dtype(images, dtype):
+    """Float images in [-1, 1] as they are, but clipped, or as uint8 in [0, 255]."""
+    images = np.clip(images, -1, 1)
+    if dtype == "float32":
+        return images
+    return np.rint((images + 1) * 127.5).astype("uint8")
+
+
+def _checksum(arrays):
+    result = 0
+    for array in arrays:
+        result = zlib.crc32(np.ascontiguousarray(array).tobytes(), result)
+    return result
