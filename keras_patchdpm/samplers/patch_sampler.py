@@ -78,7 +78,7 @@ class PatchSampler:
         memory_budget=None,
     ):
         self.model = model
-        self.name = _checks.one_of("rule", rule, RULES)
+        self.rule_name = _checks.one_of("rule", rule, RULES)
         self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
         self.patches_per_call = _checks.integer(
@@ -186,8 +186,12 @@ class PatchSampler:
             dtype,
         )
         if checkpoint is not None:
-            names = "name eta variance clip".split()
-            options = {name: getattr(self, name) for name in names}
+            options = {
+                "rule": self.rule_name,
+                "eta": self.eta,
+                "variance": self.variance,
+                "clip": self.clip,
+            }
             checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
         progress = Progress(run.steps, callback, verbose)
         return run.images(progress, checkpoint)
@@ -213,14 +217,14 @@ class PatchSampler:
         own = {}
         for option, (name, default) in options.items():
             value = getattr(self, option)
-            if self.name == name:
+            if self.rule_name == name:
                 own[option] = value
             elif value != default:
                 raise ValueError(
                     f"`{option}` belongs to the rule {name!r}. Leave it out, or choose "
-                    f"that rule. Received: rule={self.name!r}, {option}={value!r}."
+                    f"that rule. Received: rule={self.rule_name!r}, {option}={value!r}."
                 )
-        rule = RULES[self.name]
+        rule = RULES[self.rule_name]
         return rule._replace(weights=functools.partial(rule.weights, **own))
 
     def _check_budget(self, budget):

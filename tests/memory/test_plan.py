@@ -1,0 +1,133 @@
+"""A plan says what it will take, and refuses what does not fit."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+from tiny_models import tiny_model
+
+from keras_patchdpm import CascadePatching, DDPMSchedule, GridPatching, PatchDPM, memory
+from keras_patchdpm.memory import plan as plan_function
+from keras_patchdpm.networks import unet
+
+WEIGHTS, BASE, SLOPE = 1000, 100, 50
+PIXELS = 8 * 8 * 3
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Memory that is exactly affine; the calls that measured it."""
+    calls = []
+
+    def profile(model, batch_size):
+        calls.append(batch_size)
+        return types.SimpleNamespace(
+            weights=WEIGHTS, activations=BASE + SLOPE * batch_size
+        )
+
+    monkeypatch.setitem(plan_function.__globals__, "profile", profile)
+    return calls
+
+
+def images_bytes(batch, count, held=2):
+    return 4 * held * PIXELS * batch + PIXELS * count
+
+
+def needed(patches, batch, count, held=2):
+    work = BASE + SLOPE * patches * batch
+    return WEIGHTS + work + images_bytes(batch, count, held)
+
+
+@pytest.mark.parametrize(
+    ("patches", "batch", "count"),
+    [(1, 1, 1), (2, 1, 3), (4, 1, 3), (4, 2, 3), (4, 3, 3)],
+)
+def test_a_budget_is_used_as_far_as_it_goes(measured, patches, batch, count):
+    model = tiny_model(GridPatching(2))
+    enough = needed(patches, batch, count)
+    plan = memory.plan(model, enough, count)
+    assert (plan.patches_per_call, plan.batch_size) == (patches, batch)
+    assert plan.peak == enough
+    plan = memory.plan(model, 10**9, count)
+    assert (plan.patches_per_call, plan.batch_size) == (4, count)
+    held = memory.plan(model, 10**9, count, images_held=4)
+    assert held.peak == needed(4, count, count, held=4)
+    assert sorted(set(measured)) == sorted(measured), "measured twice"
+
+
+def test_three_of_four_patches_are_two_calls_of_two(measured):
+    plan = memory.plan(tiny_model(GridPatching(2)), needed(3, 1, 1))
+    assert plan.patches_per_call == 2
+
+
+def test_a_cascade_counts_its_smaller_images(measured):
+    plan = memory.plan(tiny_model(CascadePatching(2)), 10**9, 2)
+    assert plan.patches_per_call == 9  # Of a moving grid.
+    assert plan.images == images_bytes(2, 2) + 4 * 2 * PIXELS // 4
+
+
+def test_below_the_floor(measured):
+    model, floor = tiny_model(GridPatching(2)), needed(1, 1, 1)
+    with pytest.raises(ValueError, match="holds no sampling") as caught:
+        memory.plan(model, floor - 1)
+    told = str(caught.value)
+    assert f"takes {floor} at least: {WEIGHTS} of weights" in told
+    assert "N = 4 would fit" in told
+    # A quarter of one patch and less is not there.
+    with pytest.raises(ValueError, match="a smaller network or image"):
+        memory.plan(model, WEIGHTS + images_bytes(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        (5, 5),
+        (np.int64(7), 7),
+        ("300MB", 300_000_000),
+        ("1.5 GiB", 3 * 2**29),
+        (" 2kb ", 2000),
+        ("12B", 12),
+    ],
+)
+def test_amounts(amount, expected):
+    assert memory.parse_bytes("budget", amount) == expected
+
+
+@pytest.mark.parametrize("amount", ["300", "MB", "-3MB", "0MB", "3 M", 0, -1, ""])
+def test_refuses_amounts(amount):
+    with pytest.raises(ValueError, match="`budget` must be"):
+        memory.parse_bytes("budget", amount)
+
+
+@pytest.mark.parametrize("amount", [1.5, None, True])
+def test_refuses_amounts_of_another_type(amount):
+    with pytest.raises(TypeError, match="`budget` must be an int"):
+        memory.parse_bytes("budget", amount)
+
+
+def test_the_memory_in_use_is_told():
+    before = memory.current()
+    held = np.ones(10**8, "uint8")
+    if keras.backend.backend() == "torch" or not held.any():
+        assert 0.8 * 10**8 < memory.current() - before
+    assert 10**7 < before < 10**11
+
+
+@pytest.mark.slow
+def test_predictions_are_within_a_tenth_of_what_is_measured():
+    """Five budgets, on a network whose features weigh as much as a user's do."""
+    patching = GridPatching(4)
+    network = unet(64, patching, width=32, multipliers=(1, 2), stem=1)
+    model = PatchDPM(network, DDPMSchedule(), patching)
+    floor = memory.plan(model, "10GB").weights
+    seen = set()
+    for budget in (floor + size * 10**6 for size in (6, 12, 40, 80, 200)):
+        plan = memory.plan(model, budget, num_images=8)
+        assert plan.peak <= budget
+        rows = plan.patches_per_call * plan.batch_size
+        report = memory.profile(model, batch_size=rows)
+        assert plan.peak == pytest.approx(report.peak + plan.images, rel=0.1)
+        assert plan.activations == pytest.approx(report.activations, rel=0.1)
+        seen.add(rows)
+    assert len(seen) == 5

@@ -1,0 +1,155 @@
+"""The same noise, the same network, the schedulers of `diffusers`."""
+
+import numpy as np
+import pytest
+from samplers.fakes import numpy_model, some_prediction
+
+from keras_patchdpm import DDPMSchedule, PatchSampler, WholeImage
+from keras_patchdpm.samplers import run
+
+diffusers = pytest.importorskip("diffusers")
+torch = pytest.importorskip("torch")
+
+NAMES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+TYPES = {"noise": "epsilon", "velocity": "v_prediction", "clean": "sample"}
+SHAPE = (2, 4, 6, 1)
+
+
+class Recorded:
+    """Draws that are written down, one array a step."""
+
+    def __init__(self):
+        self.rng, self.made = np.random.default_rng(1), []
+
+    def standard_normal(self, count, dtype):
+        fresh = self.rng.standard_normal(count).astype(dtype)
+        self.made.append(fresh)
+        return fresh
+
+
+def trajectory(monkeypatch, schedule, **arguments):
+    """Estimates of each step, the start, and the noise of each step of both images."""
+    recorded = [Recorded(), Recorded()]
+    monkeypatch.setattr(run, "image_draws", lambda *a, **k: recorded)
+    model = numpy_model(some_prediction, WholeImage(), schedule, SHAPE[1:3])
+    seen = []
+    noise = np.random.default_rng(2).standard_normal(SHAPE).astype("float32")
+    sampler = PatchSampler(model, clip=False, **arguments)
+    sampler(2, noise=noise, callback=lambda step, clean: seen.append(clean))
+    fresh = [
+        np.stack(pair).reshape(SHAPE)
+        for pair in zip(*(r.made for r in recorded), strict=True)
+    ]
+    return noise, fresh, np.array(seen)
+
+
+def theirs(scheduler, noise, fresh, monkeypatch):
+    """Estimates of each step of a scheduler, given the same noise."""
+    waiting = list(fresh)
+    monkeypatch.setattr(
+        "diffusers.utils.torch_utils.randn_tensor", lambda *a, **k: next_of(waiting)
+    )
+    module = scheduler.__class__.__module__
+    monkeypatch.setattr(f"{module}.randn_tensor", lambda *a, **k: next_of(waiting))
+    x, seen = torch.from_numpy(noise), []
+    for timestep in scheduler.timesteps:
+        level = np.full(len(noise), int(timestep), "int32")
+        prediction = some_prediction({"noisy": x.numpy(), "level": level})
+        seen.append(to_clean(scheduler, prediction, x.numpy(), int(timestep)))
+        x = scheduler.step(torch.from_numpy(prediction), timestep, x).prev_sample
+        x = x.float()
+    return np.array(seen)
+
+
+def next_of(waiting):
+    return torch.from_numpy(waiting.pop(0)) if waiting else torch.zeros(SHAPE)
+
+
+def to_clean(scheduler, prediction, noisy, timestep):
+    alpha = float(scheduler.alphas_cumprod[timestep]) ** 0.5
+    sigma = (1 - alpha**2) ** 0.5
+    kind = scheduler.config.prediction_type
+    if kind == "sample":
+        return prediction
+    if kind == "epsilon":
+        return (noisy - sigma * prediction) / alpha
+    return alpha * noisy - sigma * prediction
+
+
+def compare(monkeypatch, kind, schedule, options, **arguments):
+    scheduler = kind(
+        num_train_timesteps=schedule.num_timesteps,
+        beta_schedule=NAMES[schedule.beta_schedule],
+        prediction_type=TYPES[schedule.prediction],
+        **options,
+    )
+    noise, fresh, found = trajectory(monkeypatch, schedule, **arguments)
+    scheduler.set_timesteps(len(found))
+    conditions = [
+        level.condition
+        for level in schedule.levels(arguments["steps"], arguments["spacing"])[:-1]
+    ]
+    assert scheduler.timesteps.tolist() == conditions
+    expected = theirs(scheduler, noise, fresh, monkeypatch)
+    scale = np.abs(expected).max()
+    assert np.ptp(expected[-1]) > 0.3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(scale, 1))
+
+
+@pytest.mark.parametrize("prediction", TYPES)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("variance", ["small", "large"])
+@pytest.mark.parametrize("steps", [20, 250])
+def test_ddpm(monkeypatch, prediction, name, variance, steps):
+    schedule = DDPMSchedule(name, prediction=prediction)
+    options = {"variance_type": f"fixed_{variance}", "clip_sample": False}
+    compare(
+        monkeypatch,
+        diffusers.DDPMScheduler,
+        schedule,
+        options,
+        rule="ddpm",
+        variance=variance,
+        steps=steps,
+        spacing="leading",
+    )
+
+
+@pytest.mark.parametrize("prediction", TYPES)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+def test_ddim(monkeypatch, prediction, name, spacing):
+    schedule = DDPMSchedule(name, prediction=prediction)
+    options = {"clip_sample": False, "timestep_spacing": spacing}
+    compare(
+        monkeypatch,
+        diffusers.DDIMScheduler,
+        schedule,
+        options,
+        rule="ddim",
+        steps=20,
+        spacing=spacing,
+    )
+
+
+@pytest.mark.parametrize("prediction", TYPES)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rule", ["dpmpp_2m", "dpmpp_2m_sde"])
+def test_dpm_solver(monkeypatch, prediction, name, rule):
+    schedule = DDPMSchedule(name, prediction=prediction)
+    solver = {"dpmpp_2m": "dpmsolver++", "dpmpp_2m_sde": "sde-dpmsolver++"}[rule]
+    options = {
+        "algorithm_type": solver,
+        "final_sigmas_type": "zero",
+        "timestep_spacing": "trailing",
+        "lower_order_final": False,
+    }
+    compare(
+        monkeypatch,
+        diffusers.DPMSolverMultistepScheduler,
+        schedule,
+        options,
+        rule=rule,
+        steps=20,
+        spacing="trailing",
+    )
