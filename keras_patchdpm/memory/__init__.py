@@ -5,6 +5,7 @@ TensorFlow, JAX and PyTorch are imported when something is measured, not before.
 """
 
 from keras_patchdpm.memory.amounts import current, parse_bytes
+from keras_patchdpm.memory.network_call import network_call
 from keras_patchdpm.memory.peak import peak
 from keras_patchdpm.memory.plan import MemoryPlan, plan
 from keras_patchdpm.memory.profile import profile
@@ -16,6 +17,7 @@ __all__ = [
     "MemoryReport",
     "ProfileReport",
     "current",
+    "network_call",
     "parse_bytes",
     "peak",
     "plan",

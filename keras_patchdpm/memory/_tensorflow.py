@@ -45,7 +45,12 @@ def bytes_in_use():
     return tf.config.experimental.get_memory_info("GPU:0")["current"]
 
 
-def network_call(network, inputs):
+def network_call(network):
+    """One call of a network: compiled by Keras."""
+    return network.predict_on_batch
+
+
+def measured_call(network, inputs):
     """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"
 

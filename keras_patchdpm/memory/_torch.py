@@ -9,6 +9,7 @@ import keras
 import torch
 from torch.profiler import ProfilerActivity
 
+from keras_patchdpm.memory._torch_trace import network_call
 from keras_patchdpm.memory.report import MemoryReport
 
 
@@ -32,10 +33,9 @@ def bytes_in_use():
     return torch.cuda.memory_allocated(device) if device.type == "cuda" else None
 
 
-def network_call(network, inputs):
+def measured_call(network, inputs):
     """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
-    note = "eager; Keras keeps every layer's output until the call ends"
-    return network.predict_on_batch, (inputs,), note
+    return network_call(network), (inputs,), "traced; results are freed after use"
 
 
 def peak(fn, args):

@@ -12,8 +12,10 @@ from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.profile import profile
 from keras_patchdpm.memory.report import mebibytes
 
-POINTS = (2, 8)  # Patches in a call, at which memory is measured.
-_measured = weakref.WeakKeyDictionary()  # Of a network: its memory at the points.
+FIRST = 2  # Patches in a call that is measured first: one is a case of its own.
+CLOSE = 0.05  # How near a prediction must come to what is measured.
+TRIALS = 4
+_measured = weakref.WeakKeyDictionary()  # Of a network: its memory for some patches.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +56,11 @@ class MemoryPlan:
 def plan(model, budget, num_images=1, images_held=2):
     """Finds the fastest way to sample that a budget allows.
 
-    The memory of a call is affine in the number of its patches, as far as it has been
-    measured: two calls are measured, once for each network. The budget goes to the
-    patches of one image first, since they need no further image, and then to more
-    images.
+    The memory of a call grows with the number of its patches, in one straight line or
+    in a few: a small call is measured, then the one that would fill the budget by what
+    is known so far, until both agree. What was measured of a network is remembered. The
+    budget goes to the patches of one image first, since they need no further image, and
+    then to more images.
 
     Counted are the network's weights, what a call of it takes above them, the images
     that are being made and the uint8 images that are done. Not counted are Python, the
@@ -86,42 +89,66 @@ def plan(model, budget, num_images=1, images_held=2):
     budget = parse_bytes("budget", budget)
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)
-    measure = functools.partial(_activations, model)
-    weights, (base, slope) = measure(POINTS[0])[0], _line(measure)
     stages = model.patching.stages(model.image_shape)
     *smaller, pixels = (math.prod(shape) for _, shape in stages)
     image, done = 4 * (held * pixels + sum(smaller)), num_images * pixels
-    total = model.patching.num_patches
+    measure = functools.partial(_measure, model)
+    weights, _ = measure(FIRST)
 
-    def made(patches, images):
-        activations = measure(1)[1] if patches * images == 1 else None
-        if activations is None:
-            activations = round(base + slope * patches * images)
-        return MemoryPlan(
-            patches, images, weights, activations, images * image + done, budget
-        )
+    def made(size):
+        patches, images = size
+        activations = _predicted(model, patches * images)
+        held = images * image + done
+        return MemoryPlan(patches, images, weights, activations, held, budget)
 
-    most = math.floor((budget - weights - base - image - done) / slope)
-    if most < 2:
-        least = made(1, 1)
-        if least.peak > budget:
-            raise ValueError(_too_small(model, least))
-        return least
-    if most < total:
-        # As many calls as that takes, each as small as can be.
-        return made(math.ceil(total / math.ceil(total / most)), 1)
-    images = (budget - weights - base - done) / (slope * total + image)
-    return made(total, max(1, min(num_images, math.floor(images))))
+    sizes = _sizes(model.patching.num_patches, num_images)
+    for _ in range(TRIALS):
+        fitting = (found for found in map(made, sizes) if found.peak <= budget)
+        best = next(fitting, None)
+        if best is None:
+            break
+        rows = best.patches_per_call * best.batch_size
+        if len(_measured[model.network]) == 1:  # No slope is known yet.
+            measure(max(rows, 2 * FIRST))
+            continue
+        _, found = measure(rows)
+        if abs(best.activations / found - 1) <= CLOSE:
+            break
+    known = _measured[model.network]
+    for size in sizes:
+        if math.prod(size) in known and made(size).peak <= budget:
+            return made(size)
+    measure(1)
+    least = made((1, 1))
+    if least.peak > budget:
+        raise ValueError(_too_small(model, least))
+    return least
 
 
-def _line(measure):
-    """`(base, slope)` of the bytes over the patches."""
-    (_, few), (_, many) = map(measure, POINTS)
-    slope = max((many - few) / (POINTS[1] - POINTS[0]), 1.0)
-    return max(few - slope * POINTS[0], 0.0), slope
+def _sizes(patches, images):
+    """`(patches_per_call, batch_size)` that make sense, the fastest first."""
+    several = [(patches, count) for count in range(images, 1, -1)]
+    # As many calls as must be, each as small as can be.
+    one = sorted({math.ceil(patches / calls) for calls in range(1, patches + 1)})
+    return several + [(count, 1) for count in reversed(one)]
 
 
-def _activations(model, patches):
+def _predicted(model, patches):
+    """Activations of a call on that many patches, by what has been measured."""
+    known = {count: found for count, (_, found) in _measured[model.network].items()}
+    if patches in known or patches == 1:
+        return known.get(patches, known[FIRST])
+    counts = sorted(count for count in known if count > 1)
+    if len(counts) == 1:
+        return math.ceil(known[FIRST] * patches / FIRST)
+    if patches < counts[-1]:
+        return math.ceil(np.interp(patches, counts, [known[c] for c in counts]))
+    before, last = counts[-2:]
+    slope = (known[last] - known[before]) / (last - before)
+    return math.ceil(known[last] + max(slope, 0) * (patches - last))
+
+
+def _measure(model, patches):
     """`(weights, activations)` of a call on that many patches, in bytes."""
     known = _measured.setdefault(model.network, {})
     if patches not in known:

@@ -13,6 +13,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.layers import PositionOneHotEmbedding
 from keras_patchdpm.memory import _own_process
+from keras_patchdpm.memory.network_call import network_call
 from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 
@@ -22,9 +23,9 @@ REPEATS = 3
 def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=None):
     """Measures one network call of a sampling step on the current backend.
 
-    The work is `network.predict_on_batch`, which is what `PatchSampler` runs (on
-    TensorFlow a compiled graph, not eager operations), on `batch_size *
-    patches_per_call` random patches. `weights` are the bytes of the network's
+    The work is `memory.network_call`, which is what `PatchSampler` runs (on TensorFlow
+    a compiled graph, on PyTorch a traced one), on `batch_size * patches_per_call`
+    random patches. `weights` are the bytes of the network's
     variables, `activations` the call's peak above them: inputs, features, scratch
     memory of the kernels and the result. `seconds` is the median of a few calls
     after the first one.
@@ -92,13 +93,14 @@ def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=No
 
 def _measure(backend, network, inputs):
     """`MemoryReport` and median seconds of a warm call."""
-    network.predict_on_batch(inputs)  # Compiles.
+    call = network_call(network)
+    call(inputs)  # Compiles.
     seconds = []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        network.predict_on_batch(inputs)  # Returns NumPy: the device has finished.
+        call(inputs)  # Returns NumPy: the device has finished.
         seconds.append(time.perf_counter() - start)
-    fn, args, note = backend.network_call(network, inputs)
+    fn, args, note = backend.measured_call(network, inputs)
     measured = backend.peak(fn, args)
     notes = (f"The work: one call of the network, {note}.", *measured.notes)
     return dataclasses.replace(measured, notes=notes), statistics.median(seconds)

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 
+from keras_patchdpm import memory
 from keras_patchdpm.memory.out_of_memory import is_out_of_memory
 
 
@@ -22,7 +23,7 @@ class NetworkCalls:
     """
 
     def __init__(self, network):
-        self.network = network
+        self.predict = memory.network_call(network)
         self.most = None
 
     def __call__(self, inputs, size):
@@ -66,4 +67,4 @@ class NetworkCalls:
         if start or count != rows:
             chosen = start + np.minimum(np.arange(rows), count - 1)
             inputs = {name: values[chosen] for name, values in inputs.items()}
-        return self.network.predict_on_batch(inputs)[: min(count, rows)]
+        return self.predict(inputs)[: min(count, rows)]

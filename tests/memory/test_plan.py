@@ -53,7 +53,8 @@ def test_a_budget_is_used_as_far_as_it_goes(measured, patches, batch, count):
     assert (plan.patches_per_call, plan.batch_size) == (4, count)
     held = memory.plan(model, 10**9, count, images_held=4)
     assert held.peak == needed(4, count, count, held=4)
-    assert sorted(set(measured)) == sorted(measured), "measured twice"
+    assert len(set(measured)) == len(measured), "measured twice"
+    assert len(measured) <= 8
 
 
 def test_three_of_four_patches_are_two_calls_of_two(measured):
@@ -115,19 +116,16 @@ def test_the_memory_in_use_is_told():
 
 
 @pytest.mark.slow
-def test_predictions_are_within_a_tenth_of_what_is_measured():
-    """Five budgets, on a network whose features weigh as much as a user's do."""
+def test_a_prediction_is_within_a_tenth_of_what_is_measured():
+    """`benchmarks/budgets.py` measures at five budgets."""
     patching = GridPatching(4)
     network = unet(64, patching, width=32, multipliers=(1, 2), stem=1)
     model = PatchDPM(network, DDPMSchedule(), patching)
-    floor = memory.plan(model, "10GB").weights
-    seen = set()
-    for budget in (floor + size * 10**6 for size in (6, 12, 40, 80, 200)):
-        plan = memory.plan(model, budget, num_images=8)
-        assert plan.peak <= budget
-        rows = plan.patches_per_call * plan.batch_size
-        report = memory.profile(model, batch_size=rows)
-        assert plan.peak == pytest.approx(report.peak + plan.images, rel=0.1)
-        assert plan.activations == pytest.approx(report.activations, rel=0.1)
-        seen.add(rows)
-    assert len(seen) == 5
+    most = memory.plan(model, "10GB", num_images=8)
+    plan = memory.plan(model, most.peak // 2, num_images=8)
+    rows = plan.patches_per_call * plan.batch_size
+    assert 8 < rows < 128
+    report = memory.profile(model, batch_size=rows)
+    measured = report.peak + plan.images
+    assert measured <= 1.1 * most.peak // 2
+    assert plan.peak == pytest.approx(measured, rel=0.1)

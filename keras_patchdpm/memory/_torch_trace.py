@@ -1,0 +1,73 @@
+"""A network on PyTorch as a graph of operations, which frees what is used no more.
+
+Keras runs a functional model layer by layer, and keeps every layer's output until the
+call ends. Traced once for a size of input, the same operations run in the same order
+without Keras between them, and each result is freed after its last use.
+"""
+
+import warnings
+import weakref
+
+import keras
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+_traced = weakref.WeakKeyDictionary()
+
+
+def network_call(network):
+    """The call of `network`, one for all who ask."""
+    if network not in _traced:
+        _traced[network] = TracedNetwork(network)
+    return _traced[network]
+
+
+class TracedNetwork:
+    """What `network.predict_on_batch` is, in less memory and time.
+
+    Weights may change after tracing: the graph reads them where they lie.
+
+    Args:
+        network: Functional `keras.Model` over a dict of inputs. It is not kept alive.
+    """
+
+    def __init__(self, network):
+        self.network = weakref.ref(network)
+        self.graphs = {}
+
+    def __call__(self, inputs):
+        """The prediction, a NumPy array, for a dict of NumPy arrays."""
+        names = sorted(inputs)
+        tensors = [keras.ops.convert_to_tensor(inputs[name]) for name in names]
+        key = tuple(
+            (name, tensor.shape, tensor.dtype)
+            for name, tensor in zip(names, tensors, strict=True)
+        )
+        with torch.no_grad():
+            if key not in self.graphs:
+                self.graphs[key] = self._trace(names, tensors)
+            if self.graphs[key] is None:
+                return self.network().predict_on_batch(inputs)
+            return keras.ops.convert_to_numpy(self.graphs[key](*tensors))
+
+    def _trace(self, names, tensors):
+        """The graph for inputs of those sizes, or `None` if there is none."""
+        network = self.network()
+
+        def call(*tensors):
+            return network(dict(zip(names, tensors, strict=True)), training=False)
+
+        # Fake tensors have a shape and no memory: tracing takes none. The weights are
+        # real, so that the graph reads them.
+        trace = make_fx(call, tracing_mode="fake", _allow_non_fake_inputs=True)
+        try:
+            return trace(*tensors)
+        except Exception as error:
+            warnings.warn(
+                "The network could not be traced, so each call of it keeps the output "
+                "of every layer and takes more memory. Layers that ask for values of "
+                f"their inputs are the usual cause. PyTorch said: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return None

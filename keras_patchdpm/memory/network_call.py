@@ -1,0 +1,24 @@
+"""One call of a network, in as little memory as the backend can."""
+
+import keras
+
+from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
+
+
+def network_call(network):
+    """What the sampler runs: `network.predict_on_batch`, or what does better.
+
+    On TensorFlow and JAX that is `predict_on_batch`, which is compiled. On PyTorch the
+    network is traced once for each size of input, and what no later layer needs is
+    freed, which Keras does not do.
+
+    Args:
+        network: Functional `keras.Model` over a dict of inputs, or anything else with
+            `predict_on_batch`, which is then called.
+
+    Returns:
+        Function of a dict of NumPy arrays to a NumPy array.
+    """
+    if not isinstance(network, keras.Model) or backend_name() not in SUPPORTED:
+        return network.predict_on_batch
+    return backend_module().network_call(network)

@@ -1,0 +1,110 @@
+"""The sampler's call of a network says what Keras' own prediction says."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from tiny_models import tiny_network
+
+from keras_patchdpm import CascadePatching, GridPatching, memory
+from keras_patchdpm.networks import arakawa_unet, unet
+
+
+def inputs_of(network, count, seed=0):
+    draws = np.random.default_rng(seed)
+    return {
+        name: draws.normal(size=(count, *x.shape[1:])).astype("float32")
+        if keras.backend.is_float_dtype(x.dtype)
+        else draws.integers(0, 2, count).astype("int32")
+        for name, x in network.input.items()
+    }
+
+
+def randomize(network, seed):
+    draws = np.random.default_rng(seed)
+    for weight in network.weights:
+        weight.assign(draws.normal(0, 0.2, weight.shape))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: unet(16, GridPatching(2), width=8, multipliers=(1, 2)),
+        lambda: unet(16, CascadePatching(2), width=8, multipliers=(1, 2), stem=2),
+        lambda: arakawa_unet(32, 2, dim=8),
+    ],
+)
+def test_says_what_keras_says(make):
+    network = make()
+    call = memory.network_call(network)
+    for seed, count in ((0, 3), (1, 1), (2, 3)):  # Other weights, other sizes.
+        randomize(network, seed)
+        inputs = inputs_of(network, count, seed)
+        expected = network.predict_on_batch(inputs)
+        assert np.ptp(expected) > 0.1
+        found = call(inputs)
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.ptp(expected))
+
+
+def test_mixed_precision_stays_mixed():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    network = unet(16, GridPatching(2), width=8, multipliers=(1, 2))
+    randomize(network, 0)
+    inputs = inputs_of(network, 2)
+    found = memory.network_call(network)(inputs)
+    np.testing.assert_array_equal(found, network.predict_on_batch(inputs))
+
+
+def test_what_is_no_keras_model_is_asked_to_predict():
+    class Model:
+        def predict_on_batch(self, inputs):
+            return inputs["noisy"] + 1
+
+    assert memory.network_call(Model())({"noisy": 1}) == 2
+
+
+if keras.backend.backend() == "torch":
+    from keras_patchdpm.memory import _torch
+
+    def test_traced_once_for_a_network_and_gone_with_it():
+        network = tiny_network(GridPatching(2))
+        call = memory.network_call(network)
+        assert memory.network_call(network) is call
+        call(inputs_of(network, 2))
+        call(inputs_of(network, 2, seed=1))
+        call(inputs_of(network, 3))
+        assert len(call.graphs) == 2
+        gone = weakref.ref(network)
+        del network
+        gc.collect()
+        assert gone() is None
+
+    def test_results_are_freed_after_their_last_use():
+        network = unet(32, GridPatching(2), width=16)
+        inputs = inputs_of(network, 4)
+        call = memory.network_call(network)
+        call(inputs)
+        kept = _torch._cpu_bytes(network.predict_on_batch, (inputs,))
+        assert _torch._cpu_bytes(call, (inputs,)) < kept / 4
+
+    class Asks(keras.layers.Layer):
+        """Cannot be traced: it wants to know a value."""
+
+        def call(self, x):
+            return x * 2 if float(keras.ops.sum(x)) > 0 else x
+
+    def test_what_cannot_be_traced_is_predicted():
+        noisy = keras.Input((4, 4, 1), batch_size=2, name="noisy")
+        level = keras.Input((), batch_size=2, dtype="int32", name="level")
+        layer = Asks()
+        layer.compute_output_spec = lambda x: keras.KerasTensor(x.shape, x.dtype)
+        network = keras.Model({"noisy": noisy, "level": level}, layer(noisy))
+        inputs = {"noisy": np.ones((2, 4, 4, 1), "float32"), "level": np.zeros(2, int)}
+        with pytest.warns(
+            RuntimeWarning, match="could not be traced.*takes more memory"
+        ):
+            found = memory.network_call(network)(inputs)
+        np.testing.assert_array_equal(found, 2 * inputs["noisy"])
