@@ -39,10 +39,13 @@ def _add_sample(parser):
         "--out", default="samples.png", help="picture, or .npy array, to write"
     )
     parser.add_argument("--num-images", type=int, default=16)
-    parser.add_argument("--rule", default="ddim", help="ddim or ddpm")
+    parser.add_argument("--rule", default="ddim", help="ddim, dpmpp_2m, ddpm, ...")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--patches-per-call", type=int, default=1)
+    parser.add_argument(
+        "--memory-budget", help="such as 300MB: chooses the patches of a call"
+    )
     parser.add_argument("--preset", help="name of a trained model, or its folder")
 
 
@@ -58,6 +61,7 @@ def _sample(options):
         steps=options.steps,
         seed=options.seed,
         patches_per_call=options.patches_per_call,
+        memory_budget=options.memory_budget,
         preset=options.preset,
         verbose=1,
     )

@@ -14,19 +14,22 @@ def sample(
     patches_per_call=1,
     preset=None,
     verbose=0,
+    memory_budget=None,
 ):
     """Makes images with trained weights, patch by patch.
 
     Args:
         n: Positive int, the paper's N: images are made in `n` x `n` patches.
         num_images: Positive int.
-        rule: `"ddim"` or `"ddpm"`.
+        rule: A step rule, see `PatchSampler`.
         steps: Int from 1 to 1000. Network calls per patch.
         seed: Non-negative int. Image k of one seed is always the same.
         patches_per_call: Int from 1 to `n * n`. More are faster and take more memory.
         preset: Name of a trained model, or path of a folder with one; `None` takes
             the package's own for `n`.
         verbose: 1 shows a progress bar.
+        memory_budget: Int of bytes or a string such as `"300MB"`, which chooses
+            `patches_per_call`; see `PatchSampler`.
 
     Returns:
         Uint8 array of shape `(num_images, H, W, 3)`, in [0, 255].
@@ -53,7 +56,9 @@ def sample(
             f"The preset {preset!r} makes images in {divisions[0]}x{divisions[1]} "
             f"patches. Pass its `n`, or choose another preset. Received: n={n}."
         )
-    sampler = PatchSampler(model, rule, steps, patches_per_call)
+    sampler = PatchSampler(
+        model, rule, steps, patches_per_call, memory_budget=memory_budget
+    )
     return sampler(num_images, seed, verbose=verbose)
 
 
