@@ -98,8 +98,8 @@ def plan(model, budget, num_images=1, images_held=2):
     def made(size):
         patches, images = size
         activations = _predicted(model, patches * images)
-        held = images * image + done
-        return MemoryPlan(patches, images, weights, activations, held, budget)
+        kept = images * image + done
+        return MemoryPlan(patches, images, weights, activations, kept, budget)
 
     sizes = _sizes(model.patching.num_patches, num_images)
     for _ in range(TRIALS):

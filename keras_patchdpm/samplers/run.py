@@ -73,34 +73,35 @@ class Run:
             if numbers[-1] < len(finished):
                 progress.skip(self.steps_per_batch)
                 continue
-            place = Place.of(saved)
+            batch = Batch.of(saved)
             saved = {}  # The batches after that begin at their beginning.
 
-            def save(place, now=False):
+            def save(batch, now=False):
                 if checkpoint:
                     checkpoint.save(
-                        lambda: {"images": np.array(finished), **place.arrays()}, now
+                        lambda: {"images": np.array(finished), **batch.arrays()},
+                        now,
                     )
 
-            result = self._make(numbers.tolist(), place, progress, save)
+            result = self._make(numbers.tolist(), batch, progress, save)
             images = to_dtype(result, self.dtype)
             if checkpoint:
                 finished.extend(images)
-                save(Place(), now=True)
+                save(Batch(), now=True)
             yield from images
 
-    def _make(self, numbers, place, progress, save):
+    def _make(self, numbers, batch, progress, save):
         """The images of those numbers, stage by stage, from `place` on."""
         steps = len(self.levels) - 1
-        made = place.made
-        before = len(made) * steps + (place.state.step if place.state else 0)
+        made = batch.made
+        before = len(made) * steps + (batch.state.step if batch.state else 0)
         progress.skip(before)
         count = itertools.count(before + 1)
         for number in range(len(made), len(self.stages)):
             patching, shape = self.stages[number]
             left = len(self.stages) - 1 - number
-            state = place.state or State(self._start(numbers, shape, left))
-            place.state = state
+            state = batch.state or State(self._start(numbers, shape, left))
+            batch.state = state
             denoise = PatchDenoiser(
                 self.calls,
                 self.model.schedule,
@@ -115,9 +116,9 @@ class Run:
             draws = functools.partial(image_draws, self.seed, numbers, stage=left)
             for _ in walk(denoise, state, self.levels, self.rule, draws):
                 progress.step(next(count), state.clean)
-                save(place)
+                save(batch)
             made.append(state.noisy)
-            place.state = None
+            batch.state = None
         return made[-1]
 
     def _start(self, numbers, shape, left):
@@ -128,7 +129,7 @@ class Run:
 
 
 @dataclasses.dataclass
-class Place:
+class Batch:
     """Where the making of a batch stands.
 
     Attributes:
@@ -152,7 +153,7 @@ class Place:
 
     @classmethod
     def of(cls, arrays):
-        """The place that `arrays` described; the beginning if it is empty."""
+        """The batch that `arrays` described; the beginning if it is empty."""
         count = sum(name.startswith("made_") for name in arrays)
         made = [arrays[f"made_{index}"] for index in range(count)]
         if "noisy" not in arrays:
@@ -162,11 +163,13 @@ class Place:
 
 
 def to_dtype(images, dtype):
-    """Float images in [-1, 1] as they are, but clipped, or as uint8 in [0, 255]."""
-    images = np.clip(images, -1, 1)
+    """Float images clipped to [-1, 1], or as uint8 in [0, 255]. Overwrites them."""
+    np.clip(images, -1, 1, out=images)
     if dtype == "float32":
         return images
-    return np.rint((images + 1) * 127.5).astype("uint8")
+    images += 1
+    images *= 127.5
+    return np.rint(images, out=images).astype("uint8")
 
 
 def _checksum(arrays):

@@ -5,6 +5,8 @@ import typing
 
 import numpy as np
 
+from keras_patchdpm.samplers.rules import Weights
+
 BLOCK = 2**18  # Numbers that an update works on at a time.
 
 
@@ -66,7 +68,8 @@ def walk(denoise, state, levels, rule, noise=None):
         update(state.noisy, weights, clean, state.clean, draws)
         if rule.correction is not None and then.sigma:
             ahead = denoise(state.noisy, then, None)
-            _correct(state.noisy, rule.correction(now, then), clean, ahead)
+            weight = rule.correction(now, then)
+            update(state.noisy, Weights(1.0, weight, -weight), clean, ahead)
         state.clean, state.step = clean, state.step + 1
         yield state
 
@@ -75,8 +78,8 @@ def update(noisy, weights, clean, before=None, draws=None):
     """One update of a rule, in the place of `noisy`.
 
     Args:
-        noisy, clean, before: Float32 arrays of shape `(B, H, W, C)`. `before` may be
-            `None` where its weight is 0.
+        noisy, clean, before: Float32 arrays of shape `(B, H, W, C)`. `before` is
+            another estimate, and may be `None` where its weight is 0.
         weights: `rules.Weights`.
         draws: One `numpy.random.Generator` for each image, or `None` for no noise.
     """
@@ -90,13 +93,6 @@ def update(noisy, weights, clean, before=None, draws=None):
                 fresh = draws[image].standard_normal(len(total), "float32")
                 total += np.float32(weights.noise) * fresh
             _flat(x)[part] = total
-
-
-def _correct(noisy, weight, clean, ahead):
-    for image, x in enumerate(noisy):
-        for part in _blocks(x):
-            difference = _flat(clean[image])[part] - _flat(ahead[image])[part]
-            _flat(x)[part] += np.float32(weight) * difference
 
 
 def _blocks(image):
