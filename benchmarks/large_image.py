@@ -44,7 +44,7 @@ def main():
         "before_mb": _megabytes(),
     }
     if options.plan_only:
-        report = kp.memory.profile(model)
+        report = kp.memory.profile(model, timed=False)
         line["weights_mb"] = round(report.weights / 1e6, 1)
         line["activations_mb"] = round(report.activations / 1e6, 1)
     else:

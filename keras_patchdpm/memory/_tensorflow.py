@@ -51,7 +51,8 @@ def network_call(network):
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
+    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's, warm."""
+    network.predict_on_batch(inputs)  # Compiles.
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"
 
 

@@ -34,8 +34,10 @@ def bytes_in_use():
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
-    return network_call(network), (inputs,), "traced; results are freed after use"
+    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's, warm."""
+    call = network_call(network)
+    call(inputs)  # Traces.
+    return call, (inputs,), "traced; results are freed after use"
 
 
 def peak(fn, args):

@@ -20,7 +20,14 @@ from keras_patchdpm.memory.report import ProfileReport
 REPEATS = 3
 
 
-def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=None):
+def profile(
+    model,
+    batch_size=1,
+    patches_per_call=1,
+    isolated=None,
+    divisions=None,
+    timed=True,
+):
     """Measures one network call of a sampling step on the current backend.
 
     The work is `memory.network_call`, which is what `PatchSampler` runs (on TensorFlow
@@ -48,9 +55,11 @@ def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=No
             backend needs it (TensorFlow on a CPU).
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
             bare network. For a `PatchDPM` it is known.
+        timed: Bool, whether to time the call as well. Without it JAX only compiles:
+            a call that would not fit in memory can be measured all the same.
 
     Returns:
-        `ProfileReport`.
+        `ProfileReport`, with `seconds` None if not timed.
 
     Raises:
         TypeError: If `model` is neither, or a count is not an int.
@@ -76,10 +85,12 @@ def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=No
             "batch_size": batch_size,
             "patches_per_call": patches_per_call,
             "divisions": grid and grid.divisions,
+            "timed": timed,
         }
         return _own_process.profile(network, options, backend.environment())
     inputs = _inputs(specs, batch_size, patches_per_call)
-    measured, seconds = _measure(backend, network, inputs)
+    measured = _measure(backend, network, inputs)
+    seconds = _seconds(network, inputs) if timed else None
     return ProfileReport(
         weights=sum(map(_bytes, network.variables)),
         activations=measured.bytes,
@@ -92,7 +103,15 @@ def profile(model, batch_size=1, patches_per_call=1, isolated=None, divisions=No
 
 
 def _measure(backend, network, inputs):
-    """`MemoryReport` and median seconds of a warm call."""
+    """`MemoryReport` of a warm call."""
+    fn, args, note = backend.measured_call(network, inputs)
+    measured = backend.peak(fn, args)
+    notes = (f"The work: one call of the network, {note}.", *measured.notes)
+    return dataclasses.replace(measured, notes=notes)
+
+
+def _seconds(network, inputs):
+    """Median seconds of a warm call."""
     call = network_call(network)
     call(inputs)  # Compiles.
     seconds = []
@@ -100,10 +119,7 @@ def _measure(backend, network, inputs):
         start = time.perf_counter()
         call(inputs)  # Returns NumPy: the device has finished.
         seconds.append(time.perf_counter() - start)
-    fn, args, note = backend.measured_call(network, inputs)
-    measured = backend.peak(fn, args)
-    notes = (f"The work: one call of the network, {note}.", *measured.notes)
-    return dataclasses.replace(measured, notes=notes), statistics.median(seconds)
+    return statistics.median(seconds)
 
 
 def _input_specs(network):

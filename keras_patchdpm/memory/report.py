@@ -46,7 +46,7 @@ class ProfileReport:
     Attributes:
         weights: Int, bytes. The network's variables.
         activations: Int, bytes. The call's peak above the weights.
-        seconds: Float. The median time of a call, compiled and warm.
+        seconds: Float, the median time of a call, compiled and warm, or None.
         divisions: `(rows, cols)` of the grid of patches, or None if not known.
         batch_size: Int. Images in the call.
         patches_per_call: Int. Patches of each image in the call.
@@ -55,7 +55,7 @@ class ProfileReport:
 
     weights: int
     activations: int
-    seconds: float
+    seconds: float | None
     divisions: tuple | None
     batch_size: int
     patches_per_call: int
@@ -68,10 +68,11 @@ class ProfileReport:
 
     def __str__(self):
         grid = "x".join(map(str, self.divisions)) if self.divisions else "unknown grid"
+        time = "not timed" if self.seconds is None else f"{self.seconds:.3f} s"
         lines = [
             f"weights {mebibytes(self.weights)} MiB, activations "
             f"{mebibytes(self.activations)} MiB, peak {mebibytes(self.peak)} MiB, "
-            f"{self.seconds:.3f} s",
+            f"{time}",
             f"one network call: images {self.batch_size}, patches of each "
             f"{self.patches_per_call} (of {grid})",
             *str(self.measured).splitlines()[1:],

@@ -54,7 +54,7 @@ def _row(report, whole):
         mebibytes(report.peak),
         _ratio(report, whole, "activations"),
         _ratio(report, whole, "peak"),
-        f"{report.seconds:.3f}",
+        "-" if report.seconds is None else f"{report.seconds:.3f}",
     )
 
 

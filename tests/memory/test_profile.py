@@ -36,7 +36,12 @@ def test_the_grid_of_a_model_is_known(handed_over):
     memory.profile(model(), batch_size=4, patches_per_call=2, isolated=True)
     ((network, options, environment),) = handed_over
     assert isinstance(network, keras.Model)
-    assert options == {"batch_size": 4, "patches_per_call": 2, "divisions": (2, 2)}
+    assert options == {
+        "batch_size": 4,
+        "patches_per_call": 2,
+        "divisions": (2, 2),
+        "timed": True,
+    }
     assert environment == backend_module().environment()
 
 
@@ -57,6 +62,17 @@ def test_inputs_are_those_of_a_sampling_step():
     np.testing.assert_array_equal(inputs["patch_index"], [0, 0, 0, 1, 1, 1])
     assert inputs["level"].dtype == "int32"
     assert np.std(inputs["noisy"]) > 0.5
+
+
+def test_time_is_measured_if_asked(monkeypatch):
+    monkeypatch.setattr("keras_patchdpm.memory.profile.REPEATS", 1)
+    network = small_network(2, 32)
+    timed = memory.profile(network, isolated=False)
+    untimed = memory.profile(network, isolated=False, timed=False)
+    assert timed.seconds > 0
+    assert untimed.seconds is None
+    assert "not timed" in str(untimed)
+    assert untimed.activations == pytest.approx(timed.activations, rel=0.1)
 
 
 @pytest.mark.parametrize(
