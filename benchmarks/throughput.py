@@ -1,12 +1,16 @@
-"""How long sampling takes: patch by patch, at once, and by `diffusers`.
+"""How long sampling takes: patch by patch, at once, and by others' code.
 
     KERAS_BACKEND=torch OMP_NUM_THREADS=1 python benchmarks/throughput.py --diffusers
 
 The same images, one contestant after another in one process, several rounds. A line of
-JSON for each: the median of its time over that of `whole`, round by round, with the
-lowest and the highest. `whole` is the library's sampler on whole images, with the same
-network; `patches K` gives the network K patches of each image at a time; `diffusers` is
-its U-Net, of as many parameters as can be, in its `DDIMPipeline` (PyTorch alone).
+JSON for each: the median of its time over that of the first, round by round, with the
+lowest and the highest. `whole` is this library's sampler on whole images with the same
+network; `N=2, 4 patches` gives the network four patches of each image at a time.
+
+With `--network arakawa_unet` the network is that of Arakawa et al., of `--width`, for
+their own code (`--authors FOLDER`, a checkout of it) to be laid beside, N by N.
+Otherwise it is `networks.unet`, and `--diffusers` and `--denoising-diffusion-pytorch
+FOLDER` take part, with U-Nets of as many parameters as can be.
 """
 
 import argparse
@@ -14,8 +18,8 @@ import json
 import statistics
 import time
 
+import contestants
 import keras
-import numpy as np
 
 import keras_patchdpm as kp
 
@@ -23,39 +27,69 @@ import keras_patchdpm as kp
 def main():
     """Times every contestant in every round, prints the ratios."""
     options = _options()
-    contestants = {"whole": _ours(options, kp.WholeImage(), 1)}
-    for n in options.n:
-        patching = kp.GridPatching(n)
-        for per_call in sorted({1, n, n * n}):
-            contestants[f"N={n}, patches {per_call}"] = _ours(
-                options, patching, per_call
-            )
-    if options.diffusers:
-        contestants["diffusers"] = _diffusers(options)
-    seconds = {name: [] for name in contestants}
+    runs = dict(_contestants(options))
+    first, seconds = next(iter(runs)), {name: [] for name in runs}
     for _ in range(options.rounds):
-        for name, (run, _) in contestants.items():
+        for name, contestant in runs.items():
             start = time.perf_counter()
-            run()
+            contestant.run()
             seconds[name].append(time.perf_counter() - start)
-    for name, (_, parameters) in contestants.items():
-        pairs = zip(seconds[name], seconds["whole"], strict=True)
+    for name, contestant in runs.items():
+        pairs = zip(seconds[name], seconds[first], strict=True)
         ratios = [mine / whole for mine, whole in pairs]
         line = {
+            "benchmark": "throughput",
             "backend": keras.backend.backend(),
+            "network": options.network,
             "contestant": name,
             "ratio": round(statistics.median(ratios), 3),
             "lowest": round(min(ratios), 3),
             "highest": round(max(ratios), 3),
-            "million_parameters": round(parameters / 1e6, 2),
+            "million_parameters": round(contestant.parameters / 1e6, 2),
             "image_size": options.image_size,
             "batch": options.batch,
         }
         print(json.dumps(line), flush=True)
 
 
+def _contestants(options):
+    """Pairs of a name and a `Contestant`."""
+    whole = contestants.library(*_network(options, 1), options, 1)
+    yield "whole", whole
+    for n in options.n:
+        network, patching = _network(options, n)
+        for per_call in sorted({1, n, n * n}):
+            name = f"N={n}, {per_call} patch{'es' * (per_call > 1)}"
+            yield name, contestants.library(network, patching, options, per_call)
+        if options.authors:
+            yield f"N={n}, authors", contestants.authors(options, n, options.authors)
+    if options.diffusers:
+        yield "diffusers", contestants.diffusers(options, whole.parameters)
+    if options.denoising_diffusion_pytorch:
+        yield (
+            "denoising-diffusion-pytorch",
+            contestants.denoising_diffusion_pytorch(
+                options, whole.parameters, options.denoising_diffusion_pytorch
+            ),
+        )
+
+
+def _network(options, n):
+    """`(network, patching)` for a grid of N x N."""
+    if options.network == "arakawa_unet":
+        network = kp.networks.arakawa_unet(options.image_size, n, options.width)
+        return network, kp.GridPatching(n)
+    patching = kp.GridPatching(n) if n > 1 else kp.WholeImage()
+    # Attention in the last level alone, as the others are given it.
+    network = kp.networks.unet(
+        options.image_size, patching, width=options.width, attention_levels=(2,)
+    )
+    return network, patching
+
+
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", choices=("unet", "arakawa_unet"), default="unet")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--width", type=int, default=32)
@@ -63,51 +97,9 @@ def _options():
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--diffusers", action="store_true")
+    parser.add_argument("--denoising-diffusion-pytorch", metavar="FOLDER")
+    parser.add_argument("--authors", metavar="FOLDER")
     return parser.parse_args()
-
-
-def _ours(options, patching, per_call):
-    """`(run, parameters)` of the library's sampler, compiled and warm."""
-    # Attention in the last level alone, as `diffusers` is given it.
-    network = kp.networks.unet(
-        options.image_size, patching, width=options.width, attention_levels=(2,)
-    )
-    model = kp.PatchDPM(network, kp.DDPMSchedule(), patching)
-    sampler = kp.PatchSampler(model, "ddim", options.steps, per_call)
-
-    def run():
-        sampler(options.batch, batch_size=options.batch)
-
-    run()
-    return run, network.count_params()
-
-
-def _diffusers(options):
-    """The same of `diffusers`."""
-    import diffusers
-
-    width = options.width
-    network = diffusers.UNet2DModel(
-        sample_size=options.image_size,
-        block_out_channels=(width, 2 * width, 2 * width),
-        layers_per_block=2,
-        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-        attention_head_dim=None,
-    )
-    pipeline = diffusers.DDIMPipeline(network, diffusers.DDIMScheduler())
-    pipeline.set_progress_bar_config(disable=True)
-
-    def run():
-        found = pipeline(
-            batch_size=options.batch,
-            num_inference_steps=options.steps,
-            output_type="np",
-        )
-        np.rint(found.images * 255).astype("uint8")
-
-    run()
-    return run, sum(weight.numel() for weight in network.parameters())
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def network_call(network):
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's."""
+    """`(fn, args)` for `peak`, a note: one call, as the sampler runs it."""
 
     def call(trainable, non_trainable, inputs):
         state = trainable, non_trainable

@@ -51,7 +51,7 @@ def network_call(network):
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's, warm."""
+    """`(fn, args)` for `peak`, a note: one warm call, as the sampler runs it."""
     network.predict_on_batch(inputs)  # Compiles.
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"
 

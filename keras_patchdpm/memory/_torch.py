@@ -34,7 +34,7 @@ def bytes_in_use():
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one call of a network, as the sampler's, warm."""
+    """`(fn, args)` for `peak`, a note: one warm call, as the sampler runs it."""
     call = network_call(network)
     call(inputs)  # Traces.
     return call, (inputs,), "traced; results are freed after use"

@@ -19,7 +19,7 @@ def measured(monkeypatch):
     """Memory that is exactly affine; the calls that measured it."""
     calls = []
 
-    def profile(model, batch_size):
+    def profile(model, batch_size, timed):
         calls.append(batch_size)
         return types.SimpleNamespace(
             weights=WEIGHTS, activations=BASE + SLOPE * batch_size

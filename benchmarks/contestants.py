@@ -1,0 +1,158 @@
+"""Who samples the same images in `throughput.py`: each a function that makes a run.
+
+Of others' code nothing is kept here: `diffusers` is installed with the tests, the rest
+is read from a checkout whose folder is given. Only what samples is needed of them; what
+their training imports and is not installed stands in as a mock.
+"""
+
+import dataclasses
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from unittest import mock
+
+import numpy as np
+
+import keras_patchdpm as kp
+
+ONLY_TRAINING = (
+    "accelerate",
+    "dataclasses_json",
+    "ema_pytorch",
+    "loguru",
+    "torchvision",
+    "torchvision.transforms",
+    "torchvision.transforms.functional",
+    "torchvision.utils",
+    "wandb",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """`run()` samples a batch; `parameters` is the number in its network."""
+
+    run: Callable
+    parameters: int
+
+
+def library(network, patching, options, per_call):
+    """This library, compiled and warm."""
+    model = kp.PatchDPM(network, kp.DDPMSchedule(), patching)
+    sampler = kp.PatchSampler(model, "ddim", options.steps, per_call)
+
+    def run():
+        sampler(options.batch, batch_size=options.batch)
+
+    run()
+    return Contestant(run, network.count_params())
+
+
+def diffusers(options, parameters):
+    """`UNet2DModel` of about as many parameters, in `DDIMPipeline`."""
+    import diffusers
+
+    def network(width):
+        return diffusers.UNet2DModel(
+            sample_size=options.image_size,
+            block_out_channels=(width, 2 * width, 2 * width),
+            layers_per_block=2,
+            down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+            attention_head_dim=None,
+            norm_num_groups=4,
+        )
+
+    network = _nearest(network, parameters)
+    pipeline = diffusers.DDIMPipeline(network, diffusers.DDIMScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+
+    def run():
+        found = pipeline(
+            batch_size=options.batch,
+            num_inference_steps=options.steps,
+            output_type="np",
+        )
+        np.rint(found.images * 255).astype("uint8")
+
+    run()
+    return Contestant(run, _parameters(network))
+
+
+def denoising_diffusion_pytorch(options, parameters, checkout):
+    """Its `Unet` of about as many parameters, with DDIM."""
+    with _importable(checkout):
+        theirs = importlib.import_module(
+            "denoising_diffusion_pytorch.denoising_diffusion_pytorch"
+        )
+    network = _nearest(lambda dim: theirs.Unet(dim, dim_mults=(1, 2, 2)), parameters)
+    diffusion = theirs.GaussianDiffusion(
+        network, image_size=options.image_size, sampling_timesteps=options.steps
+    )
+
+    def run():
+        with mock.patch.object(theirs, "tqdm", lambda steps, **_: steps):
+            diffusion.sample(options.batch).mul(255).round().byte().numpy()
+
+    run()
+    return Contestant(run, _parameters(network))
+
+
+def authors(options, n, checkout):
+    """The network and the loop of Arakawa et al., of as many steps in all."""
+    with _importable(checkout):
+        folder = "patch_based_ddpm.denoising_diffusion_pytorch"
+        unet = importlib.import_module(f"{folder}.patched_unet")
+        process = importlib.import_module(f"{folder}.diffusion")
+    settings = types.SimpleNamespace(
+        dim=options.width,
+        init_dim=None,
+        out_dim=3,
+        dim_mults=(1, 2, 4, 8),
+        channels=3,
+        resnet_block_groups=8,
+        learned_variance=False,
+        patch_divider=n,
+        image_size=options.image_size,
+    )
+    loop = types.SimpleNamespace(
+        timesteps=options.steps, loss_type="l1", objective="pred_noise"
+    )
+    network = unet.PatchedUnetWithGlobalEncoding(settings)
+    diffusion = process.GaussianDiffusion(
+        types.SimpleNamespace(model=settings, diffusion=loop), network
+    )
+
+    def run():
+        images = diffusion.sample(options.batch, disable_pbar=True)
+        images.mul(255).round().byte().numpy()
+
+    run()
+    return Contestant(run, _parameters(network))
+
+
+def _nearest(build, parameters):
+    """The network of a width in steps of 4 whose size is the nearest."""
+    sizes = {width: _parameters(build(width)) for width in range(8, 97, 4)}
+    return build(min(sizes, key=lambda width: abs(sizes[width] - parameters)))
+
+
+def _parameters(network):
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _importable(checkout):
+    """A context in which a checkout can be imported."""
+    absent = {name: mock.MagicMock() for name in ONLY_TRAINING if _is_absent(name)}
+    absent["dataclasses_json"] = types.SimpleNamespace(dataclass_json=lambda cls: cls)
+    context = mock.patch.dict(sys.modules, absent)
+    sys.path.insert(0, str(checkout))
+    return context
+
+
+def _is_absent(name):
+    try:
+        return importlib.util.find_spec(name) is None
+    except ModuleNotFoundError:  # The package around it is absent.
+        return True
