@@ -10,13 +10,14 @@ from keras_patchdpm.models import PatchDPM
 from keras_patchdpm.patching import CascadePatching, GridPatching, WholeImage
 from keras_patchdpm.samplers import PatchSampler
 from keras_patchdpm.sampling import sample
-from keras_patchdpm.schedules import DDPMSchedule
+from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CascadePatching",
     "DDPMSchedule",
+    "EDMSchedule",
     "GridPatching",
     "PatchDPM",
     "PatchGrid",

@@ -28,9 +28,10 @@ def tiny_images(count=8, seed=0, size=SIZE):
     return rough.repeat(4, axis=1).repeat(4, axis=2)
 
 
-def tiny_network(patching, size=SIZE, dropout=0.0, regularizer=None):
+def tiny_network(patching, size=SIZE, dropout=0.0, regularizer=None, schedule=None):
     """Two convolutions that see every input the patching gives."""
-    specs = {**patching.input_specs((size, size, 3)), "level": ((), "int32")}
+    level_dtype = "int32" if schedule is None else schedule.level_dtype
+    specs = {**patching.input_specs((size, size, 3)), "level": ((), level_dtype)}
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
         for name, (shape, dtype) in specs.items()

@@ -2,7 +2,7 @@
 
 from keras_patchdpm import _checks
 
-_SCHEDULE = ("draw", "corrupt", "weight", "make_loss")
+_SCHEDULE = ("draw", "corrupt", "weight", "make_loss", "level_dtype")
 _PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image")
 
 
@@ -64,4 +64,15 @@ def check_network(network, specs):
         raise ValueError(
             "The network must return what it was given in shape. It takes patches of "
             f"{wanted['noisy']} and returns {network.output_shape}."
+        )
+
+
+def check_level(network, schedule):
+    """Refuses a network that would round the levels of a continuous process."""
+    found = network.input["level"].dtype
+    if "float" in schedule.level_dtype and "float" not in found:
+        raise ValueError(
+            f"The levels of a {type(schedule).__name__} are floats. Build the network "
+            "with the same `schedule`, such as `networks.unet(64, patching, "
+            f"schedule=schedule)`. Received: a network whose input 'level' is {found}."
         )

@@ -1,7 +1,5 @@
 """The diffusion model: schedule, patching and network under Keras' own training."""
 
-import functools
-
 import keras
 from keras import ops
 
@@ -22,7 +20,7 @@ class PatchDPM(TrainStep):
     Args:
         network: Functional model over a dict of inputs: `noisy` `(B, h, w, C)`,
             `level` `(B,)` and what the patching gives (see `networks.unet`).
-        schedule: Noise levels and loss, a `DDPMSchedule`.
+        schedule: Noise levels and loss, a `DDPMSchedule` or `EDMSchedule`.
         patching: What the network sees, a `GridPatching` or `WholeImage`.
         seed: Int in [0, 2**31). Seed of levels, noise and patches in training.
         test_seed: The same for `evaluate`, which starts from it each time.
@@ -47,6 +45,7 @@ class PatchDPM(TrainStep):
         _parts.check_choices(schedule, patching)
         image_shape = patching.image_shape(_parts.patch_shape(network))
         _parts.check_network(network, patching.input_specs(image_shape))
+        _parts.check_level(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
         super().__init__(**kwargs)
@@ -102,12 +101,15 @@ class PatchDPM(TrainStep):
         """
         clean = _images.to_range(images, self.image_shape)
         batch = ops.shape(clean)[0]
-        timestep = self.schedule.draw(batch, seed)
+        level = self.schedule.draw(batch, seed)
         noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
-        corrupt = functools.partial(self.schedule.corrupt, timestep=timestep)
+
+        def corrupt(clean, noise):
+            return self.schedule.corrupt(clean, noise, level)
+
         inputs, target = self.patching.cut(clean, noise, corrupt, seed)
-        weight = self.schedule.weight(timestep)
-        inputs["level"] = self._per_patch(timestep)
+        weight = self.schedule.weight(level)
+        inputs["level"] = self._per_patch(level)
         return inputs, target, None if weight is None else self._per_patch(weight)
 
     def prepare_batch(self, data, seed):

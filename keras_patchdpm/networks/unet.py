@@ -29,6 +29,7 @@ def unet(
     attention_levels=None,
     stem=1,
     dropout=0.0,
+    schedule=None,
     name="unet",
 ):
     """A U-Net over patches of images of `image_size`.
@@ -48,11 +49,13 @@ def unet(
         stem: Positive int. Blocks of `stem` x `stem` pixels are moved into the
             channels first: 2 makes the network about four times cheaper.
         dropout: Float in [0, 1), after each block's modulation.
+        schedule: The process of the model, or `None` for one with timesteps. It says
+            whether levels are ints (`DDPMSchedule`) or floats (`EDMSchedule`).
         name: Name of the model.
 
     Returns:
         Functional `keras.Model` of a dict of inputs, `noisy` `(B, h, w, C)`, `level`
-        `(B,)` int and what the patching adds, to the prediction `(B, h, w, C)`.
+        `(B,)` and what the patching adds, to the prediction `(B, h, w, C)`.
 
     Raises:
         TypeError: If an argument that counts something is not an int.
@@ -82,10 +85,11 @@ def unet(
     patching = WholeImage() if patching is None else patching
     image_shape = (*_checks.pair("image_size", image_size), channels)
     specs = patching.input_specs(image_shape)
+    level_dtype = "int32" if schedule is None else schedule.level_dtype
     _check_patch(specs["noisy"][0], stem * 2 ** (len(multipliers) - 1))
     inputs = {
         key: keras.Input(shape, dtype=dtype, name=key)
-        for key, (shape, dtype) in {**specs, "level": ((), "int32")}.items()
+        for key, (shape, dtype) in {**specs, "level": ((), level_dtype)}.items()
     }
     embedding = _embedding(inputs, patching, width)
     x = inputs["noisy"]

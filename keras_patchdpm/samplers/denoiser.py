@@ -64,7 +64,9 @@ class PatchDenoiser:
         shared = self.patching.prepare(noisy, draws, self.made)
         for indices in self.groups:
             inputs = self.patching.inputs_at(noisy, shared, indices)
-            inputs["level"] = np.full(len(inputs["noisy"]), level.condition, "int32")
+            inputs["level"] = np.full(
+                len(inputs["noisy"]), level.condition, self.schedule.level_dtype
+            )
             prediction = self.predict(inputs, self.size)
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)

@@ -37,15 +37,19 @@ class PatchSampler:
             0), `"dpmpp_2m"` (good from 15 steps on), `"dpmpp_2m_sde"` (the same with
             fresh noise) or `"heun"` (two calls of the network a step, but the last).
         steps: Int from 1 to the schedule's timesteps, `None` for all of them, or a
-            falling sequence of timesteps.
+            falling sequence of timesteps. Of an `EDMSchedule` there may be any
+            number, `None` for 18; a sequence is of strengths.
         patches_per_call: Int from 1 to the number of patches. More are faster where
             the device has room, and take more memory.
         eta: Float in [0, 1]. Noise that `"ddim"` adds, 1 as much as `"ddpm"`.
         variance: Of `"ddpm"`: `"small"` (the authors' code) or `"large"` (the paper).
         clip: Bool. Whether the clean estimate is clipped to [-1, 1] at each step.
         order: Order of the patches, a permutation of their indices, or `None`.
-        spacing: How fewer steps are spread over the timesteps: `"uniform"`,
-            `"leading"`, `"trailing"` or `"karras"`.
+        spacing: How fewer steps are spread over the timesteps: `"uniform"` (`None` is
+            the same), `"leading"`, `"trailing"` or `"karras"`, the only one of an
+            `EDMSchedule`.
+        churn: Non-negative float, of `"heun"` and an `EDMSchedule`: noise that is
+            added before each step, for the step to take away. The paper has 40.
         memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,
             features and images may take. `patches_per_call` and the size of the
             batches are then chosen by `memory.plan`, so leave them out.
@@ -74,7 +78,8 @@ class PatchSampler:
         variance="small",
         clip=True,
         order=None,
-        spacing="uniform",
+        spacing=None,
+        churn=0.0,
         memory_budget=None,
     ):
         self.model = model
@@ -86,6 +91,7 @@ class PatchSampler:
         )
         self.eta = _checks.real("eta", eta, 0, 1)
         self.variance = _checks.one_of("variance", variance, ("small", "large"))
+        self.churn = _checks.real("churn", churn, 0)
         self.clip = bool(clip)
         self.order = self._check_order(order)
         self.memory_budget = self._check_budget(memory_budget)
@@ -190,6 +196,7 @@ class PatchSampler:
                 "rule": self.rule_name,
                 "eta": self.eta,
                 "variance": self.variance,
+                "churn": self.churn,
                 "clip": self.clip,
             }
             checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
@@ -213,7 +220,11 @@ class PatchSampler:
 
     def _make_rule(self):
         """The rule, with its options."""
-        options = {"eta": ("ddim", 0.0), "variance": ("ddpm", "small")}
+        options = {
+            "eta": ("ddim", 0.0),
+            "variance": ("ddpm", "small"),
+            "churn": ("heun", 0.0),
+        }
         own = {}
         for option, (name, default) in options.items():
             value = getattr(self, option)
@@ -224,8 +235,27 @@ class PatchSampler:
                     f"`{option}` belongs to the rule {name!r}. Leave it out, or choose "
                     f"that rule. Received: rule={self.rule_name!r}, {option}={value!r}."
                 )
-        rule = RULES[self.rule_name]
-        return rule._replace(weights=functools.partial(rule.weights, **own))
+        rule, churn = RULES[self.rule_name], own.pop("churn", 0.0)
+        return rule._replace(
+            weights=functools.partial(rule.weights, **own),
+            churn=self._make_churn(churn) if churn else None,
+        )
+
+    def _make_churn(self, amount):
+        """The rule's `churn`, with its options."""
+        schedule = self.model.schedule
+        if "float" not in schedule.level_dtype:
+            raise ValueError(
+                "`churn` needs levels between those of the steps, which a process of "
+                f"timesteps has not. Choose an `EDMSchedule`. Received: churn={amount} "
+                f"with a {type(schedule).__name__}."
+            )
+        return functools.partial(
+            rules.churn,
+            level=schedule.level,
+            amount=amount,
+            steps=len(self.levels) - 1,
+        )
 
     def _check_budget(self, budget):
         if budget is None:

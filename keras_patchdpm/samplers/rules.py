@@ -111,6 +111,32 @@ def heun_correction(now, then):
     return then.alpha * (1 - ratio) / 2
 
 
+def churn(now, level, amount, steps, low=0.05, high=50.0, scale=1.003):
+    """Noise that is added before a step.
+
+    Args:
+        now: `Level` of the noisy image.
+        level: Function from a strength `sigma / alpha` to its `Level`.
+        amount: Float, `S_churn`. Shared out among the steps.
+        steps: Positive int.
+        low, high: Floats, `S_min` and `S_max`: strengths outside are left alone.
+        scale: Float, `S_noise`, of the added noise.
+
+    Returns:
+        `(raised, weights)`: the `Level` from which the step is made, and the `Weights`
+        that take the noisy image there.
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 2, lines 4 to 6.
+    """
+    strength = now.sigma / now.alpha
+    if not low <= strength <= high:
+        return now, Weights(1.0, 0.0)
+    raised = level(strength * (1 + min(amount / steps, math.sqrt(2) - 1)))
+    added = math.sqrt((raised.sigma / raised.alpha) ** 2 - strength**2)
+    weights = Weights(raised.alpha / now.alpha, 0.0, noise=raised.alpha * scale * added)
+    return raised, weights
+
+
 def _log_snr(level):
     """Half the logarithm of the signal to noise ratio: `lambda` of Lu et al."""
     return math.log(level.alpha / level.sigma)

@@ -18,11 +18,13 @@ class Rule(typing.NamedTuple):
         remembers: Bool. Whether it needs the estimate of the step before.
         correction: Function `(now, then) -> float`, see `rules.heun_correction`, or
             `None`.
+        churn: Function `now -> (Level, rules.Weights)`, see `rules.churn`, or `None`.
     """
 
     weights: typing.Callable
     remembers: bool = False
     correction: typing.Callable | None = None
+    churn: typing.Callable | None = None
 
 
 @dataclasses.dataclass
@@ -62,6 +64,10 @@ def walk(denoise, state, levels, rule, noise=None):
     while state.step < len(levels) - 1:
         now, then = levels[state.step : state.step + 2]
         before = levels[state.step - 1] if state.step else None
+        if rule.churn is not None:
+            now, weights = rule.churn(now)
+            draws = noise(state.step + 1) if weights.noise else None
+            update(state.noisy, weights, state.noisy, draws=draws)
         weights = rule.weights(now, then, before)
         clean = denoise(state.noisy, now, None if rule.remembers else state.clean)
         draws = noise(state.step + 1) if weights.noise else None

@@ -67,6 +67,8 @@ class DDPMSchedule:
     (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556).
     """
 
+    level_dtype = "int32"
+
     def __init__(
         self,
         beta_schedule="cosine",
@@ -175,13 +177,14 @@ class DDPMSchedule:
         """The `keras.losses.Loss` that compares a prediction with its target."""
         return _LOSSES[self.loss]()
 
-    def levels(self, steps=None, spacing="uniform"):
+    def levels(self, steps=None, spacing=None):
         """The levels that a sampler walks down.
 
         Args:
             steps: Int from 1 to `num_timesteps`, or `None` for all of them; or the
                 timesteps themselves, a falling sequence of ints.
-            spacing: How fewer steps are spread, see `schedules.spacings`.
+            spacing: How fewer steps are spread, see `schedules.spacings`; `None` for
+                `"uniform"`.
 
         Returns:
             List of `steps + 1` `Level`s, the last of them clean.
@@ -190,6 +193,7 @@ class DDPMSchedule:
             ValueError: If there are more steps than timesteps, the spacing is unknown,
                 or timesteps do not fall or are out of range.
         """
+        spacing = "uniform" if spacing is None else spacing
         timesteps = spacings.timesteps(self.sigmas / self.alphas, steps, spacing)
         return [self.level(timestep) for timestep in timesteps] + [CLEAN]
 

@@ -1,0 +1,187 @@
+"""The continuous process of EDM, "Elucidating the Design Space"."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.schedules.level import CLEAN, Level
+
+STEPS = 18
+SPACINGS = ("karras",)
+
+
+@serializable
+class EDMSchedule:
+    """Noise of any strength `s`, and a network that is scaled to suit each of them.
+
+    EDM writes `x = clean + s * noise`, and denoises with
+
+        D(x; s) = c_skip * x + c_out * F(c_in * x; ln(s) / 4).
+
+    Everywhere in this library `noisy` is what the network sees, here `c_in * x`, so
+    `alpha = c_in = 1 / sqrt(s**2 + sigma_data**2)` and `sigma = s * c_in`. What the
+    network should return is `F = (clean - c_skip * x) / c_out`. With that target EDM's
+    weight of the loss, `1 / c_out**2` on the clean image, is 1 for every level.
+
+    Args:
+        sigma_min, sigma_max: Positive floats. The noise that sampling ends and starts
+            with, for images in [-1, 1].
+        sigma_data: Positive float. Standard deviation of the clean images.
+        log_mean, log_std: Floats. Training draws `ln(s)` from this normal
+            distribution.
+        rho: Positive float. The larger, the more steps are made near the clean image.
+
+    Raises:
+        ValueError: If a number is out of range, or `sigma_min` is not the smaller one.
+
+    Example:
+
+    >>> schedule = EDMSchedule()
+    >>> network = networks.unet(64, patching, schedule=schedule)
+    >>> model = PatchDPM(network, schedule, patching)
+    >>> sampler = PatchSampler(model, "heun", steps=18)
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), table 1 and section 5.
+    """
+
+    level_dtype = "float32"
+
+    def __init__(
+        self,
+        sigma_min=0.002,
+        sigma_max=80.0,
+        sigma_data=0.5,
+        log_mean=-1.2,
+        log_std=1.2,
+        rho=7.0,
+    ):
+        self.sigma_min = _checks.real("sigma_min", sigma_min, 1e-6)
+        self.sigma_max = _checks.real("sigma_max", sigma_max, 1e-6)
+        self.sigma_data = _checks.real("sigma_data", sigma_data, 1e-6)
+        self.log_mean = _checks.real("log_mean", log_mean)
+        self.log_std = _checks.real("log_std", log_std, 1e-6)
+        self.rho = _checks.real("rho", rho, 1e-6)
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(
+                "`sigma_min` must be below `sigma_max`. Received: "
+                f"sigma_min={sigma_min}, sigma_max={sigma_max}."
+            )
+
+    def draw(self, count, seed):
+        """Draws what the network is told of `count` levels, `ln(s) / 4`.
+
+        Args:
+            count: Int or int scalar tensor.
+            seed: `keras.random.SeedGenerator`.
+
+        Returns:
+            Float32 tensor of shape `(count,)`.
+        """
+        mean, std = self.log_mean / 4, self.log_std / 4
+        return keras.random.normal((count,), mean, std, dtype="float32", seed=seed)
+
+    def alpha_sigma(self, condition):
+        """Signal and noise scale at a level.
+
+        Args:
+            condition: Float tensor of any shape, `ln(s) / 4`.
+
+        Returns:
+            `(alpha, sigma)`, two float32 tensors of that shape.
+        """
+        strength = ops.exp(4 * ops.cast(condition, "float32"))
+        alpha = ops.rsqrt(strength**2 + self.sigma_data**2)
+        return alpha, strength * alpha
+
+    def corrupt(self, clean, noise, condition):
+        """The noisy images and what the network should say of them.
+
+        Args:
+            clean, noise: Float tensors or arrays of shape `(B, H, W, C)`.
+            condition: Float tensor or array of shape `(B,)`, what `draw` returned.
+
+        Returns:
+            `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
+        """
+        alpha, sigma = (
+            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(condition)
+        )
+        clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
+        noisy = alpha * clean + sigma * noise
+        target = sigma / self.sigma_data * clean - alpha * self.sigma_data * noise
+        return noisy, target
+
+    def clean(self, prediction, noisy, level):
+        """The clean image that a prediction stands for: `D`.
+
+        Args:
+            prediction, noisy: Arrays or tensors of shape `(B, H, W, C)`.
+            level: `Level` at which both are.
+
+        Returns:
+            Of the shape of `noisy`.
+        """
+        skip = level.alpha * self.sigma_data**2  # c_skip / c_in
+        return skip * noisy + level.sigma * self.sigma_data * prediction
+
+    def weight(self, condition):
+        """None: all levels weigh the same."""
+
+    def make_loss(self):
+        """The `keras.losses.Loss` that compares a prediction with its target."""
+        return keras.losses.MeanSquaredError()
+
+    def levels(self, steps=None, spacing=None):
+        """The levels that a sampler walks down.
+
+        Args:
+            steps: Positive int, `None` for 18; or the strengths `s` themselves, a
+                falling sequence of positive floats.
+            spacing: `"karras"`, or `None` for the same: evenly in `s ** (1 / rho)`.
+
+        Returns:
+            List of `steps + 1` `Level`s, the last of them clean.
+
+        Raises:
+            ValueError: If the spacing is unknown, `steps` is below 1, or strengths do
+                not fall or are not positive.
+
+        Source: Karras et al. 2022, equation 5.
+        """
+        _checks.one_of("spacing", spacing, (None, *SPACINGS))
+        if isinstance(steps, list | tuple | np.ndarray):
+            strengths = [_checks.real("steps", step, 1e-12) for step in steps]
+            if not strengths or any(np.diff(strengths) >= 0):
+                raise ValueError(
+                    "The strengths of the noise must fall, and there must be one at "
+                    f"least. Received: steps={strengths}."
+                )
+        else:
+            steps = _checks.integer("steps", STEPS if steps is None else steps, 1)
+            ends = np.array([self.sigma_max, self.sigma_min]) ** (1 / self.rho)
+            strengths = np.linspace(*ends, steps) ** self.rho
+        return [self.level(strength) for strength in strengths] + [CLEAN]
+
+    def level(self, strength):
+        """The `Level` of noise of strength `s`, a positive float."""
+        strength = float(strength)
+        alpha = 1 / math.sqrt(strength**2 + self.sigma_data**2)
+        return Level(alpha, strength * alpha, math.log(strength) / 4)
+
+    def get_config(self):
+        return {
+            "sigma_min": self.sigma_min,
+            "sigma_max": self.sigma_max,
+            "sigma_data": self.sigma_data,
+            "log_mean": self.log_mean,
+            "log_std": self.log_std,
+            "rho": self.rho,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
