@@ -7,7 +7,12 @@ from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
 from keras_patchdpm import datasets, layers, memory, metrics, networks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.models import PatchDPM
-from keras_patchdpm.patching import CascadePatching, GridPatching, WholeImage
+from keras_patchdpm.patching import (
+    CascadePatching,
+    GridPatching,
+    RandomPatching,
+    WholeImage,
+)
 from keras_patchdpm.samplers import PatchSampler
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
@@ -22,6 +27,7 @@ __all__ = [
     "PatchDPM",
     "PatchGrid",
     "PatchSampler",
+    "RandomPatching",
     "WholeImage",
     "datasets",
     "layers",

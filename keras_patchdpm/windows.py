@@ -19,18 +19,29 @@ def cut(images, corners, size):
     Returns:
         Tensor of shape `(B, K, h, w, C)`.
     """
+    rows, cols = _pixels(corners, size)
+    return pick(images, rows, cols)
+
+
+def pick(images, rows, cols):
+    """Takes pixels out of images: all given columns of all given rows.
+
+    Args:
+        images: Tensor or array of shape `(B, H, W, C)`.
+        rows: Int tensor of shape `(B, ..., h)`.
+        cols: Int tensor of shape `(B, ..., w)`.
+
+    Returns:
+        Tensor of shape `(B, ..., h, w, C)`. A graph need not know `h` and `w`.
+    """
     height, width, channels = images.shape[1:]
-    h, w = size
-    rows = corners[:, :, :1] + ops.arange(h, dtype="int32")
-    cols = corners[:, :, 1:] + ops.arange(w, dtype="int32")
-    pixels = rows[:, :, :, None] * width + cols[:, :, None, :]
-    count = corners.shape[1]
+    pixels = rows[..., :, None] * width + cols[..., None, :]
     found = ops.take_along_axis(
         ops.reshape(images, (-1, height * width, channels)),
-        ops.reshape(pixels, (-1, count * h * w, 1)),
+        ops.reshape(pixels, (ops.shape(pixels)[0], -1, 1)),
         axis=1,
     )
-    return ops.reshape(found, (-1, count, h, w, channels))
+    return ops.reshape(found, (-1, *ops.shape(pixels)[1:], channels))
 
 
 def coordinates(corners, size, image_size):
@@ -47,16 +58,34 @@ def coordinates(corners, size, image_size):
 
     Source: Wang et al. 2023 (arXiv:2304.12526), section 3.1.
     """
-    (h, w), (height, width) = size, image_size
     corners = ops.convert_to_tensor(corners, "int32")
-    rows = corners[..., :1] + ops.arange(h, dtype="int32")
-    cols = corners[..., 1:] + ops.arange(w, dtype="int32")
+    return places(*_pixels(corners, size), image_size)
+
+
+def places(rows, cols, image_size):
+    """Where pixels lie in the image, as `coordinates` tells it.
+
+    Args:
+        rows: Int tensor of shape `(..., h)`.
+        cols: Int tensor of shape `(..., w)`.
+        image_size: `(height, width)` of the image in pixels.
+
+    Returns:
+        Float32 tensor of shape `(..., h, w, 2)`.
+    """
+    height, width = image_size
     down = 2 * ops.cast(rows, "float32") / max(height - 1, 1) - 1
     across = 2 * ops.cast(cols, "float32") / max(width - 1, 1) - 1
-    every_row, every_col = ops.zeros((h, 1)), ops.zeros((1, w))
-    return ops.stack(
-        [across[..., None, :] + every_row, down[..., :, None] + every_col], axis=-1
-    )
+    across, down = across[..., None, :], down[..., :, None]
+    zeros = ops.zeros_like(across) * ops.zeros_like(down)
+    return ops.stack([across + zeros, down + zeros], axis=-1)
+
+
+def _pixels(corners, size):
+    """Rows `(..., h)` and columns `(..., w)` of windows at `corners`."""
+    h, w = size
+    rows = corners[..., :1] + ops.arange(h, dtype="int32")
+    return rows, corners[..., 1:] + ops.arange(w, dtype="int32")
 
 
 class WindowGrid:

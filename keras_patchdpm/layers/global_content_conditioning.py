@@ -18,7 +18,7 @@ class GlobalContentConditioning(keras.layers.Layer):
         noisy: Float tensor of shape `(B, h, w, C)`: one patch of each image.
         content: Float tensor of shape `(B, h, w, C)`, pooled already (once for all
             patches of a step), or `(B, rows * h, cols * w, C)`, the whole image,
-            which is pooled here.
+            which is pooled here. Where the sizes are not fixed, it must be pooled.
 
     Returns:
         Float tensor of shape `(B, h, w, 2 * C)`: the patch, then its content.
@@ -48,6 +48,8 @@ class GlobalContentConditioning(keras.layers.Layer):
     def _divisions(noisy_shape, content_shape):
         """How often the patch fits into the content, by rows and by columns."""
         (h, w), (height, width) = noisy_shape[1:3], content_shape[1:3]
+        if None in (h, w, height, width):  # Patches of any size: pooled already.
+            return 1, 1
         if height % h or width % w:
             raise ValueError(
                 "`content` must have the size of a patch, or of an image that divides "

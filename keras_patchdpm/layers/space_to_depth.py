@@ -35,12 +35,16 @@ class SpaceToDepth(keras.layers.Layer):
         self.block_size = _checks.positive_int("block_size", block_size)
 
     def call(self, x):
-        _, h, w, c = self.compute_output_shape(x.shape)
-        x = ops.reshape(x, (-1, h, self.block_size, w, self.block_size, x.shape[-1]))
-        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, h, w, c))
+        self.compute_output_shape(x.shape)
+        b, (_, height, width, c) = self.block_size, ops.shape(x)
+        h, w = height // b, width // b
+        x = ops.reshape(x, (-1, h, b, w, b, c))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, h, w, c * b * b))
 
     def compute_output_shape(self, input_shape):
         batch, h, w, c = input_shape
+        if None in (h, w):
+            return batch, None, None, c * self.block_size**2
         if h % self.block_size or w % self.block_size:
             raise ValueError(
                 f"{h}x{w} pixels are no multiple of blocks of "
@@ -81,11 +85,11 @@ class DepthToSpace(keras.layers.Layer):
         self.block_size = _checks.positive_int("block_size", block_size)
 
     def call(self, x):
-        _, h, w, _ = x.shape
-        _, height, width, c = self.compute_output_shape(x.shape)
-        x = ops.reshape(x, (-1, h, w, self.block_size, self.block_size, c))
+        b, c = self.block_size, self.compute_output_shape(x.shape)[-1]
+        _, h, w, _ = ops.shape(x)
+        x = ops.reshape(x, (-1, h, w, b, b, c))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(x, (-1, height, width, c))
+        return ops.reshape(x, (-1, h * b, w * b, c))
 
     def compute_output_shape(self, input_shape):
         batch, h, w, c = input_shape
@@ -96,7 +100,8 @@ class DepthToSpace(keras.layers.Layer):
                 f"Received: block_size={self.block_size}."
             )
         b = self.block_size
-        return batch, h * b, w * b, c // b**2
+        h, w = (None if side is None else side * b for side in (h, w))
+        return batch, h, w, c // b**2
 
     def get_config(self):
         return {**super().get_config(), "block_size": self.block_size}

@@ -10,7 +10,10 @@ _CHUNK = 256  # Images looked at together.
 
 
 def to_range(images, image_shape):
-    """Images as floats in [-1, 1]; ints are taken as [0, 255]."""
+    """Images as floats in [-1, 1]; ints are taken as [0, 255].
+
+    `image_shape` is `None` for crops, whose size is any.
+    """
     if isinstance(images, dict | list | tuple):
         raise ValueError(
             "The model trains on one batch of images, from which it makes the inputs "
@@ -18,10 +21,36 @@ def to_range(images, image_shape):
             f"{len(images)}."
         )
     images = ops.convert_to_tensor(images)
-    check_shape(images.shape, image_shape)
+    if image_shape is not None:
+        check_shape(images.shape, image_shape)
     whole = "int" in keras.backend.standardize_dtype(images.dtype)
     images = ops.cast(images, "float32")
     return images / 127.5 - 1.0 if whole else images
+
+
+def and_places(data, patching):
+    """Images, and a dict of where crops of them lie: empty but for a `RandomPatching`.
+
+    Its crops are cut while batches are made, so a batch holds both.
+    """
+    if not hasattr(patching, "batches"):
+        return data, {}
+    if not isinstance(data, dict):
+        raise ValueError(
+            "A RandomPatching cuts its crops while batches are made. Train with "
+            "`model.fit(images)`, or with what `patching.batches(images, batch_size, "
+            f"seed)` gives. Received: a {type(data).__name__}."
+        )
+    where = dict(data)
+    return where.pop("images"), where
+
+
+def are_crops(data):
+    """Whether data are what a `RandomPatching` made of images before."""
+    first = getattr(data, "element_spec", None)  # tf.data
+    if isinstance(data, keras.utils.PyDataset):
+        first = data[0]
+    return isinstance(first, tuple) and isinstance(first[0], dict)
 
 
 def check_shape(shape, image_shape):

@@ -26,8 +26,8 @@ def check_choices(schedule, patching):
             )
 
 
-def patch_shape(network):
-    """`(h, w, C)` of the network's input `noisy`."""
+def patch_shape(network, patching):
+    """`(h, w, C)` of the network's input `noisy`; open where the patching's is."""
     try:
         inputs = network.input
     except (AttributeError, ValueError):  # No model, or one without fixed inputs.
@@ -40,7 +40,8 @@ def patch_shape(network):
             f"Received: network={network!r} with the inputs {found}."
         )
     shape = tuple(inputs["noisy"].shape[1:])
-    if len(shape) != 3 or None in shape:
+    open_sizes = hasattr(patching, "batches") and shape[-1] is not None
+    if len(shape) != 3 or (None in shape and not open_sizes):
         raise ValueError(
             "The network's input 'noisy' must have a fixed shape (height, width, "
             f"channels), without the batch axis. Received: {shape}."
@@ -76,3 +77,8 @@ def check_level(network, schedule):
             "with the same `schedule`, such as `networks.unet(64, patching, "
             f"schedule=schedule)`. Received: a network whose input 'level' is {found}."
         )
+
+
+def some_shape(shape):
+    """`shape`, with a size where any is allowed."""
+    return tuple(8 if side is None else side for side in shape)

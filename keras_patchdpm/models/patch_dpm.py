@@ -21,7 +21,8 @@ class PatchDPM(TrainStep):
         network: Functional model over a dict of inputs: `noisy` `(B, h, w, C)`,
             `level` `(B,)` and what the patching gives (see `networks.unet`).
         schedule: Noise levels and loss, a `DDPMSchedule` or `EDMSchedule`.
-        patching: What the network sees, a `GridPatching` or `WholeImage`.
+        patching: What the network sees: a `GridPatching`, `CascadePatching`,
+            `RandomPatching` or `WholeImage`.
         seed: Int in [0, 2**31). Seed of levels, noise and patches in training.
         test_seed: The same for `evaluate`, which starts from it each time.
         **kwargs: Passed to `keras.Model` (`name`, `dtype`).
@@ -43,7 +44,7 @@ class PatchDPM(TrainStep):
 
     def __init__(self, network, schedule, patching, seed=0, test_seed=1234, **kwargs):
         _parts.check_choices(schedule, patching)
-        image_shape = patching.image_shape(_parts.patch_shape(network))
+        image_shape = patching.image_shape(_parts.patch_shape(network, patching))
         _parts.check_network(network, patching.input_specs(image_shape))
         _parts.check_level(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
@@ -92,14 +93,15 @@ class PatchDPM(TrainStep):
 
         Args:
             images: Uint8 tensor in [0, 255] or float tensor in [-1, 1], of shape
-                `(B, H, W, C)`.
+                `(B, H, W, C)`; of a `RandomPatching` a dict of what its batches hold.
             seed: `keras.random.SeedGenerator`.
 
         Returns:
             `(inputs, target, weight)`: the network's inputs, what it should return,
             and the weight of each patch in the loss (`None` if all weigh the same).
         """
-        clean = _images.to_range(images, self.image_shape)
+        images, where = _images.and_places(images, self.patching)
+        clean = _images.to_range(images, None if where else self.image_shape)
         batch = ops.shape(clean)[0]
         level = self.schedule.draw(batch, seed)
         noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
@@ -107,7 +109,7 @@ class PatchDPM(TrainStep):
         def corrupt(clean, noise):
             return self.schedule.corrupt(clean, noise, level)
 
-        inputs, target = self.patching.cut(clean, noise, corrupt, seed)
+        inputs, target = self.patching.cut(clean, noise, corrupt, seed, **where)
         weight = self.schedule.weight(level)
         inputs["level"] = self._per_patch(level)
         return inputs, target, None if weight is None else self._per_patch(weight)
@@ -145,7 +147,7 @@ class PatchDPM(TrainStep):
         self._asked_jit_compile = jit_compile
         # Keras would build loss and metrics from a batch of images: build them from
         # what they will compare, a target and a prediction.
-        example = ops.zeros((1, *self.network.output_shape[1:]))
+        example = ops.zeros((1, *_parts.some_shape(self.network.output_shape[1:])))
         for metric in self.metrics:
             if not getattr(metric, "built", True):
                 metric.build(example, example)
@@ -186,13 +188,27 @@ class PatchDPM(TrainStep):
             ValueError: If the images have another shape than the model's, or NaN.
         """
         _images.check(x, self.image_shape)
-        y = _images.labels(x, y, sample_weight)
         if kwargs.get("validation_data") is not None:
             held = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             _images.check(held[0], self.image_shape)
-            if held[2] is not None:
+            if hasattr(self.patching, "batches"):
+                size = kwargs.get("validation_batch_size") or kwargs.get("batch_size")
+                kwargs["validation_data"] = self._crops(
+                    held[0], size, self.test_seed, held[2], epochs=None
+                )
+            elif held[2] is not None:
                 held = (held[0], _images.labels(*held), held[2])
                 kwargs["validation_data"] = held
+        if hasattr(self.patching, "batches"):
+            epochs = {
+                name: kwargs[name]
+                for name in ("epochs", "initial_epoch")
+                if name in kwargs
+            }
+            size = kwargs.pop("batch_size", None)
+            x = self._crops(x, size, self.seed, sample_weight, **epochs)
+            y = sample_weight = None
+        y = _images.labels(x, y, sample_weight)
         if not hasattr(x, "shape"):
             # A data set has an order of its own; Keras would shuffle a `PyDataset`.
             kwargs.setdefault("shuffle", False)
@@ -204,6 +220,10 @@ class PatchDPM(TrainStep):
             _images.check(x, self.image_shape)
         self.attach_state()
         _seed_state.reset(self.test_draws, self.test_seed)
+        if hasattr(self.patching, "batches") and not _images.are_crops(x):
+            size = kwargs.pop("batch_size", None)
+            x = self._crops(x, size, self.test_seed, sample_weight, epochs=None)
+            y = sample_weight = None
         y = _images.labels(x, y, sample_weight)
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
@@ -250,6 +270,12 @@ class PatchDPM(TrainStep):
         for key in ("network", "schedule", "patching"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
+
+    def _crops(self, images, batch_size, seed, sample_weight=None, **epochs):
+        """What a patching that cuts on the host makes of the images of `fit`."""
+        size = 32 if batch_size is None else batch_size  # Keras' own.
+        batches = self.patching.batches(images, size, seed, sample_weight, **epochs)
+        return self.of_open_sizes(batches)
 
     def _per_patch(self, values):
         """One value per image to one value per patch."""

@@ -53,7 +53,8 @@ def attention_block(x, embedding, name, head_size=32):
     """
     width = x.shape[-1]
     y = group_norm(x, f"{name}_norm")
-    y = PixelPositionEmbedding(name=f"{name}_position")(y)
+    if None not in y.shape[1:]:  # Patches of any size are told coordinates instead.
+        y = PixelPositionEmbedding(name=f"{name}_position")(y)
     shift = layers.Dense(width, name=f"{name}_shift")(embedding)
     shift = layers.Reshape((1, 1, width), name=f"{name}_shift_map")(shift)
     y = layers.Add(name=f"{name}_shifted")([y, shift])

@@ -36,8 +36,8 @@ def unet(
 
     Args:
         image_size: Positive int or pair `(height, width)`: pixels of the WHOLE image.
-        patching: What the network sees of it: `GridPatching`, `CascadePatching` or
-            `WholeImage`.
+        patching: What the network sees of it: `GridPatching`, `CascadePatching`,
+            `RandomPatching` or `WholeImage`.
         channels: Positive int. Channels of the image.
         width: Even int of at least 4. Channels of the first level.
         multipliers: Ints, one per level: the level's channels over `width`. Each
@@ -86,7 +86,8 @@ def unet(
     image_shape = (*_checks.pair("image_size", image_size), channels)
     specs = patching.input_specs(image_shape)
     level_dtype = "int32" if schedule is None else schedule.level_dtype
-    _check_patch(specs["noisy"][0], stem * 2 ** (len(multipliers) - 1))
+    for size in getattr(patching, "sizes", [specs["noisy"][0][:2]]):
+        _check_patch(size, stem * 2 ** (len(multipliers) - 1))
     inputs = {
         key: keras.Input(shape, dtype=dtype, name=key)
         for key, (shape, dtype) in {**specs, "level": ((), level_dtype)}.items()
@@ -171,9 +172,9 @@ def _check_width(width):
         raise ValueError(f"`width` must be even. Received: width={width}.")
 
 
-def _check_patch(patch_shape, factor):
+def _check_patch(size, factor):
     """Refuses patches that the stem and the levels cannot halve evenly."""
-    h, w, _ = patch_shape
+    h, w = size
     if h % factor or w % factor:
         raise ValueError(
             f"Patches, with their halo, of {h}x{w} pixels are no multiple of {factor}, "

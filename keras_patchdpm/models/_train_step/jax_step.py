@@ -29,6 +29,10 @@ class TrainStep(keras.Model):
         """Gives the variables their values, which `fit` holds during an epoch."""
         self.jax_state_sync()
 
+    def of_open_sizes(self, batches):
+        """`batches`, of several sizes: the step is compiled once for each."""
+        return batches
+
     def _draw(self, data, seed, values):
         """The rewritten batch, and the variables' values after the draws."""
         variables = self.non_trainable_variables

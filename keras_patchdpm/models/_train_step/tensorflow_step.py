@@ -42,3 +42,29 @@ class TrainStep(keras.Model):
 
     def attach_state(self):
         """Does nothing: the variables always have their values."""
+
+    def of_open_sizes(self, batches):
+        """A data set of batches of several sizes.
+
+        Keras would take the sizes of the first two batches for those of all.
+        """
+
+        def epoch():
+            if epoch.started:
+                batches.on_epoch_end()
+            epoch.started = True
+            for step in range(len(batches)):
+                yield batches[step]
+
+        epoch.started = False
+        data, *rest = batches[0]
+        signature = (
+            {
+                name: tf.TensorSpec(shape, data[name].dtype)
+                for name, shape in batches.open_shapes().items()
+            },
+            *(tf.TensorSpec((None,), values.dtype) for values in rest),
+        )
+        data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+        data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
+        return data.prefetch(tf.data.AUTOTUNE)

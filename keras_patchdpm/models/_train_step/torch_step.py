@@ -17,3 +17,7 @@ class TrainStep(keras.Model):
 
     def attach_state(self):
         """Does nothing: the variables always have their values."""
+
+    def of_open_sizes(self, batches):
+        """`batches`, which may be of several sizes."""
+        return batches

@@ -1,0 +1,176 @@
+"""Batches of crops, cut on the host while training goes on."""
+
+import keras
+import numpy as np
+
+from keras_patchdpm import _checks
+
+
+class CropBatches(keras.utils.PyDataset):
+    """What `PatchDPM.fit` gives Keras to train a `RandomPatching`.
+
+    An epoch has as many steps as one of whole images. Each step has one size, and takes
+    as many images as its size asks for, from a stream that goes through all images
+    again and again, in a new order each time.
+
+    Args:
+        patching: `RandomPatching`.
+        images: Array `(count, H, W, C)`, or a data set of batches with a length.
+        batch_size: Positive int, for an array.
+        seed: Int.
+        sample_weight: Array `(count,)` or `None`; not for a data set.
+        epochs: Positive int. Of the training: sizes grow over all of them if the
+            patching is progressive. `None`: every epoch is the same, to evaluate on.
+        initial_epoch: Int. The epoch that comes first.
+    """
+
+    def __init__(
+        self,
+        patching,
+        images,
+        batch_size,
+        seed,
+        sample_weight=None,
+        epochs=1,
+        initial_epoch=0,
+    ):
+        super().__init__()
+        self.patching = patching
+        self.seed = seed
+        if hasattr(images, "shape"):
+            batch_size = _checks.positive_int("batch_size", batch_size)
+            self.stream = _ArrayStream(images, batch_size, seed, sample_weight)
+        else:
+            self.stream = _DataStream(images)
+        self.epochs = epochs
+        self.epoch = initial_epoch
+        self._planned = None, None
+
+    def __len__(self):
+        return self.stream.steps
+
+    def __getitem__(self, step):
+        sizes = self.sizes(self.epoch)
+        size = sizes[step]
+        multipliers = np.array(self.patching.batch_multipliers)[sizes]
+        before = int(multipliers[:step].sum())
+        images, weights = self.stream.take(self.epoch, before, multipliers[step])
+        draws = np.random.default_rng((self.seed, self.epoch, step))
+        rows, cols = (
+            draws.integers(0, whole - side + 1, (len(images), 1)) + np.arange(side)
+            for whole, side in zip(
+                self.patching.image_size, self.patching.sizes[size], strict=True
+            )
+        )
+        if not self.patching.content:  # Only the crop is needed on the device.
+            image = np.arange(len(images))[:, None, None]
+            images = images[image, rows[:, :, None], cols[:, None, :]]
+        data = {
+            "images": images,
+            "rows": rows.astype("int32"),
+            "cols": cols.astype("int32"),
+        }
+        if weights is None:
+            return (data,)
+        return data, np.zeros(len(images), "int32"), weights
+
+    def on_epoch_end(self):
+        """The next epoch of a training has other sizes, places and another order."""
+        if self.epochs is not None:
+            self.epoch += 1
+
+    def open_shapes(self):
+        """Shapes of a batch's arrays, `None` where batches differ."""
+        height, width, channels = self.stream.image_shape
+        if not self.patching.content:
+            height = width = None
+        images = (None, height, width, channels)
+        return {"images": images, "rows": (None, None), "cols": (None, None)}
+
+    def sizes(self, epoch):
+        """The number of the size of each step of an epoch, an int array."""
+        if self._planned[0] != epoch:
+            self._planned = epoch, self._plan(epoch)
+        return self._planned[1]
+
+    def _plan(self, epoch):
+        if not self.patching.progressive or epoch >= (self.epochs or 0):
+            return self._drawn(epoch)
+        drawn = np.concatenate([self._drawn(number) for number in range(self.epochs)])
+        rising = np.argsort(np.array(self.patching.fractions)[drawn], kind="stable")
+        return drawn[rising].reshape(self.epochs, -1)[epoch]
+
+    def _drawn(self, epoch):
+        probabilities = self.patching.probabilities
+        draws = np.random.default_rng((self.seed, epoch))
+        return draws.choice(len(probabilities), len(self), p=probabilities)
+
+
+class _ArrayStream:
+    """Images of an array without end, each once before any comes again."""
+
+    def __init__(self, images, batch_size, seed, sample_weight):
+        self.images = keras.ops.convert_to_numpy(images)
+        self.image_shape = self.images.shape[1:]
+        self.weights = None if sample_weight is None else np.asarray(sample_weight)
+        self.batch_size, self.seed = batch_size, seed
+        self.steps = -(-len(self.images) // batch_size)
+
+    def take(self, epoch, before, batches):
+        """`(images, weights)` of some batches, after others of that epoch."""
+        count, size = len(self.images), self.batch_size
+        places = np.arange(before * size, (before + batches) * size)
+        chosen = np.empty(len(places), int)
+        for turn in np.unique(places // count):
+            order = np.random.default_rng((self.seed, epoch, turn, 1))
+            here = places // count == turn
+            chosen[here] = order.permutation(count)[places[here] % count]
+        weights = None if self.weights is None else self.weights[chosen]
+        return self.images[chosen], weights
+
+
+class _DataStream:
+    """Batches of a data set, again from its start whenever it ends."""
+
+    def __init__(self, batches):
+        try:
+            self.steps = len(batches)
+        except TypeError as error:
+            raise ValueError(
+                "A data set that crops are cut from must have a length, to know how "
+                "many steps an epoch has. Use `dataset.apply(tf.data.experimental."
+                "assert_cardinality(steps))`, or an array of images."
+            ) from error
+        self.batches = batches
+        self.iterator = iter(())
+        self.first = self._next()  # Looked at, and then the first to be taken.
+        self.image_shape = self.first.shape[1:]
+
+    def take(self, epoch, before, batches):
+        """`(images, None)` of the next batches, joined."""
+        found = [self.first] if self.first is not None else []
+        self.first = None
+        found += [self._next() for _ in range(batches - len(found))]
+        return np.concatenate(found), None
+
+    def _next(self):
+        batch = next(self.iterator, None)
+        if batch is None:
+            self.iterator = self._pass()
+            batch = next(self.iterator)
+        images, _, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        if weights is not None:
+            raise ValueError(
+                "Sample weights of a data set are not carried over to its crops. Pass "
+                "arrays: `fit(images, sample_weight=weights)`."
+            )
+        return keras.ops.convert_to_numpy(images)
+
+    def _pass(self):
+        """One pass through the data set."""
+        if isinstance(self.batches, keras.utils.PyDataset):
+            for step in range(self.steps):
+                yield self.batches[step]
+            self.batches.on_epoch_end()
+        else:
+            yield from self.batches

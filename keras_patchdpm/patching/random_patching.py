@@ -1,0 +1,240 @@
+"""Random crops of mixed sizes, told their place: Patch Diffusion."""
+
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.patching.crop_batches import CropBatches
+from keras_patchdpm.patching.grid_patching import GridPatching
+from keras_patchdpm.windows import pick, places
+
+
+@serializable
+class RandomPatching:
+    """Training on crops: one size a step, and a random place for each image.
+
+    Small crops come in larger batches, so that a step of any size is about as much
+    work. Every pixel is told its place in the whole image. With `content` a crop is
+    also told what the whole image shows, and one model then makes images in any number
+    of patches whose size it was trained on: `PatchSampler(model, divisions=4)`.
+
+    Train with `model.fit(images)` or `model.fit(dataset)`: the crops are cut while the
+    batches are made. A step of `batch_size` B takes B images for the whole size, 4 B
+    for a quarter of it; an epoch has as many steps as one of whole images.
+
+    Args:
+        image_size: Positive int or pair `(height, width)`: pixels of the whole image.
+        fractions: Falling or rising floats in (0, 1]: sides of the crops over those of
+            the image.
+        probabilities: Floats, how often a step has each size; or `None` for the
+            paper's, which follow from `full_size_probability`.
+        full_size_probability: Float in [0, 1]. How often a step has the largest size.
+            The rest is shared among the others, larger ones getting more: 2 to 3.
+        batch_multipliers: Positive ints, how many times `batch_size` crops a step of
+            each size has; or `None` for one over the fraction (4, 2, 1).
+        content: Bool. Whether the network is given the whole noisy image pooled to the
+            size of the crop (GCC). Noise is then added before the crop, and costs what
+            it costs for whole images.
+        progressive: Bool. Whether small sizes come first in training, and large ones
+            at the end, as often as the probabilities say.
+
+    Raises:
+        ValueError: If a fraction is no whole number of pixels, probabilities do not
+            sum to 1, or the lengths differ.
+
+    Example:
+
+    >>> patching = RandomPatching(64, content=True)
+    >>> network = networks.unet(64, patching, width=64, schedule=EDMSchedule())
+    >>> model = PatchDPM(network, EDMSchedule(), patching)
+
+    Source: Wang et al. 2023 (arXiv:2304.12526), sections 3.1 and 3.2; content: Arakawa
+    et al. 2023 (arXiv:2304.07087), section 3.3.
+    """
+
+    patches_per_image = 1
+
+    def __init__(
+        self,
+        image_size,
+        fractions=(0.25, 0.5, 1.0),
+        probabilities=None,
+        full_size_probability=0.5,
+        batch_multipliers=None,
+        content=False,
+        progressive=False,
+    ):
+        self.image_size = _checks.pair("image_size", image_size)
+        self.fractions = tuple(
+            _checks.real("fractions", fraction, 1e-6, 1) for fraction in fractions
+        )
+        self.sizes = [self._size(fraction) for fraction in self.fractions]
+        self.full_size_probability = _checks.real(
+            "full_size_probability", full_size_probability, 0, 1
+        )
+        self.given_probabilities = probabilities
+        if probabilities is None:
+            probabilities = _papers(self.fractions, self.full_size_probability)
+        self.probabilities = self._check_probabilities(probabilities)
+        if batch_multipliers is None:
+            batch_multipliers = [round(1 / fraction) for fraction in self.fractions]
+        self.batch_multipliers = tuple(
+            _checks.positive_int("batch_multipliers", number)
+            for number in batch_multipliers
+        )
+        self._check_length("batch_multipliers", self.batch_multipliers)
+        self.content = bool(content)
+        self.progressive = bool(progressive)
+        if self.content:
+            self._check_pooling()
+
+    def input_specs(self, image_shape):
+        """What a network is given, beside the noise level; sizes of crops are open.
+
+        Args:
+            image_shape: `(height, width, channels)`.
+
+        Returns:
+            Dict of input names to `(shape, dtype)`, without the batch axis.
+
+        Raises:
+            ValueError: If the image has another size.
+        """
+        *size, channels = image_shape
+        if tuple(size) != self.image_size:
+            raise ValueError(
+                f"The patching is for images of {self.image_size} pixels. "
+                f"Received: images of {tuple(size)}."
+            )
+        specs = {
+            "noisy": ((None, None, channels), "float32"),
+            "coordinates": ((None, None, 2), "float32"),
+        }
+        if self.content:
+            specs["content"] = ((None, None, channels), "float32")
+        return specs
+
+    def image_shape(self, window_shape):
+        """`(height, width, channels)` of the image, whatever the size of the crop."""
+        return (*self.image_size, window_shape[-1])
+
+    def batches(self, images, batch_size, seed, sample_weight=None, **epochs):
+        """What `fit` trains on: images or crops, and where the crops lie.
+
+        Args:
+            images: Array `(count, H, W, C)`, or a data set of batches of images with a
+                length.
+            batch_size: Positive int, for an array. A data set has its own.
+            seed: Int, of sizes, places and the order of the images.
+            sample_weight: Array `(count,)` or `None`.
+            **epochs: `epochs` and `initial_epoch` of the training.
+
+        Returns:
+            `CropBatches`.
+        """
+        return CropBatches(self, images, batch_size, seed, sample_weight, **epochs)
+
+    def cut(self, clean, noise, corrupt, seed, rows, cols):
+        """The inputs for crops, everything out of the same noisy images.
+
+        Args:
+            clean, noise: Tensors of shape `(B, H, W, C)` with content, otherwise of the
+                crops.
+            corrupt: Function of both to `(noisy, target)`, at each image's level.
+            seed: Not used: places are drawn with the batches.
+            rows, cols: Int tensors of shape `(B, h)` and `(B, w)`, the pixels of the
+                crops.
+
+        Returns:
+            `(inputs, target)`: the network's inputs and the target of the crops.
+        """
+        noisy, target = corrupt(clean, noise)
+        inputs = {"coordinates": places(rows, cols, self.image_size)}
+        if self.content:
+            inputs["content"] = self._pooled(noisy, ops.shape(rows), ops.shape(cols))
+            noisy, target = pick(noisy, rows, cols), pick(target, rows, cols)
+        return {"noisy": noisy, **inputs}, target
+
+    def at(self, divisions=1, moving=False):
+        """The grid in which images are sampled.
+
+        Args:
+            divisions: Positive int N or a pair `(rows, cols)`.
+            moving: Bool. Whether the grid is shifted at random at every step.
+
+        Returns:
+            `GridPatching`, with coordinates.
+        """
+        return GridPatching(
+            divisions, "coordinates", content=self.content, moving=moving
+        )
+
+    def get_config(self):
+        return {
+            "image_size": self.image_size,
+            "fractions": self.fractions,
+            "probabilities": self.given_probabilities,
+            "full_size_probability": self.full_size_probability,
+            "batch_multipliers": self.batch_multipliers,
+            "content": self.content,
+            "progressive": self.progressive,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def _pooled(self, noisy, rows_shape, cols_shape):
+        """The whole image in the size of a crop. A graph may not know that size."""
+        (height, width), channels = self.image_size, noisy.shape[-1]
+        h, w = rows_shape[1], cols_shape[1]
+        areas = ops.reshape(noisy, (-1, h, height // h, w, width // w, channels))
+        return ops.mean(areas, axis=(2, 4))
+
+    def _size(self, fraction):
+        """Pixels of a crop."""
+        size = [fraction * side for side in self.image_size]
+        if any(abs(side - round(side)) > 1e-6 or side < 1 for side in size):
+            raise ValueError(
+                f"A crop must be a whole number of pixels: {fraction} of "
+                f"{self.image_size} is not. Choose other `fractions`, or another image "
+                "size."
+            )
+        return tuple(round(side) for side in size)
+
+    def _check_probabilities(self, probabilities):
+        found = tuple(_checks.real("probabilities", p, 0, 1) for p in probabilities)
+        self._check_length("probabilities", found)
+        if abs(sum(found) - 1) > 1e-6:
+            raise ValueError(
+                "`probabilities` must sum to 1. Received: "
+                f"{list(found)}, whose sum is {sum(found):.6g}."
+            )
+        return found
+
+    def _check_length(self, name, values):
+        if len(values) != len(self.fractions):
+            raise ValueError(
+                f"`{name}` must hold one number for each of the {len(self.fractions)} "
+                f"`fractions`. Received: {list(values)}."
+            )
+
+    def _check_pooling(self):
+        for (h, w), fraction in zip(self.sizes, self.fractions, strict=True):
+            if self.image_size[0] % h or self.image_size[1] % w:
+                raise ValueError(
+                    "With `content` a crop must be one whole number-th of the image, "
+                    "for the image to be pooled to its size. Received: fractions="
+                    f"{list(self.fractions)}, of which {fraction} is not."
+                )
+
+
+def _papers(fractions, full):
+    """The paper's probabilities, for any number of sizes."""
+    ranks = np.argsort(np.argsort(fractions))
+    largest = ranks == len(fractions) - 1
+    if len(fractions) == 1:
+        return [1.0]
+    shares = np.where(largest, 0, ranks + 2)
+    return np.where(largest, full, (1 - full) * shares / shares.sum()).tolist()
