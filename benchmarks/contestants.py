@@ -5,6 +5,7 @@ is read from a checkout whose folder is given. Only what samples is needed of th
 their training imports and is not installed stands in as a mock.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import sys
@@ -142,13 +143,21 @@ def _parameters(network):
     return sum(weight.numel() for weight in network.parameters())
 
 
+@contextlib.contextmanager
 def _importable(checkout):
     """A context in which a checkout can be imported."""
-    absent = {name: mock.MagicMock() for name in ONLY_TRAINING if _is_absent(name)}
-    absent["dataclasses_json"] = types.SimpleNamespace(dataclass_json=lambda cls: cls)
-    context = mock.patch.dict(sys.modules, absent)
+    mocks = {name: mock.MagicMock() for name in ONLY_TRAINING if _is_absent(name)}
+    mocks["dataclasses_json"] = types.SimpleNamespace(dataclass_json=lambda cls: cls)
+    before = {name: sys.modules.get(name) for name in mocks}
+    sys.modules.update(mocks)
     sys.path.insert(0, str(checkout))
-    return context
+    yield
+    sys.path.remove(str(checkout))
+    for name, module in before.items():
+        if module is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = module
 
 
 def _is_absent(name):

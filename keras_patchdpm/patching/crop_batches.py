@@ -44,6 +44,7 @@ class CropBatches(keras.utils.PyDataset):
             self.stream = _DataStream(images)
         self.epochs = epochs
         self.epoch = initial_epoch
+        self._begun = False
         self._planned = None, None
 
     def __len__(self):
@@ -74,10 +75,14 @@ class CropBatches(keras.utils.PyDataset):
             return (data,)
         return data, np.zeros(len(images), "int32"), weights
 
-    def on_epoch_end(self):
-        """The next epoch of a training has other sizes, places and another order."""
-        if self.epochs is not None:
+    def on_epoch_begin(self):
+        """Each epoch of a training has other sizes, places and another order.
+
+        Keras calls `on_epoch_end` before the first epoch as well.
+        """
+        if self._begun and self.epochs is not None:
             self.epoch += 1
+        self._begun = True
 
     def open_shapes(self):
         """Shapes of a batch's arrays, `None` where batches differ."""

@@ -7,6 +7,7 @@ import numpy as np
 from keras_patchdpm import _checks, memory
 from keras_patchdpm.samplers import rules
 from keras_patchdpm.samplers.checkpoint import Checkpoint
+from keras_patchdpm.samplers.gridded_model import GriddedModel
 from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 from keras_patchdpm.samplers.sampler import Rule
@@ -53,6 +54,11 @@ class PatchSampler:
         memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,
             features and images may take. `patches_per_call` and the size of the
             batches are then chosen by `memory.plan`, so leave them out.
+        divisions: Of a model of `RandomPatching`: positive int N, or a pair, the grid
+            that images are made in. `None` for whole images, as Patch Diffusion has it.
+            A model of any other patching has its grid from training.
+        moving: Bool, of such a model: whether the grid is shifted at random at every
+            step, so that no border stays where it is. `None` is False.
 
     Raises:
         ValueError: If an argument is out of range, or is none of the rule's; unknown
@@ -63,6 +69,7 @@ class PatchSampler:
     >>> sampler = PatchSampler(model, rule="dpmpp_2m", steps=20)
     >>> images = sampler(num_images=16, seed=0)    # uint8 (16, H, W, C)
     >>> frugal = PatchSampler(model, "ddim", 50, memory_budget="300MB")
+    >>> any_n = PatchSampler(model_of_crops, "heun", 18, divisions=4, moving=True)
 
     Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4; the rules:
     see `keras_patchdpm.samplers.rules`.
@@ -81,7 +88,10 @@ class PatchSampler:
         spacing=None,
         churn=0.0,
         memory_budget=None,
+        divisions=None,
+        moving=None,
     ):
+        model = self._in_grid(model, divisions, moving)
         self.model = model
         self.rule_name = _checks.one_of("rule", rule, RULES)
         self.levels = model.schedule.levels(steps, spacing)
@@ -202,6 +212,20 @@ class PatchSampler:
             checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
         progress = Progress(run.steps, callback, verbose)
         return run.images(progress, checkpoint)
+
+    def _in_grid(self, model, divisions, moving):
+        """The model as it is sampled: in a grid, if that is not known from training."""
+        if hasattr(model.patching, "at"):
+            divisions = 1 if divisions is None else divisions
+            return GriddedModel.of(model, divisions, bool(moving))
+        for name, value in (("divisions", divisions), ("moving", moving)):
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` is chosen here for a model of `RandomPatching`; a model "
+                    f"of {type(model.patching).__name__} has it from training. Leave "
+                    f"it out. Received: {name}={value}."
+                )
+        return model
 
     def _sizes(self, num_images, batch_size):
         """Images, and patches of each, at a time."""

@@ -50,13 +50,10 @@ class TrainStep(keras.Model):
         """
 
         def epoch():
-            if epoch.started:
-                batches.on_epoch_end()
-            epoch.started = True
+            batches.on_epoch_begin()
             for step in range(len(batches)):
                 yield batches[step]
 
-        epoch.started = False
         data, *rest = batches[0]
         signature = (
             {

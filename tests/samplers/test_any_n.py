@@ -1,0 +1,117 @@
+"""One model of random crops, sampled in any number of patches."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_patchdpm import (
+    EDMSchedule,
+    GridPatching,
+    PatchDPM,
+    PatchSampler,
+    RandomPatching,
+    memory,
+)
+from keras_patchdpm.networks import unet
+from keras_patchdpm.samplers.sampler import State, walk
+
+
+@pytest.fixture(scope="module")
+def model():
+    patching, schedule = RandomPatching(16, content=True), EDMSchedule()
+    network = unet(16, patching, width=8, multipliers=(1, 2), stem=2, schedule=schedule)
+    draws = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(draws.normal(0, 0.1, weight.shape).astype("float32"))
+    return PatchDPM(network, schedule, patching)
+
+
+def make(model, **options):
+    return PatchSampler(model, "heun", 3, **options)
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_calls_orders_and_batches_make_one_image(model, n, moving):
+    sampler = make(model, divisions=n, moving=moving)
+    expected = sampler(3, dtype="float32")
+    count = sampler.num_patches
+    other = make(
+        model,
+        divisions=n,
+        moving=moving,
+        patches_per_call=count,
+        order=np.arange(count)[::-1],
+    )
+    np.testing.assert_allclose(
+        other(3, batch_size=2, dtype="float32"), expected, atol=1e-4
+    )
+
+
+def test_grids_make_other_images(model):
+    found = [make(model, divisions=n)(1, dtype="float32") for n in (1, 2, 4)]
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+    assert np.abs(found[1] - found[2]).max() > 1e-3
+
+
+def test_one_patch_is_the_textbook_sampler(model):
+    """Of the whole image, told the coordinates of all its pixels and itself."""
+    line = np.linspace(-1, 1, 16, dtype="float32")
+    places = np.stack(np.meshgrid(line, line), axis=-1)[None]
+    noise = np.random.default_rng(3).normal(size=(1, 16, 16, 3)).astype("float32")
+
+    def denoise(noisy, level, out=None):
+        inputs = {
+            "noisy": noisy,
+            "content": noisy,
+            "coordinates": places,
+            "level": np.array([level.condition], "float32"),
+        }
+        prediction = keras.ops.convert_to_numpy(model.network(inputs, training=False))
+        return np.clip(model.schedule.clean(prediction, noisy, level), -1, 1)
+
+    sampler = make(model)
+    state = State(noise.copy())
+    for _ in walk(denoise, state, sampler.levels, sampler.rule):
+        pass
+    found = sampler(1, noise=noise, dtype="float32")
+    np.testing.assert_allclose(found, np.clip(state.noisy, -1, 1), atol=1e-4)
+
+
+def test_a_saved_model_makes_the_same_images(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.patching.get_config() == model.patching.get_config()
+    np.testing.assert_allclose(
+        make(loaded, divisions=4, moving=True)(1, dtype="float32"),
+        make(model, divisions=4, moving=True)(1, dtype="float32"),
+        atol=1e-5,
+    )
+
+
+def test_memory_falls_with_n(model):
+    whole, quarter = (
+        memory.profile(make(model, divisions=n).model, timed=False).activations
+        for n in (1, 4)
+    )
+    assert quarter < whole / 4
+
+
+def test_sizes_that_were_not_trained_are_warned_of(model):
+    with pytest.warns(UserWarning, match="crops of 4x4, 8x8, 16x16.*patches of 2x2"):
+        make(model, divisions=8)
+
+
+def test_a_grid_that_does_not_divide_the_image_is_refused(model):
+    with pytest.raises(ValueError, match="divisions=.3, 3."):
+        make(model, divisions=3)
+
+
+def test_models_with_a_grid_of_their_own_keep_it():
+    patching, schedule = GridPatching(2), EDMSchedule()
+    network = unet(16, patching, width=8, multipliers=(1, 2), schedule=schedule)
+    own = PatchDPM(network, schedule, patching)
+    with pytest.raises(ValueError, match="`divisions` is chosen here.*GridPatching"):
+        make(own, divisions=4)
+    with pytest.raises(ValueError, match="`moving` is chosen here"):
+        make(own, moving=True)
