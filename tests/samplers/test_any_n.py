@@ -91,7 +91,7 @@ def test_a_saved_model_makes_the_same_images(model, tmp_path):
 
 def test_memory_falls_with_n(model):
     whole, quarter = (
-        memory.profile(make(model, divisions=n).model, timed=False).activations
+        memory.profile(make(model, divisions=n).model, 64, timed=False).activations
         for n in (1, 4)
     )
     assert quarter < whole / 4
