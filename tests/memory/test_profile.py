@@ -65,7 +65,7 @@ def test_inputs_are_those_of_a_sampling_step():
 
 
 def test_time_is_measured_if_asked(monkeypatch):
-    monkeypatch.setattr("keras_patchdpm.memory.profile.REPEATS", 1)
+    monkeypatch.setitem(memory.profile.__globals__, "REPEATS", 1)
     network = small_network(2, 32)
     timed = memory.profile(network, isolated=False)
     untimed = memory.profile(network, isolated=False, timed=False)
