@@ -38,6 +38,7 @@ class RandomPatching:
             it costs for whole images.
         progressive: Bool. Whether small sizes come first in training, and large ones
             at the end, as often as the probabilities say.
+        coordinates: Bool. Whether every pixel is told its place.
 
     Raises:
         ValueError: If a fraction is no whole number of pixels, probabilities do not
@@ -64,6 +65,7 @@ class RandomPatching:
         batch_multipliers=None,
         content=False,
         progressive=False,
+        coordinates=True,
     ):
         self.image_size = _checks.pair("image_size", image_size)
         self.fractions = tuple(
@@ -86,6 +88,7 @@ class RandomPatching:
         self._check_length("batch_multipliers", self.batch_multipliers)
         self.content = bool(content)
         self.progressive = bool(progressive)
+        self.coordinates = bool(coordinates)
         if self.content:
             self._check_pooling()
 
@@ -107,10 +110,9 @@ class RandomPatching:
                 f"The patching is for images of {self.image_size} pixels. "
                 f"Received: images of {tuple(size)}."
             )
-        specs = {
-            "noisy": ((None, None, channels), "float32"),
-            "coordinates": ((None, None, 2), "float32"),
-        }
+        specs = {"noisy": ((None, None, channels), "float32")}
+        if self.coordinates:
+            specs["coordinates"] = ((None, None, 2), "float32")
         if self.content:
             specs["content"] = ((None, None, channels), "float32")
         return specs
@@ -150,7 +152,9 @@ class RandomPatching:
             `(inputs, target)`: the network's inputs and the target of the crops.
         """
         noisy, target = corrupt(clean, noise)
-        inputs = {"coordinates": places(rows, cols, self.image_size)}
+        inputs = {}
+        if self.coordinates:
+            inputs["coordinates"] = places(rows, cols, self.image_size)
         if self.content:
             inputs["content"] = self._pooled(noisy, ops.shape(rows), ops.shape(cols))
             noisy, target = pick(noisy, rows, cols), pick(target, rows, cols)
@@ -164,11 +168,10 @@ class RandomPatching:
             moving: Bool. Whether the grid is shifted at random at every step.
 
         Returns:
-            `GridPatching`, with coordinates.
+            `GridPatching`, with coordinates if they were trained.
         """
-        return GridPatching(
-            divisions, "coordinates", content=self.content, moving=moving
-        )
+        position = "coordinates" if self.coordinates else False
+        return GridPatching(divisions, position, content=self.content, moving=moving)
 
     def get_config(self):
         return {
@@ -179,6 +182,7 @@ class RandomPatching:
             "batch_multipliers": self.batch_multipliers,
             "content": self.content,
             "progressive": self.progressive,
+            "coordinates": self.coordinates,
         }
 
     @classmethod
