@@ -66,7 +66,7 @@ def _model(options, patching):
 
 def _images_a_second(model, images, batch, epoch):
     """Of one epoch, crops counted as images."""
-    plan = model.patching.batches(images, batch, model.seed, initial_epoch=epoch)
+    plan = model.patching.batches(images, batch, model.seed)
     multipliers = np.array(model.patching.batch_multipliers)
     seen = batch * multipliers[plan.sizes(epoch)].sum()
     start = time.perf_counter()

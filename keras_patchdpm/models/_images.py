@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_patchdpm.models._crops import has_crops
+
 _CHUNK = 256  # Images looked at together.
 
 
@@ -33,7 +35,7 @@ def and_places(data, patching):
 
     Its crops are cut while batches are made, so a batch holds both.
     """
-    if not hasattr(patching, "batches"):
+    if not has_crops(patching):
         return data, {}
     if not isinstance(data, dict):
         raise ValueError(
@@ -43,14 +45,6 @@ def and_places(data, patching):
         )
     where = dict(data)
     return where.pop("images"), where
-
-
-def are_crops(data):
-    """Whether data are what a `RandomPatching` made of images before."""
-    first = getattr(data, "element_spec", None)  # tf.data
-    if isinstance(data, keras.utils.PyDataset):
-        first = data[0]
-    return isinstance(first, tuple) and isinstance(first[0], dict)
 
 
 def check_shape(shape, image_shape):

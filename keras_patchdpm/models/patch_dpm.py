@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_patchdpm._registration import serializable
-from keras_patchdpm.models import _ema, _images, _parts, _seed_state, presets
+from keras_patchdpm.models import _crops, _ema, _images, _parts, _seed_state, presets
 from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 
@@ -191,23 +191,23 @@ class PatchDPM(TrainStep):
         if kwargs.get("validation_data") is not None:
             held = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             _images.check(held[0], self.image_shape)
-            if hasattr(self.patching, "batches"):
+            if _crops.has_crops(self.patching):
                 size = kwargs.get("validation_batch_size") or kwargs.get("batch_size")
-                kwargs["validation_data"] = self._crops(
-                    held[0], size, self.test_seed, held[2], epochs=None
-                )
+                kwargs["validation_data"] = self._cut(held, size, self.test_seed)
             elif held[2] is not None:
                 held = (held[0], _images.labels(*held), held[2])
                 kwargs["validation_data"] = held
-        if hasattr(self.patching, "batches"):
-            epochs = {
-                name: kwargs[name]
-                for name in ("epochs", "initial_epoch")
-                if name in kwargs
-            }
-            size = kwargs.pop("batch_size", None)
-            x = self._crops(x, size, self.seed, sample_weight, **epochs)
-            y = sample_weight = None
+        if _crops.has_crops(self.patching):
+            batches = _crops.batches(
+                self.patching,
+                x,
+                kwargs.pop("batch_size", None),
+                self.seed,
+                sample_weight,
+                kwargs.get("epochs"),
+            )
+            kwargs["callbacks"] = _crops.with_epochs(kwargs.get("callbacks"), batches)
+            x, y, sample_weight = self.of_open_sizes(batches), None, None
         y = _images.labels(x, y, sample_weight)
         if not hasattr(x, "shape"):
             # A data set has an order of its own; Keras would shuffle a `PyDataset`.
@@ -220,9 +220,9 @@ class PatchDPM(TrainStep):
             _images.check(x, self.image_shape)
         self.attach_state()
         _seed_state.reset(self.test_draws, self.test_seed)
-        if hasattr(self.patching, "batches") and not _images.are_crops(x):
+        if _crops.has_crops(self.patching) and not _crops.are_cut(x):
             size = kwargs.pop("batch_size", None)
-            x = self._crops(x, size, self.test_seed, sample_weight, epochs=None)
+            x = self._cut((x, None, sample_weight), size, self.test_seed)
             y = sample_weight = None
         y = _images.labels(x, y, sample_weight)
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
@@ -271,10 +271,10 @@ class PatchDPM(TrainStep):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
 
-    def _crops(self, images, batch_size, seed, sample_weight=None, **epochs):
-        """What a patching that cuts on the host makes of the images of `fit`."""
-        size = 32 if batch_size is None else batch_size  # Keras' own.
-        batches = self.patching.batches(images, size, seed, sample_weight, **epochs)
+    def _cut(self, data, batch_size, seed):
+        """Crops to evaluate on, the same every time."""
+        images, _, weights = data
+        batches = _crops.batches(self.patching, images, batch_size, seed, weights)
         return self.of_open_sizes(batches)
 
     def _per_patch(self, values):

@@ -20,8 +20,11 @@ class CropBatches(keras.utils.PyDataset):
         seed: Int.
         sample_weight: Array `(count,)` or `None`; not for a data set.
         epochs: Positive int. Of the training: sizes grow over all of them if the
-            patching is progressive. `None`: every epoch is the same, to evaluate on.
-        initial_epoch: Int. The epoch that comes first.
+            patching is progressive.
+
+    Attributes:
+        epoch: Int. Which epoch comes: `fit` sets it. Each has other sizes and places,
+            and another order.
     """
 
     def __init__(
@@ -32,7 +35,6 @@ class CropBatches(keras.utils.PyDataset):
         seed,
         sample_weight=None,
         epochs=1,
-        initial_epoch=0,
     ):
         super().__init__()
         self.patching = patching
@@ -43,8 +45,7 @@ class CropBatches(keras.utils.PyDataset):
         else:
             self.stream = _DataStream(images)
         self.epochs = epochs
-        self.epoch = initial_epoch
-        self._begun = False
+        self.epoch = 0
         self._planned = None, None
 
     def __len__(self):
@@ -75,15 +76,6 @@ class CropBatches(keras.utils.PyDataset):
             return (data,)
         return data, np.zeros(len(images), "int32"), weights
 
-    def on_epoch_begin(self):
-        """Each epoch of a training has other sizes, places and another order.
-
-        Keras calls `on_epoch_end` before the first epoch as well.
-        """
-        if self._begun and self.epochs is not None:
-            self.epoch += 1
-        self._begun = True
-
     def open_shapes(self):
         """Shapes of a batch's arrays, `None` where batches differ."""
         height, width, channels = self.stream.image_shape
@@ -99,7 +91,7 @@ class CropBatches(keras.utils.PyDataset):
         return self._planned[1]
 
     def _plan(self, epoch):
-        if not self.patching.progressive or epoch >= (self.epochs or 0):
+        if not self.patching.progressive or epoch >= self.epochs:
             return self._drawn(epoch)
         drawn = np.concatenate([self._drawn(number) for number in range(self.epochs)])
         rising = np.argsort(np.array(self.patching.fractions)[drawn], kind="stable")

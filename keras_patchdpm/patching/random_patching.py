@@ -121,7 +121,7 @@ class RandomPatching:
         """`(height, width, channels)` of the image, whatever the size of the crop."""
         return (*self.image_size, window_shape[-1])
 
-    def batches(self, images, batch_size, seed, sample_weight=None, **epochs):
+    def batches(self, images, batch_size, seed, sample_weight=None, epochs=1):
         """What `fit` trains on: images or crops, and where the crops lie.
 
         Args:
@@ -130,12 +130,12 @@ class RandomPatching:
             batch_size: Positive int, for an array. A data set has its own.
             seed: Int, of sizes, places and the order of the images.
             sample_weight: Array `(count,)` or `None`.
-            **epochs: `epochs` and `initial_epoch` of the training.
+            epochs: Positive int, of the training, if it is `progressive`.
 
         Returns:
             `CropBatches`.
         """
-        return CropBatches(self, images, batch_size, seed, sample_weight, **epochs)
+        return CropBatches(self, images, batch_size, seed, sample_weight, epochs)
 
     def cut(self, clean, noise, corrupt, seed, rows, cols):
         """The inputs for crops, everything out of the same noisy images.

@@ -50,7 +50,6 @@ class TrainStep(keras.Model):
         """
 
         def epoch():
-            batches.on_epoch_begin()
             for step in range(len(batches)):
                 yield batches[step]
 
