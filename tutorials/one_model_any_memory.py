@@ -35,8 +35,8 @@ import keras_patchdpm as kp
 
 # With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
 FAST = os.environ.get("PATCHDPM_FAST") == "1"
-IMAGES, EPOCHS, WIDTH, STEPS = (256, 1, 8, 2) if FAST else (4096, 10, 32, 12)
-SHOWN, SAMPLES = 10, 10 if FAST else 64
+IMAGES, EPOCHS, WIDTH, STEPS = (256, 1, 8, 2) if FAST else (4096, 5, 32, 12)
+SHOWN, SAMPLES = 10, 10 if FAST else 32
 
 scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
 
