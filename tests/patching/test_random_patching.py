@@ -242,7 +242,6 @@ class Counted(keras.layers.Layer):
         return x
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch compiles none")
 def test_one_compilation_for_each_size(monkeypatch):
     patching, schedule = RandomPatching(16), EDMSchedule()
     inner = unet(16, patching, width=4, multipliers=(1,), schedule=schedule)
@@ -252,7 +251,10 @@ def test_one_compilation_for_each_size(monkeypatch):
     built.compile(keras.optimizers.Adam(1e-3))
     monkeypatch.setattr(Counted, "calls", 0)
     built.fit(images(40, (16, 16)), batch_size=2, epochs=2, verbose=0)
-    assert 1 <= Counted.calls <= len(patching.sizes)
+    if keras.backend.backend() == "torch":  # Nothing is compiled.
+        assert Counted.calls == 40
+    else:
+        assert 1 <= Counted.calls <= len(patching.sizes)
 
 
 @pytest.mark.parametrize(
