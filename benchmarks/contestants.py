@@ -38,7 +38,7 @@ class Contestant:
     parameters: int
 
 
-def library(network, patching, options, per_call):
+def ours(network, patching, options, per_call):
     """This library, compiled and warm."""
     model = kp.PatchDPM(network, kp.DDPMSchedule(), patching)
     sampler = kp.PatchSampler(model, "ddim", options.steps, per_call)

@@ -54,13 +54,13 @@ def main():
 
 def _contestants(options):
     """Pairs of a name and a `Contestant`."""
-    whole = contestants.library(*_network(options, 1), options, 1)
+    whole = contestants.ours(*_network(options, 1), options, 1)
     yield "whole", whole
     for n in options.n:
         network, patching = _network(options, n)
         for per_call in sorted({1, n, n * n}):
             name = f"N={n}, {per_call} patch{'es' * (per_call > 1)}"
-            yield name, contestants.library(network, patching, options, per_call)
+            yield name, contestants.ours(network, patching, options, per_call)
         if options.authors:
             yield f"N={n}, authors", contestants.authors(options, n, options.authors)
     if options.diffusers:

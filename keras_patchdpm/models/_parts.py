@@ -1,6 +1,7 @@
 """What a model is made of: a network, a schedule and a patching that fit."""
 
 from keras_patchdpm import _checks
+from keras_patchdpm.models._crops import has_crops
 
 _SCHEDULE = ("draw", "corrupt", "weight", "make_loss", "level_dtype")
 _PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image")
@@ -40,7 +41,7 @@ def patch_shape(network, patching):
             f"Received: network={network!r} with the inputs {found}."
         )
     shape = tuple(inputs["noisy"].shape[1:])
-    open_sizes = hasattr(patching, "batches") and shape[-1] is not None
+    open_sizes = has_crops(patching) and shape[-1] is not None
     if len(shape) != 3 or (None in shape and not open_sizes):
         raise ValueError(
             "The network's input 'noisy' must have a fixed shape (height, width, "
@@ -73,7 +74,7 @@ def check_level(network, schedule):
     found = network.input["level"].dtype
     if "float" in schedule.level_dtype and "float" not in found:
         raise ValueError(
-            f"The levels of a {type(schedule).__name__} are floats. Build the network "
+            f"The levels of {type(schedule).__name__} are floats. Build the network "
             "with the same `schedule`, such as `networks.unet(64, patching, "
             f"schedule=schedule)`. Received: a network whose input 'level' is {found}."
         )

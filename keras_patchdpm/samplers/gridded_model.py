@@ -7,6 +7,25 @@ import warnings
 import keras
 
 
+def in_grid(model, divisions=None, moving=None):
+    """The model as it is sampled: in a grid, if that is not known from training.
+
+    Raises:
+        ValueError: If the grid is known, and another is asked for.
+    """
+    if hasattr(model.patching, "at"):
+        divisions = 1 if divisions is None else divisions
+        return GriddedModel.of(model, divisions, bool(moving))
+    for name, value in (("divisions", divisions), ("moving", moving)):
+        if value is not None:
+            raise ValueError(
+                f"`{name}` is chosen here for a model of `RandomPatching`; a model of "
+                f"{type(model.patching).__name__} has it from training. Leave it out. "
+                f"Received: {name}={value}."
+            )
+    return model
+
+
 @dataclasses.dataclass(frozen=True)
 class GriddedModel:
     """What a sampler asks of a model, for one grid.

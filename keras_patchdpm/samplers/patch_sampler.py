@@ -7,7 +7,7 @@ import numpy as np
 from keras_patchdpm import _checks, memory
 from keras_patchdpm.samplers import rules
 from keras_patchdpm.samplers.checkpoint import Checkpoint
-from keras_patchdpm.samplers.gridded_model import GriddedModel
+from keras_patchdpm.samplers.gridded_model import in_grid
 from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 from keras_patchdpm.samplers.sampler import Rule
@@ -91,8 +91,7 @@ class PatchSampler:
         divisions=None,
         moving=None,
     ):
-        model = self._in_grid(model, divisions, moving)
-        self.model = model
+        self.model = model = in_grid(model, divisions, moving)
         self.rule_name = _checks.one_of("rule", rule, RULES)
         self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
@@ -212,20 +211,6 @@ class PatchSampler:
             checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
         progress = Progress(run.steps, callback, verbose)
         return run.images(progress, checkpoint)
-
-    def _in_grid(self, model, divisions, moving):
-        """The model as it is sampled: in a grid, if that is not known from training."""
-        if hasattr(model.patching, "at"):
-            divisions = 1 if divisions is None else divisions
-            return GriddedModel.of(model, divisions, bool(moving))
-        for name, value in (("divisions", divisions), ("moving", moving)):
-            if value is not None:
-                raise ValueError(
-                    f"`{name}` is chosen here for a model of `RandomPatching`; a model "
-                    f"of {type(model.patching).__name__} has it from training. Leave "
-                    f"it out. Received: {name}={value}."
-                )
-        return model
 
     def _sizes(self, num_images, batch_size):
         """Images, and patches of each, at a time."""

@@ -218,7 +218,7 @@ def test_levels_refuse(steps, spacing, message):
 
 
 def test_a_network_of_timesteps_is_refused():
-    with pytest.raises(ValueError, match="levels of a EDMSchedule are floats.*int32"):
+    with pytest.raises(ValueError, match="levels of EDMSchedule are floats.*int32"):
         PatchDPM(tiny_network(GridPatching(2)), EDMSchedule(), GridPatching(2))
 
 
