@@ -82,6 +82,9 @@ def _add_train(parser):
     parser.add_argument(
         "--cascade", action="store_true", help="a thumbnail first, then by patches"
     )
+    parser.add_argument(
+        "--crops", action="store_true", help="Patch Diffusion; one model for any N"
+    )
     parser.add_argument("--position", help="one_hot (the paper) or coordinates")
     parser.add_argument("--halo", type=int, help="pixels seen around a patch")
     parser.add_argument(
@@ -119,7 +122,9 @@ def _train(options):
             "width": options.width,
             "stem": options.stem,
         },
-        "schedule": {
+        "schedule": {"name": "EDMSchedule"}
+        if options.crops
+        else {
             "name": "DDPMSchedule",
             "beta_schedule": "cosine",
             "prediction": options.prediction,
@@ -146,13 +151,19 @@ def _patching(options):
     """The configuration of what the network sees."""
     grid_alone = ("position", "halo", "moving", "local_content")
     given = {name: value for name in grid_alone if (value := getattr(options, name))}
-    if not options.cascade:
+    if not (options.cascade or options.crops):
         return {"name": "GridPatching", "divisions": options.n, **given}
+    kind = "--cascade" if options.cascade else "--crops"
+    if options.cascade and options.crops:
+        raise ValueError("Choose one of --cascade and --crops.")
     if given:
         raise ValueError(
-            "A cascade has a moving grid, coordinates and local content of its own, "
-            f"and no halo: leave those options out. Received: --cascade with {given}."
+            f"{kind} says by itself what the network is told of a place, and has no "
+            f"halo: leave those options out. Received: {kind} with {given}."
         )
+    if options.crops:
+        size = options.image_size
+        return {"name": "RandomPatching", "image_size": size, "content": True}
     return {"name": "CascadePatching", "divisions": options.n}
 
 

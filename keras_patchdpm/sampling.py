@@ -50,27 +50,39 @@ def sample(
     if preset is None:
         preset = _preset_of(n)
     model = PatchDPM.from_preset(preset)
-    divisions = model.patching.grid.divisions
-    if divisions != (n, n):
+    options = {}
+    if hasattr(model.patching, "at"):  # One model for any number of patches.
+        options = {"divisions": n, "moving": n > 1}
+    elif model.patching.grid.divisions != (n, n):
+        rows, cols = model.patching.grid.divisions
         raise ValueError(
-            f"The preset {preset!r} makes images in {divisions[0]}x{divisions[1]} "
-            f"patches. Pass its `n`, or choose another preset. Received: n={n}."
+            f"The preset {preset!r} makes images in {rows}x{cols} patches. Pass its "
+            f"`n`, or choose another preset. Received: n={n}."
         )
     sampler = PatchSampler(
-        model, rule, steps, patches_per_call, memory_budget=memory_budget
+        model, rule, steps, patches_per_call, memory_budget=memory_budget, **options
     )
     return sampler(num_images, seed, verbose=verbose)
 
 
 def _preset_of(n):
-    """The first preset of the package that divides images into `n` x `n` patches."""
-    found = {name: presets.read_config(name)["patching"] for name in presets.names()}
-    for name, patching in found.items():
-        if patching["divisions"] == n:
+    """The first preset of the package that makes images in `n` x `n` patches."""
+    configs = {name: presets.read_config(name) for name in presets.names()}
+    known = {name: _numbers_of(config) for name, config in configs.items()}
+    for name, numbers in known.items():
+        if n in numbers:
             return name
-    known = {name: patching["divisions"] for name, patching in found.items()}
     raise ValueError(
         "The package has no trained model for that `n`. Its models, and their `n`: "
         f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
         f"`preset` of your own. Received: n={n}."
     )
+
+
+def _numbers_of(config):
+    """The `n` that a preset makes images for: several if it was trained on crops."""
+    patching = config["patching"]
+    if patching["name"] == "RandomPatching":
+        sizes = presets.parts(config)["patching"].fractions
+        return sorted(round(1 / fraction) for fraction in sizes)
+    return [patching["divisions"]]

@@ -63,6 +63,10 @@ def test_a_path_that_cannot_be_written_is_told_before_the_work(capsys):
             },
         ),
         ("--cascade --n 4", {"name": "CascadePatching", "divisions": 4}),
+        (
+            "--crops --image-size 32",
+            {"name": "RandomPatching", "image_size": 32, "content": True},
+        ),
     ],
 )
 def test_train_says_what_the_network_sees(options, patching, monkeypatch):
@@ -76,8 +80,16 @@ def test_train_says_what_the_network_sees(options, patching, monkeypatch):
     assert asked[0]["patching"] == patching
 
 
-def test_a_cascade_takes_no_options_of_the_grid(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--cascade --halo 2", "leave those options out. Received: --cascade"),
+        ("--crops --moving", "leave those options out. Received: --crops"),
+        ("--crops --cascade", "Choose one of --cascade and --crops"),
+    ],
+)
+def test_options_that_contradict_are_refused(options, message, capsys, monkeypatch):
     monkeypatch.setattr("keras_patchdpm.datasets.load_images", lambda *source: None)
-    arguments = "train --data a --out b --minutes 1 --cascade --halo 2".split()
+    arguments = f"train --data a --out b --minutes 1 {options}".split()
     assert main(arguments) == 2
-    assert "leave those options out" in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_patchdpm as kp
+from keras_patchdpm import sampling
 from keras_patchdpm.models import presets
 
 
@@ -59,6 +60,28 @@ def test_images_are_smoother_than_noise(images):
 def test_wrong_arguments(error, arguments, message):
     with pytest.raises(error, match=message):
         kp.sample(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("patching", "numbers"),
+    [
+        ({"name": "GridPatching", "divisions": 2}, [2]),
+        ({"name": "RandomPatching", "image_size": 64}, [1, 2, 4]),
+        ({"name": "RandomPatching", "image_size": 64, "fractions": [0.125]}, [8]),
+    ],
+)
+def test_a_preset_serves_every_n_it_was_trained_for(patching, numbers, monkeypatch):
+    config = {
+        "network": {"name": "unet", "image_size": 64, "width": 8},
+        "schedule": {"name": "EDMSchedule"},
+        "patching": patching,
+    }
+    monkeypatch.setattr(presets, "names", lambda: ["other"])
+    monkeypatch.setattr(presets, "read_config", lambda name: config)
+    for n in numbers:
+        assert sampling._preset_of(n) == "other"
+    with pytest.raises(ValueError, match=r"no trained model.*'other': \[.*n=3"):
+        sampling._preset_of(3)
 
 
 def test_the_presets_carry_a_card_and_are_small():

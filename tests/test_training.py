@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 import keras_patchdpm as kp
-from keras_patchdpm.training import TrainingSettings, train
+from keras_patchdpm.training import (
+    TrainingSettings,
+    ema_momentum,
+    images_per_step,
+    train,
+)
 
 CONFIG = {
     "network": {
@@ -21,6 +26,11 @@ CONFIG = {
     },
     "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
     "patching": {"name": "GridPatching", "divisions": 2},
+}
+OF_CROPS = {
+    "network": CONFIG["network"],
+    "schedule": {"name": "EDMSchedule"},
+    "patching": {"name": "RandomPatching", "image_size": 8, "content": True},
 }
 SETTINGS = TrainingSettings(batch_size=4, steps_per_epoch=3, precision="float32")
 
@@ -115,3 +125,30 @@ def test_the_dtype_policy_is_put_back(images, tmp_path):
     model = run(images, tmp_path, mixed)
     assert model.dtype_policy.name == "mixed_bfloat16"
     assert keras.mixed_precision.dtype_policy().name == "float32"
+
+
+def test_a_training_on_crops_goes_on_as_if_unbroken(images, tmp_path):
+    for number in (1, 2):
+        stopped = train(
+            OF_CROPS, images, tmp_path / "a", epochs=number, settings=SETTINGS
+        )
+    unbroken = train(OF_CROPS, images, tmp_path / "b", epochs=2, settings=SETTINGS)
+    for one, other in zip(stopped.weights, unbroken.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), atol=1e-5)
+    samples = kp.sample(n=4, steps=2, preset=tmp_path / "a" / "preset")
+    assert samples.shape == (2, 8, 8, 3)
+    config = json.loads((tmp_path / "a" / "preset" / "config.json").read_text())
+    assert config["training"]["patches_seen"] == round(2 * 3 * 4 * 1.9)
+
+
+def test_half_of_an_average_is_forgotten_in_its_half_life():
+    patching = kp.RandomPatching(64)
+    model = type("Model", (), {"patching": patching})
+    seen = images_per_step(model, 256)
+    assert seen == pytest.approx(1.9 * 256)
+    momentum = ema_momentum(half_life=100 * seen, images_per_step=seen)
+    assert momentum**100 == pytest.approx(0.5)
+    model.patching = kp.GridPatching(2)
+    assert images_per_step(model, 256) == 256
+    with pytest.raises(ValueError, match="`half_life` must be at least"):
+        ema_momentum(0, 32)

@@ -5,7 +5,11 @@ import numpy as np
 from keras import layers, ops
 
 from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM
-from keras_patchdpm.layers import PositionOneHotEmbedding, TimestepEmbedding
+from keras_patchdpm.layers import (
+    LabelEmbedding,
+    PositionOneHotEmbedding,
+    TimestepEmbedding,
+)
 
 SIZE = 8  # Pixels of an image's side.
 
@@ -28,10 +32,19 @@ def tiny_images(count=8, seed=0, size=SIZE):
     return rough.repeat(4, axis=1).repeat(4, axis=2)
 
 
-def tiny_network(patching, size=SIZE, dropout=0.0, regularizer=None, schedule=None):
+def tiny_network(
+    patching,
+    size=SIZE,
+    dropout=0.0,
+    regularizer=None,
+    schedule=None,
+    num_classes=None,
+):
     """Two convolutions that see every input the patching gives."""
     level_dtype = "int32" if schedule is None else schedule.level_dtype
     specs = {**patching.input_specs((size, size, 3)), "level": ((), level_dtype)}
+    if num_classes is not None:
+        specs["label"] = ((), "int32")
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
         for name, (shape, dtype) in specs.items()
@@ -40,6 +53,8 @@ def tiny_network(patching, size=SIZE, dropout=0.0, regularizer=None, schedule=No
     if "patch_index" in inputs:
         place = PositionOneHotEmbedding(patching.num_patches, 8)
         told = layers.Add()([told, place(inputs["patch_index"])])
+    if "label" in inputs:
+        told = layers.Add()([told, LabelEmbedding(num_classes, 8)(inputs["label"])])
     x = inputs["noisy"]
     if "content" in inputs:
         x = layers.Concatenate()([x, inputs["content"]])
@@ -55,7 +70,8 @@ def tiny_model(patching=None, schedule=None, seed=0, **network):
     """A `PatchDPM` whose weights depend on nothing but the arguments."""
     patching = GridPatching(2) if patching is None else patching
     schedule = DDPMSchedule(prediction="velocity") if schedule is None else schedule
-    model = PatchDPM(tiny_network(patching, **network), schedule, patching, seed)
+    network = tiny_network(patching, schedule=schedule, **network)
+    model = PatchDPM(network, schedule, patching, seed)
     draws = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(draws.normal(0, 0.3, weight.shape).astype("float32"))

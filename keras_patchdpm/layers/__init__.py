@@ -1,6 +1,7 @@
 """Keras layers of which the networks are made."""
 
 from keras_patchdpm.layers.global_content_conditioning import GlobalContentConditioning
+from keras_patchdpm.layers.label_embedding import LabelEmbedding
 from keras_patchdpm.layers.linear_attention import LinearAttention
 from keras_patchdpm.layers.pixel_position_embedding import PixelPositionEmbedding
 from keras_patchdpm.layers.position_one_hot_embedding import PositionOneHotEmbedding
@@ -11,6 +12,7 @@ from keras_patchdpm.layers.timestep_embedding import TimestepEmbedding
 __all__ = [
     "DepthToSpace",
     "GlobalContentConditioning",
+    "LabelEmbedding",
     "LinearAttention",
     "PixelPositionEmbedding",
     "PositionOneHotEmbedding",

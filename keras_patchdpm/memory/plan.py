@@ -78,7 +78,7 @@ def plan(model, budget, num_images=1, images_held=2):
 
     Raises:
         ValueError: If the budget does not hold one patch; the message says what would,
-            and which N would fit.
+            and which N would fit. If the model is one of crops, without a grid.
         RuntimeError: If nothing can be measured on the backend.
 
     Example:
@@ -86,6 +86,12 @@ def plan(model, budget, num_images=1, images_held=2):
     >>> plan = kp.memory.plan(model, "300MB", num_images=16)
     >>> print(plan.patches_per_call, plan.batch_size, plan.peak)
     """
+    if not hasattr(model.patching, "stages"):
+        raise ValueError(
+            "How a model of crops divides images is known when it is sampled. Pass the "
+            "model of a sampler, `plan(PatchSampler(model, divisions=4).model, budget)`"
+            f". Received: a model of {type(model.patching).__name__}."
+        )
     budget = parse_bytes("budget", budget)
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)

@@ -10,12 +10,12 @@ def has_crops(patching):
     return hasattr(patching, "batches")
 
 
-def batches(patching, images, batch_size, seed, sample_weight=None, epochs=None):
+def batches(patching, images, batch_size, seed, **options):
     """Batches of crops of what a user gave to `fit` or `evaluate`."""
     if isinstance(images, keras.utils.PyDataset) and hasattr(images, "open_shapes"):
         return images  # Made with `patching.batches`.
     size = BATCH_SIZE if batch_size is None else batch_size
-    return patching.batches(images, size, seed, sample_weight, epochs or 1)
+    return patching.batches(images, size, seed, **options)
 
 
 def are_cut(data):

@@ -57,13 +57,6 @@ def check_shape(shape, image_shape):
         )
 
 
-def labels(images, given, sample_weight):
-    """The labels given, or some: without any, Keras leaves out the sample weights."""
-    if given is None and sample_weight is not None:
-        return np.zeros(len(images), "int32")
-    return given
-
-
 def per_image(sample_weight):
     """Sample weights as floats of shape `(B,)`."""
     shape = tuple(sample_weight.shape)
@@ -75,13 +68,8 @@ def per_image(sample_weight):
     return ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
 
 
-def check(data, image_shape):
-    """Looks at the images given to `fit`: shape, range, NaN.
-
-    An array is looked at as a whole; of a data set its first batch, if it can be had
-    without using it up.
-    """
-    images = first_images(data)
+def check(images, image_shape):
+    """Looks at images given to `fit`, if they can be: shape, range, NaN."""
     if images is None:
         return
     check_shape(images.shape, image_shape)
@@ -105,8 +93,12 @@ def check(data, image_shape):
         )
 
 
-def first_images(data):
-    """The images that can be looked at beforehand, as NumPy, or `None`."""
+def first_batch(data):
+    """Images and labels that can be looked at beforehand, as NumPy, or `None`.
+
+    All of an array; of a data set its first batch, if it can be had without using it
+    up.
+    """
     if isinstance(data, keras.utils.PyDataset):
         data = data[0]
     elif hasattr(data, "take") and hasattr(data, "element_spec"):  # tf.data
@@ -115,11 +107,16 @@ def first_images(data):
         try:
             data = data.collate_fn([data.dataset[0]])
         except (NotImplementedError, TypeError):  # Made to be run through only.
-            return None
+            return None, None
     elif not hasattr(data, "shape"):
-        return None
+        return None, None
+    labels = None
     while isinstance(data, list | tuple) and data:
-        data = data[0]
+        data, labels = data[0], data[1] if len(data) > 1 else labels
+    return _as_numpy(data), _as_numpy(labels)
+
+
+def _as_numpy(data):
     if isinstance(data, np.ndarray):
         return data  # As it is: a copy may not fit into memory.
     return np.asarray(ops.convert_to_numpy(data)) if hasattr(data, "shape") else None

@@ -1,6 +1,7 @@
 """What a model is made of: a network, a schedule and a patching that fit."""
 
 from keras_patchdpm import _checks
+from keras_patchdpm.layers.label_embedding import classes_of
 from keras_patchdpm.models._crops import has_crops
 
 _SCHEDULE = ("draw", "corrupt", "weight", "make_loss", "level_dtype")
@@ -51,8 +52,15 @@ def patch_shape(network, patching):
 
 
 def check_network(network, specs):
-    """Refuses a network whose inputs are not what the patching gives."""
+    """Refuses a network whose inputs are not what the patching gives.
+
+    Returns:
+        The number of classes it tells apart, `None` if it takes no label.
+    """
+    num_classes = classes_of(network)
     given = {**specs, "level": ((), None)}
+    if num_classes is not None:
+        given["label"] = ((), None)
     asked = {name: tuple(tensor.shape[1:]) for name, tensor in network.input.items()}
     wanted = {name: tuple(shape) for name, (shape, _) in given.items()}
     if asked != wanted:
@@ -67,6 +75,7 @@ def check_network(network, specs):
             "The network must return what it was given in shape. It takes patches of "
             f"{wanted['noisy']} and returns {network.output_shape}."
         )
+    return num_classes
 
 
 def check_level(network, schedule):

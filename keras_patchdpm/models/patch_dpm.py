@@ -3,8 +3,17 @@
 import keras
 from keras import ops
 
+from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
-from keras_patchdpm.models import _crops, _ema, _images, _parts, _seed_state, presets
+from keras_patchdpm.models import (
+    _data,
+    _ema,
+    _images,
+    _labels,
+    _parts,
+    _seed_state,
+    presets,
+)
 from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 
@@ -19,12 +28,15 @@ class PatchDPM(TrainStep):
 
     Args:
         network: Functional model over a dict of inputs: `noisy` `(B, h, w, C)`,
-            `level` `(B,)` and what the patching gives (see `networks.unet`).
+            `level` `(B,)`, what the patching gives, and `label` `(B,)` if it is to
+            have one (see `networks.unet`).
         schedule: Noise levels and loss, a `DDPMSchedule` or `EDMSchedule`.
         patching: What the network sees: a `GridPatching`, `CascadePatching`,
             `RandomPatching` or `WholeImage`.
         seed: Int in [0, 2**31). Seed of levels, noise and patches in training.
         test_seed: The same for `evaluate`, which starts from it each time.
+        label_dropout: Float in [0, 1], of a network that takes labels: how often a
+            label is withheld in training, for guidance to compare with.
         **kwargs: Passed to `keras.Model` (`name`, `dtype`).
 
     Raises:
@@ -42,10 +54,19 @@ class PatchDPM(TrainStep):
     Source: Arakawa et al. 2023 (arXiv:2304.07087), section 3.
     """
 
-    def __init__(self, network, schedule, patching, seed=0, test_seed=1234, **kwargs):
+    def __init__(
+        self,
+        network,
+        schedule,
+        patching,
+        seed=0,
+        test_seed=1234,
+        label_dropout=0.1,
+        **kwargs,
+    ):
         _parts.check_choices(schedule, patching)
         image_shape = patching.image_shape(_parts.patch_shape(network, patching))
-        _parts.check_network(network, patching.input_specs(image_shape))
+        num_classes = _parts.check_network(network, patching.input_specs(image_shape))
         _parts.check_level(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
@@ -54,6 +75,8 @@ class PatchDPM(TrainStep):
         self.schedule = schedule
         self.patching = patching
         self.image_shape = image_shape
+        self.num_classes = num_classes
+        self.label_dropout = _checks.real("label_dropout", label_dropout, 0, 1)
         self.seed = _parts.check_seed("seed", seed)
         self.test_seed = _parts.check_seed("test_seed", test_seed)
         self.train_draws = SeedGenerator(self.seed)
@@ -88,13 +111,15 @@ class PatchDPM(TrainStep):
         """The network's prediction of a dict of its inputs."""
         return self.network(inputs, training=training)
 
-    def prepare(self, images, seed):
+    def prepare(self, images, seed, labels=None, training=True):
         """Draws level, noise and patches: all the mathematics of a training step.
 
         Args:
             images: Uint8 tensor in [0, 255] or float tensor in [-1, 1], of shape
                 `(B, H, W, C)`; of a `RandomPatching` a dict of what its batches hold.
             seed: `keras.random.SeedGenerator`.
+            labels: Int tensor of shape `(B,)`, of a network that takes them.
+            training: Bool. Whether some labels are withheld.
 
         Returns:
             `(inputs, target, weight)`: the network's inputs, what it should return,
@@ -112,12 +137,17 @@ class PatchDPM(TrainStep):
         inputs, target = self.patching.cut(clean, noise, corrupt, seed, **where)
         weight = self.schedule.weight(level)
         inputs["level"] = self._per_patch(level)
+        _labels.require(labels, self.num_classes)
+        if self.num_classes is not None:
+            rate = self.label_dropout if training else 0.0
+            labels = _labels.withhold(labels, self.num_classes, rate, seed)
+            inputs["label"] = self._per_patch(labels)
         return inputs, target, None if weight is None else self._per_patch(weight)
 
-    def prepare_batch(self, data, seed):
+    def prepare_batch(self, data, seed, training=True):
         """`prepare` for a batch as Keras hands it over, sample weights included."""
-        images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs, target, weight = self.prepare(images, seed)
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, target, weight = self.prepare(images, seed, labels, training)
         if sample_weight is not None:
             given = self._per_patch(_images.per_image(sample_weight))
             weight = given if weight is None else weight * given
@@ -177,7 +207,8 @@ class PatchDPM(TrainStep):
             x: Images, uint8 in [0, 255] or float in [-1, 1]: an array `(B, H, W, C)`,
                 a `tf.data.Dataset`, a `keras.utils.PyDataset` or a torch `DataLoader`
                 of batches.
-            y: Labels, which are not used.
+            y: Int array `(B,)`, the label of each image; used by a network that takes
+                labels. A data set has them in its batches, `(images, labels)`.
             sample_weight: Array `(B,)`, the weight of each image in the loss.
             **kwargs: As in `keras.Model.fit`.
 
@@ -185,46 +216,19 @@ class PatchDPM(TrainStep):
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: If the images have another shape than the model's, or NaN.
+            ValueError: If the images have another shape than the model's, or NaN; if
+                labels are missing or out of range.
         """
-        _images.check(x, self.image_shape)
-        if kwargs.get("validation_data") is not None:
-            held = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            _images.check(held[0], self.image_shape)
-            if _crops.has_crops(self.patching):
-                size = kwargs.get("validation_batch_size") or kwargs.get("batch_size")
-                kwargs["validation_data"] = self._cut(held, size, self.test_seed)
-            elif held[2] is not None:
-                held = (held[0], _images.labels(*held), held[2])
-                kwargs["validation_data"] = held
-        if _crops.has_crops(self.patching):
-            batches = _crops.batches(
-                self.patching,
-                x,
-                kwargs.pop("batch_size", None),
-                self.seed,
-                sample_weight,
-                kwargs.get("epochs"),
-            )
-            kwargs["callbacks"] = _crops.with_epochs(kwargs.get("callbacks"), batches)
-            x, y, sample_weight = self.of_open_sizes(batches), None, None
-        y = _images.labels(x, y, sample_weight)
-        if not hasattr(x, "shape"):
-            # A data set has an order of its own; Keras would shuffle a `PyDataset`.
-            kwargs.setdefault("shuffle", False)
+        data = _data.to_fit(self, x, y, sample_weight, kwargs)
+        x, y, sample_weight, kwargs = data
         return super().fit(x, y, sample_weight=sample_weight, **kwargs)
 
-    def evaluate(self, x=None, y=None, sample_weight=None, **kwargs):
+    def evaluate(self, x=None, y=None, sample_weight=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`, with the same draws every time."""
-        if hasattr(x, "shape"):
-            _images.check(x, self.image_shape)
         self.attach_state()
         _seed_state.reset(self.test_draws, self.test_seed)
-        if _crops.has_crops(self.patching) and not _crops.are_cut(x):
-            size = kwargs.pop("batch_size", None)
-            x = self._cut((x, None, sample_weight), size, self.test_seed)
-            y = sample_weight = None
-        y = _images.labels(x, y, sample_weight)
+        data = _data.to_evaluate(self, x, y, sample_weight, batch_size)
+        x, y, sample_weight, kwargs["batch_size"] = data
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def ema_weights(self):
@@ -261,6 +265,7 @@ class PatchDPM(TrainStep):
             "patching": serialize(self.patching),
             "seed": self.seed,
             "test_seed": self.test_seed,
+            "label_dropout": self.label_dropout,
         }
         return {**super().get_config(), **own}
 
@@ -270,12 +275,6 @@ class PatchDPM(TrainStep):
         for key in ("network", "schedule", "patching"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
-
-    def _cut(self, data, batch_size, seed):
-        """Crops to evaluate on, the same every time."""
-        images, _, weights = data
-        batches = _crops.batches(self.patching, images, batch_size, seed, weights)
-        return self.of_open_sizes(batches)
 
     def _per_patch(self, values):
         """One value per image to one value per patch."""

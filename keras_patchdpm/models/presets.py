@@ -15,8 +15,13 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks, networks
-from keras_patchdpm.patching import CascadePatching, GridPatching, WholeImage
-from keras_patchdpm.schedules import DDPMSchedule
+from keras_patchdpm.patching import (
+    CascadePatching,
+    GridPatching,
+    RandomPatching,
+    WholeImage,
+)
+from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 
 BUILT_IN = pathlib.Path(__file__).resolve().parent.parent / "presets"
 
@@ -24,9 +29,10 @@ _NETWORKS = {"unet": networks.unet, "arakawa_unet": networks.arakawa_unet}
 _PATCHINGS = {
     "CascadePatching": CascadePatching,
     "GridPatching": GridPatching,
+    "RandomPatching": RandomPatching,
     "WholeImage": WholeImage,
 }
-_SCHEDULES = {"DDPMSchedule": DDPMSchedule}
+_SCHEDULES = {"DDPMSchedule": DDPMSchedule, "EDMSchedule": EDMSchedule}
 
 
 def names():
@@ -68,12 +74,13 @@ def parts(config):
         ValueError: If a name is none of this package's.
     """
     patching = _make(_PATCHINGS, config["patching"])
+    schedule = _make(_SCHEDULES, config["schedule"])
     arguments = dict(config["network"])
     if arguments["name"] == "unet":
-        arguments["patching"] = patching
+        arguments |= {"patching": patching, "schedule": schedule}
     return {
         "network": _make(_NETWORKS, arguments),
-        "schedule": _make(_SCHEDULES, config["schedule"]),
+        "schedule": schedule,
         "patching": patching,
     }
 

@@ -7,6 +7,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.layers import (
     GlobalContentConditioning,
+    LabelEmbedding,
     LinearAttention,
     PositionOneHotEmbedding,
     SelfAttention2D,
@@ -25,6 +26,7 @@ def arakawa_unet(
     dim=128,
     channels=3,
     multipliers=(1, 2, 4, 8),
+    num_classes=None,
     name="arakawa_unet",
 ):
     """The authors' U-Net for one patch, told of its place and the whole image.
@@ -41,13 +43,16 @@ def arakawa_unet(
         channels: Positive int. Channels of the image.
         multipliers: Positive ints, the first one 1. Width of each level over `dim`;
             between two levels the patch is halved.
+        num_classes: Positive int, or `None` as in the paper. With it the network is
+            also told a label of the image: see `layers.LabelEmbedding`.
         name: Name of the model.
 
     Returns:
         A functional `keras.Model` of the predicted noise, float32 `(B, h, w, C)`,
         over a dict of inputs: `noisy` `(B, h, w, C)`, `level` int `(B,)`, the
         timestep from 0, `patch_index` int `(B,)`, and `content` `(B, h, w, C)`, the
-        noisy image pooled to the size of the patch.
+        noisy image pooled to the size of the patch; with `num_classes` also `label`
+        int `(B,)`.
 
     Raises:
         TypeError: If a size is not an int.
@@ -73,7 +78,9 @@ def arakawa_unet(
         "patch_index": keras.Input((), dtype="int32", name="patch_index"),
         "content": keras.Input((h, w, channels), name="content"),
     }
-    embedding = _embedding(inputs, grid.num_patches, dim)
+    if num_classes is not None:
+        inputs["label"] = keras.Input((), dtype="int32", name="label")
+    embedding = _embedding(inputs, grid.num_patches, dim, num_classes)
     conditioned = GlobalContentConditioning(name="conditioned")
     x = conditioned(inputs["noisy"], inputs["content"])
     x = layers.Conv2D(dim // 3 * 2, 7, padding="same", name="first_conv")(x)
@@ -150,15 +157,19 @@ def _attention(x, kind, name):
     return layers.Add(name=f"{name}_add")([x, skip])
 
 
-def _embedding(inputs, num_patches, dim):
-    """Timestep and place in one vector of `4 * dim`, as every block takes it."""
+def _embedding(inputs, num_patches, dim, num_classes):
+    """Timestep, place and label in one vector of `4 * dim`, as every block takes it."""
     level = TimestepEmbedding(dim, name="embedding_sinusoid")(inputs["level"])
     level = layers.Dense(dim, name="embedding_level")(level)
     level = layers.Activation("gelu", name="embedding_level_act")(level)
     place = PositionOneHotEmbedding(num_patches, dim, name="embedding_place")
     place = place(inputs["patch_index"])
     place = layers.Activation("gelu", name="embedding_place_act")(place)
-    joint = layers.Concatenate(name="embedding_concat")([level, place])
+    parts = [level, place]
+    if "label" in inputs:
+        label = LabelEmbedding(num_classes, dim, name="embedding_label")
+        parts.append(label(inputs["label"]))
+    joint = layers.Concatenate(name="embedding_concat")(parts)
     joint = layers.Dense(4 * dim, name="embedding")(joint)
     return layers.Activation("silu", name="embedding_act")(joint)
 

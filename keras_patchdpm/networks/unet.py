@@ -7,6 +7,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.layers import (
     DepthToSpace,
     GlobalContentConditioning,
+    LabelEmbedding,
     PositionOneHotEmbedding,
     SpaceToDepth,
     TimestepEmbedding,
@@ -30,6 +31,7 @@ def unet(
     stem=1,
     dropout=0.0,
     schedule=None,
+    num_classes=None,
     name="unet",
 ):
     """A U-Net over patches of images of `image_size`.
@@ -51,6 +53,8 @@ def unet(
         dropout: Float in [0, 1), after each block's modulation.
         schedule: The process of the model, or `None` for one with timesteps. It says
             whether levels are ints (`DDPMSchedule`) or floats (`EDMSchedule`).
+        num_classes: Positive int, or `None`. With it the network is also told a label
+            of the image, `label` `(B,)`: see `layers.LabelEmbedding`.
         name: Name of the model.
 
     Returns:
@@ -92,7 +96,9 @@ def unet(
         key: keras.Input(shape, dtype=dtype, name=key)
         for key, (shape, dtype) in {**specs, "level": ((), level_dtype)}.items()
     }
-    embedding = _embedding(inputs, patching, width)
+    if num_classes is not None:
+        inputs["label"] = keras.Input((), dtype="int32", name="label")
+    embedding = _embedding(inputs, patching, width, num_classes)
     x = inputs["noisy"]
     if "content" in inputs:
         x = GlobalContentConditioning(name="conditioned")(x, inputs["content"])
@@ -148,8 +154,8 @@ def unet(
     return keras.Model(inputs, x, name=name)
 
 
-def _embedding(inputs, patching, width):
-    """One vector of the noise level, and of the patch's place or stage."""
+def _embedding(inputs, patching, width, num_classes):
+    """One vector of the noise level, the patch's place or stage, and the label."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["level"])
     x = layers.Dense(4 * width, activation="silu", name="level_dense")(x)
     if "patch_index" in inputs:
@@ -163,6 +169,9 @@ def _embedding(inputs, patching, width):
     if "stage" in inputs:
         stage = layers.Embedding(patching.num_stages, 4 * width, name="stage_vector")
         x = layers.Concatenate(name="level_and_stage")([x, stage(inputs["stage"])])
+    if "label" in inputs:
+        label = LabelEmbedding(num_classes, 4 * width, name="label_vector")
+        x = layers.Concatenate(name="and_label")([x, label(inputs["label"])])
     return layers.Dense(4 * width, activation="silu", name="embedding")(x)
 
 

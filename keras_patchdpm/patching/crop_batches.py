@@ -19,6 +19,7 @@ class CropBatches(keras.utils.PyDataset):
         batch_size: Positive int, for an array.
         seed: Int.
         sample_weight: Array `(count,)` or `None`; not for a data set.
+        labels: Int array `(count,)` or `None`; a data set has them in its batches.
         epochs: Positive int. Of the training: sizes grow over all of them if the
             patching is progressive.
 
@@ -35,13 +36,17 @@ class CropBatches(keras.utils.PyDataset):
         seed,
         sample_weight=None,
         epochs=1,
+        labels=None,
     ):
         super().__init__()
         self.patching = patching
         self.seed = seed
         if hasattr(images, "shape"):
             batch_size = _checks.positive_int("batch_size", batch_size)
-            self.stream = _ArrayStream(images, batch_size, seed, sample_weight)
+            self.stream = _ArrayStream(images, batch_size, seed, labels, sample_weight)
+        elif isinstance(images, keras.utils.PyDataset):
+            turns = max(patching.batch_multipliers)
+            self.stream = _IndexedStream(images, turns)
         else:
             self.stream = _DataStream(images)
         self.epochs = epochs
@@ -56,7 +61,9 @@ class CropBatches(keras.utils.PyDataset):
         size = sizes[step]
         multipliers = np.array(self.patching.batch_multipliers)[sizes]
         before = int(multipliers[:step].sum())
-        images, weights = self.stream.take(self.epoch, before, multipliers[step])
+        images, labels, weights = self.stream.take(
+            self.epoch, before, multipliers[step]
+        )
         draws = np.random.default_rng((self.seed, self.epoch, step))
         rows, cols = (
             draws.integers(0, whole - side + 1, (len(images), 1)) + np.arange(side)
@@ -72,9 +79,11 @@ class CropBatches(keras.utils.PyDataset):
             "rows": rows.astype("int32"),
             "cols": cols.astype("int32"),
         }
-        if weights is None:
-            return (data,)
-        return data, np.zeros(len(images), "int32"), weights
+        if weights is not None:
+            # Without labels Keras would leave out the weights.
+            labels = np.zeros(len(images), "int32") if labels is None else labels
+            return data, labels, weights
+        return (data,) if labels is None else (data, labels)
 
     def open_shapes(self):
         """Shapes of a batch's arrays, `None` where batches differ."""
@@ -106,15 +115,18 @@ class CropBatches(keras.utils.PyDataset):
 class _ArrayStream:
     """Images of an array without end, each once before any comes again."""
 
-    def __init__(self, images, batch_size, seed, sample_weight):
+    def __init__(self, images, batch_size, seed, labels, sample_weight):
         self.images = keras.ops.convert_to_numpy(images)
         self.image_shape = self.images.shape[1:]
-        self.weights = None if sample_weight is None else np.asarray(sample_weight)
+        self.extra = [
+            None if values is None else keras.ops.convert_to_numpy(values)
+            for values in (labels, sample_weight)
+        ]
         self.batch_size, self.seed = batch_size, seed
         self.steps = -(-len(self.images) // batch_size)
 
     def take(self, epoch, before, batches):
-        """`(images, weights)` of some batches, after others of that epoch."""
+        """`(images, labels, weights)` of some batches, after others of an epoch."""
         count, size = len(self.images), self.batch_size
         places = np.arange(before * size, (before + batches) * size)
         chosen = np.empty(len(places), int)
@@ -122,12 +134,38 @@ class _ArrayStream:
             order = np.random.default_rng((self.seed, epoch, turn, 1))
             here = places // count == turn
             chosen[here] = order.permutation(count)[places[here] % count]
-        weights = None if self.weights is None else self.weights[chosen]
-        return self.images[chosen], weights
+        return self.images[chosen], *(
+            None if values is None else values[chosen] for values in self.extra
+        )
+
+
+class _IndexedStream:
+    """Batches of a `PyDataset`, each epoch from its start, and again when it ends."""
+
+    def __init__(self, batches, turns):
+        self.batches, self.turns = batches, turns
+        self.steps = len(batches)
+        self.image_shape = _unpacked(batches[0])[0].shape[1:]
+        self.turn = None
+
+    def take(self, epoch, before, batches):
+        """`(images, labels, None)` of some batches, after others of an epoch."""
+        return _joined(
+            self._at(epoch, number) for number in range(before, before + batches)
+        )
+
+    def _at(self, epoch, number):
+        turn, step = divmod(number, self.steps)
+        if self.turn not in (None, (epoch, turn)):
+            self.batches.on_epoch_end()
+        self.turn = epoch, turn
+        if hasattr(self.batches, "epoch"):  # `ImageBatches`: other orders and flips.
+            self.batches.epoch = epoch * self.turns + turn
+        return _unpacked(self.batches[step])
 
 
 class _DataStream:
-    """Batches of a data set, again from its start whenever it ends."""
+    """Batches of a data set that can only be run through, again when it ends."""
 
     def __init__(self, batches):
         try:
@@ -141,33 +179,36 @@ class _DataStream:
         self.batches = batches
         self.iterator = iter(())
         self.first = self._next()  # Looked at, and then the first to be taken.
-        self.image_shape = self.first.shape[1:]
+        self.image_shape = self.first[0].shape[1:]
 
     def take(self, epoch, before, batches):
-        """`(images, None)` of the next batches, joined."""
+        """`(images, labels, None)` of the next batches, joined."""
         found = [self.first] if self.first is not None else []
         self.first = None
-        found += [self._next() for _ in range(batches - len(found))]
-        return np.concatenate(found), None
+        return _joined(found + [self._next() for _ in range(batches - len(found))])
 
     def _next(self):
         batch = next(self.iterator, None)
         if batch is None:
-            self.iterator = self._pass()
+            self.iterator = iter(self.batches)
             batch = next(self.iterator)
-        images, _, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        if weights is not None:
-            raise ValueError(
-                "Sample weights of a data set are not carried over to its crops. Pass "
-                "arrays: `fit(images, sample_weight=weights)`."
-            )
-        return keras.ops.convert_to_numpy(images)
+        return _unpacked(batch)
 
-    def _pass(self):
-        """One pass through the data set."""
-        if isinstance(self.batches, keras.utils.PyDataset):
-            for step in range(self.steps):
-                yield self.batches[step]
-            self.batches.on_epoch_end()
-        else:
-            yield from self.batches
+
+def _unpacked(batch):
+    """`(images, labels)` of a batch of a data set, as NumPy."""
+    images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    if weights is not None:
+        raise ValueError(
+            "Sample weights of a data set are not carried over to its crops. Pass "
+            "arrays: `fit(images, sample_weight=weights)`."
+        )
+    if labels is not None:
+        labels = keras.ops.convert_to_numpy(labels)
+    return keras.ops.convert_to_numpy(images), labels
+
+
+def _joined(batches):
+    images, labels = zip(*batches, strict=True)
+    labels = None if labels[0] is None else np.concatenate(labels)
+    return np.concatenate(images), labels, None

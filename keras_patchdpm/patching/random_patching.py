@@ -7,6 +7,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.patching.crop_batches import CropBatches
 from keras_patchdpm.patching.grid_patching import GridPatching
+from keras_patchdpm.patching.overlap_patching import OverlapPatching
 from keras_patchdpm.windows import pick, places
 
 
@@ -92,6 +93,11 @@ class RandomPatching:
         if self.content:
             self._check_pooling()
 
+    @property
+    def mean_batch_multiplier(self):
+        """Crops that a step sees on average, over `batch_size`: the paper's 1.9."""
+        return float(np.dot(self.probabilities, self.batch_multipliers))
+
     def input_specs(self, image_shape):
         """What a network is given, beside the noise level; sizes of crops are open.
 
@@ -121,7 +127,9 @@ class RandomPatching:
         """`(height, width, channels)` of the image, whatever the size of the crop."""
         return (*self.image_size, window_shape[-1])
 
-    def batches(self, images, batch_size, seed, sample_weight=None, epochs=1):
+    def batches(
+        self, images, batch_size, seed, sample_weight=None, epochs=1, labels=None
+    ):
         """What `fit` trains on: images or crops, and where the crops lie.
 
         Args:
@@ -131,11 +139,14 @@ class RandomPatching:
             seed: Int, of sizes, places and the order of the images.
             sample_weight: Array `(count,)` or `None`.
             epochs: Positive int, of the training, if it is `progressive`.
+            labels: Int array `(count,)` or `None`. A data set has its own.
 
         Returns:
             `CropBatches`.
         """
-        return CropBatches(self, images, batch_size, seed, sample_weight, epochs)
+        return CropBatches(
+            self, images, batch_size, seed, sample_weight, epochs, labels
+        )
 
     def cut(self, clean, noise, corrupt, seed, rows, cols):
         """The inputs for crops, everything out of the same noisy images.
@@ -160,17 +171,22 @@ class RandomPatching:
             noisy, target = pick(noisy, rows, cols), pick(target, rows, cols)
         return {"noisy": noisy, **inputs}, target
 
-    def at(self, divisions=1, moving=False):
+    def at(self, divisions=1, moving=False, overlap=None):
         """The grid in which images are sampled.
 
         Args:
             divisions: Positive int N or a pair `(rows, cols)`.
             moving: Bool. Whether the grid is shifted at random at every step.
+            overlap: Float in (0, 0.9] or `None`, see `OverlapPatching`.
 
         Returns:
             `GridPatching`, with coordinates if they were trained.
         """
         position = "coordinates" if self.coordinates else False
+        if overlap:
+            return OverlapPatching(
+                self.image_size, divisions, overlap, position, self.content, moving
+            )
         return GridPatching(divisions, position, content=self.content, moving=moving)
 
     def get_config(self):

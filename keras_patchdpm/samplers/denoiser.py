@@ -22,6 +22,7 @@ class PatchDenoiser:
             images have, so that it is compiled once for all batches up to that size.
         seed: Non-negative int. With the level it says how a moving grid lies.
         made: Images that the stages before have made, as a cascade needs them.
+        labels: Int array, the label of each image, or `None`.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class PatchDenoiser:
         batch_size,
         seed,
         made=(),
+        labels=None,
     ):
         self.predict = predict
         self.schedule = schedule
@@ -42,6 +44,7 @@ class PatchDenoiser:
         self.clip = clip
         self.seed = seed
         self.made = made
+        self.labels = labels
         order = order[order < patching.num_patches]
         calls = math.ceil(len(order) / patches_per_call)
         # As even as can be, the larger ones first.
@@ -67,6 +70,8 @@ class PatchDenoiser:
             inputs["level"] = np.full(
                 len(inputs["noisy"]), level.condition, self.schedule.level_dtype
             )
+            if self.labels is not None:
+                inputs["label"] = np.tile(self.labels, len(indices))
             prediction = self.predict(inputs, self.size)
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)

@@ -1,29 +1,48 @@
 """A model of random crops, as it is sampled in a grid of patches."""
 
 import dataclasses
+import math
 import typing
 import warnings
 
 import keras
 
+from keras_patchdpm import _checks
 
-def in_grid(model, divisions=None, moving=None):
+
+def in_grid(model, divisions=None, moving=None, overlap=None, whole_above=None):
     """The model as it is sampled: in a grid, if that is not known from training.
+
+    Args:
+        model: Of a sampler.
+        divisions, moving, overlap, whole_above: Of a `PatchSampler`.
 
     Raises:
         ValueError: If the grid is known, and another is asked for.
     """
-    if hasattr(model.patching, "at"):
-        divisions = 1 if divisions is None else divisions
-        return GriddedModel.of(model, divisions, bool(moving))
-    for name, value in (("divisions", divisions), ("moving", moving)):
-        if value is not None:
-            raise ValueError(
-                f"`{name}` is chosen here for a model of `RandomPatching`; a model of "
-                f"{type(model.patching).__name__} has it from training. Leave it out. "
-                f"Received: {name}={value}."
-            )
-    return model
+    if not hasattr(model.patching, "at"):
+        given = {
+            "divisions": divisions,
+            "moving": moving,
+            "overlap": overlap,
+            "whole_above": whole_above,
+        }
+        for name, value in given.items():
+            if value is not None:
+                kind = type(model.patching).__name__
+                raise ValueError(
+                    f"`{name}` is chosen here for a model of `RandomPatching`; a model "
+                    f"of {kind} has it from training. Leave it out. "
+                    f"Received: {name}={value}."
+                )
+        return model
+    divisions = 1 if divisions is None else divisions
+    gridded = _gridded(model, divisions, bool(moving), overlap)
+    if whole_above is None:
+        return gridded
+    whole_above = _checks.real("whole_above", whole_above, 0)
+    whole = _gridded(model, 1, False)
+    return dataclasses.replace(gridded, whole=whole, whole_above=whole_above)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,34 +54,38 @@ class GriddedModel:
         schedule: Of the model.
         patching: `GridPatching`.
         image_shape: `(height, width, channels)`.
+        whole: The same for the whole image, or `None` if it is never seen as one.
+        whole_above: Float. Strength of the noise, `sigma / alpha`, above which it is.
     """
 
     network: typing.Any
     schedule: typing.Any
     patching: typing.Any
     image_shape: tuple
+    whole: typing.Any = None
+    whole_above: float = math.inf
 
-    @classmethod
-    def of(cls, model, divisions, moving):
-        """A model of `RandomPatching` in a grid.
 
-        Raises:
-            ValueError: If the image does not divide into the grid.
-        """
-        patching = model.patching.at(divisions, moving)
-        specs = patching.input_specs(model.image_shape)
-        size = specs["noisy"][0][:2]
-        if size not in model.patching.sizes:
-            trained = ", ".join(f"{h}x{w}" for h, w in model.patching.sizes)
-            warnings.warn(
-                f"The model was trained on crops of {trained} pixels, and is sampled "
-                f"in patches of {size[0]}x{size[1]}, which it has not seen. Add their "
-                "fraction to the `fractions` of its `RandomPatching`, and train it "
-                f"again. Received: divisions={divisions}.",
-                stacklevel=4,
-            )
-        network = _of_fixed_size(model.network, specs)
-        return cls(network, model.schedule, patching, model.image_shape)
+def _gridded(model, divisions, moving, overlap=None):
+    """A model of `RandomPatching` in a grid.
+
+    Raises:
+        ValueError: If the image does not divide into the grid.
+    """
+    patching = model.patching.at(divisions, moving, overlap)
+    specs = patching.input_specs(model.image_shape)
+    size = specs["noisy"][0][:2]
+    if size not in model.patching.sizes:
+        trained = ", ".join(f"{h}x{w}" for h, w in model.patching.sizes)
+        warnings.warn(
+            f"The model was trained on crops of {trained} pixels, and is sampled in "
+            f"patches of {size[0]}x{size[1]}, which it has not seen. Add their "
+            "fraction to the `fractions` of its `RandomPatching`, and train it again. "
+            f"Received: divisions={divisions}.",
+            stacklevel=4,
+        )
+    network = _of_fixed_size(model.network, specs)
+    return GriddedModel(network, model.schedule, patching, model.image_shape)
 
 
 def _of_fixed_size(network, specs):
@@ -73,6 +96,8 @@ def _of_fixed_size(network, specs):
     """
     level = network.input["level"]
     specs = {**specs, "level": ((), level.dtype)}
+    if "label" in network.input:
+        specs["label"] = ((), network.input["label"].dtype)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
         for name, (shape, dtype) in specs.items()

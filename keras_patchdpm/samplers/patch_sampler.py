@@ -1,24 +1,15 @@
 """The sampler that asks a network patch by patch."""
 
-import functools
-
 import numpy as np
 
 from keras_patchdpm import _checks, memory
-from keras_patchdpm.samplers import rules
+from keras_patchdpm.samplers import choice
 from keras_patchdpm.samplers.checkpoint import Checkpoint
 from keras_patchdpm.samplers.gridded_model import in_grid
+from keras_patchdpm.samplers.guidance import check_labels, check_scale
 from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
-from keras_patchdpm.samplers.sampler import Rule
 
-RULES = {
-    "ddpm": Rule(rules.ddpm),
-    "ddim": Rule(rules.ddim),
-    "dpmpp_2m": Rule(rules.dpmpp_2m, remembers=True),
-    "dpmpp_2m_sde": Rule(rules.dpmpp_2m_sde, remembers=True),
-    "heun": Rule(rules.ddim, correction=rules.heun_correction),
-}
 BATCH_SIZE = 16
 
 
@@ -59,6 +50,14 @@ class PatchSampler:
             A model of any other patching has its grid from training.
         moving: Bool, of such a model: whether the grid is shifted at random at every
             step, so that no border stays where it is. `None` is False.
+        overlap: Float in (0, 0.9], of such a model: part of a patch's side that the
+            next one shares. Where they do, their mean is taken, with Gaussian weights.
+        whole_above: Positive float, of such a model: strength of the noise, `sigma /
+            alpha`, above which the whole image is one patch. That takes the memory
+            of the whole image, and the time of one call.
+        guidance_scale: Float of at least 0, of a model that was trained on labels. 1
+            samples what is of the label; more, what is most of it; 0, anything. Others
+            than 1 take two calls of the network for one.
 
     Raises:
         ValueError: If an argument is out of range, or is none of the rule's; unknown
@@ -90,21 +89,25 @@ class PatchSampler:
         memory_budget=None,
         divisions=None,
         moving=None,
+        overlap=None,
+        whole_above=None,
+        guidance_scale=1.0,
     ):
-        self.model = model = in_grid(model, divisions, moving)
-        self.rule_name = _checks.one_of("rule", rule, RULES)
+        self.model = model = in_grid(model, divisions, moving, overlap, whole_above)
+        self.rule_name = rule
         self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
         self.patches_per_call = _checks.integer(
             "patches_per_call", patches_per_call, 1, self.num_patches
         )
-        self.eta = _checks.real("eta", eta, 0, 1)
-        self.variance = _checks.one_of("variance", variance, ("small", "large"))
-        self.churn = _checks.real("churn", churn, 0)
+        self.rule_options = {"eta": eta, "variance": variance, "churn": churn}
+        self.rule = choice.choose(
+            rule, self.rule_options, model.schedule, len(self.levels) - 1
+        )
         self.clip = bool(clip)
         self.order = self._check_order(order)
         self.memory_budget = self._check_budget(memory_budget)
-        self.rule = self._make_rule()
+        self.guidance_scale = check_scale(guidance_scale, model.network)
 
     def __call__(
         self,
@@ -116,6 +119,7 @@ class PatchSampler:
         callback=None,
         verbose=0,
         checkpoint=None,
+        labels=None,
     ):
         """Makes images.
 
@@ -134,6 +138,8 @@ class PatchSampler:
             checkpoint: Path of a file that holds where the sampling stands, written
                 every half minute. The same call goes on from it after a stop. It stays
                 when all is done: delete it once the images are safe.
+            labels: Of a model that was trained on labels: an int for all images, or
+                one for each; `None` for images of any label.
 
         Returns:
             Array of shape `(num_images, H, W, C)`.
@@ -143,7 +149,15 @@ class PatchSampler:
                 the checkpoint that of another sampling.
         """
         images = self.stream(
-            num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint
+            num_images,
+            seed,
+            batch_size,
+            noise,
+            dtype,
+            callback,
+            verbose,
+            checkpoint,
+            labels,
         )
         result = np.empty((num_images, *self.model.image_shape), dtype)
         for number, image in enumerate(images):
@@ -160,12 +174,13 @@ class PatchSampler:
         callback=None,
         verbose=0,
         checkpoint=None,
+        labels=None,
     ):
         """Makes images, and yields each as soon as it is there.
 
         Args:
-            num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint:
-                As for a call of the sampler.
+            num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint,
+                labels: As for a call of the sampler.
 
         Returns:
             Iterator of `num_images` arrays of shape `(H, W, C)`.
@@ -199,15 +214,11 @@ class PatchSampler:
             batch_size,
             noise,
             dtype,
+            check_labels(labels, num_images, self.guidance_scale, self.model.network),
+            self.guidance_scale,
         )
         if checkpoint is not None:
-            options = {
-                "rule": self.rule_name,
-                "eta": self.eta,
-                "variance": self.variance,
-                "churn": self.churn,
-                "clip": self.clip,
-            }
+            options = {"rule": self.rule_name, **self.rule_options, "clip": self.clip}
             checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
         progress = Progress(run.steps, callback, verbose)
         return run.images(progress, checkpoint)
@@ -227,48 +238,15 @@ class PatchSampler:
         plan = memory.plan(self.model, self.memory_budget, num_images, held)
         return plan.batch_size, plan.patches_per_call
 
-    def _make_rule(self):
-        """The rule, with its options."""
-        options = {
-            "eta": ("ddim", 0.0),
-            "variance": ("ddpm", "small"),
-            "churn": ("heun", 0.0),
-        }
-        own = {}
-        for option, (name, default) in options.items():
-            value = getattr(self, option)
-            if self.rule_name == name:
-                own[option] = value
-            elif value != default:
-                raise ValueError(
-                    f"`{option}` belongs to the rule {name!r}. Leave it out, or choose "
-                    f"that rule. Received: rule={self.rule_name!r}, {option}={value!r}."
-                )
-        rule, churn = RULES[self.rule_name], own.pop("churn", 0.0)
-        return rule._replace(
-            weights=functools.partial(rule.weights, **own),
-            churn=self._make_churn(churn) if churn else None,
-        )
-
-    def _make_churn(self, amount):
-        """The rule's `churn`, with its options."""
-        schedule = self.model.schedule
-        if "float" not in schedule.level_dtype:
-            raise ValueError(
-                "`churn` needs levels between those of the steps, which a process of "
-                f"timesteps has not. Choose an `EDMSchedule`. Received: churn={amount} "
-                f"with a {type(schedule).__name__}."
-            )
-        return functools.partial(
-            rules.churn,
-            level=schedule.level,
-            amount=amount,
-            steps=len(self.levels) - 1,
-        )
-
     def _check_budget(self, budget):
         if budget is None:
             return None
+        if getattr(self.model, "whole", None) is not None:
+            raise ValueError(
+                "A `memory_budget` plans for patches, and `whole_above` asks for the "
+                "whole image. Leave one of the two out. Received: "
+                f"memory_budget={budget!r}, whole_above={self.model.whole_above}."
+            )
         if self.patches_per_call != 1:
             raise ValueError(
                 "The patches of a call follow from `memory_budget`. Leave one of the "

@@ -3,13 +3,16 @@
 import dataclasses
 import functools
 import itertools
+import math
 import typing
 import zlib
 
 import numpy as np
 from keras import ops
 
+from keras_patchdpm.layers.label_embedding import classes_of
 from keras_patchdpm.samplers.denoiser import PatchDenoiser
+from keras_patchdpm.samplers.guidance import GuidedCalls
 from keras_patchdpm.samplers.network_calls import NetworkCalls
 from keras_patchdpm.samplers.noise import image_draws, starting_noise
 from keras_patchdpm.samplers.sampler import Rule, State, walk
@@ -22,6 +25,8 @@ class Run:
     Attributes:
         model, levels, rule, order, clip: Of the sampler.
         patches_per_call, num_images, seed, batch_size, noise, dtype: Of the call.
+        labels: Int array `(num_images,)`, or `None` for a network that takes none.
+        guidance_scale: Of the sampler.
     """
 
     model: typing.Any
@@ -35,6 +40,8 @@ class Run:
     batch_size: int
     noise: np.ndarray | None
     dtype: str
+    labels: np.ndarray | None = None
+    guidance_scale: float = 1.0
 
     def __post_init__(self):
         # As even as can be, so that few sizes of call are compiled; the first is the
@@ -44,7 +51,16 @@ class Run:
         self.stages = self.model.patching.stages(self.model.image_shape)
         self.steps_per_batch = len(self.stages) * (len(self.levels) - 1)
         self.steps = len(self.batches) * self.steps_per_batch
-        self.calls = NetworkCalls(self.model.network)
+        self.predict = self._calls(self.model.network)
+        whole = getattr(self.model, "whole", None)
+        self.predict_whole = None if whole is None else self._calls(whole.network)
+
+    def _calls(self, network):
+        """What predicts, with the guidance."""
+        calls = NetworkCalls(network)
+        if self.guidance_scale == 1:
+            return calls
+        return GuidedCalls(calls, self.guidance_scale, classes_of(network))
 
     def description(self):
         """What makes this run another than others, as plain data."""
@@ -55,6 +71,9 @@ class Run:
             "seed": self.seed,
             "batch_size": self.batch_size,
             "dtype": self.dtype,
+            "labels": None if self.labels is None else self.labels.tolist(),
+            "guidance_scale": self.guidance_scale,
+            "whole_above": getattr(self.model, "whole_above", math.inf),
             "noise": None if self.noise is None else _checksum([self.noise]),
             "weights": _checksum(map(ops.convert_to_numpy, weights)),
         }
@@ -102,17 +121,7 @@ class Run:
             left = len(self.stages) - 1 - number
             state = batch.state or State(self._start(numbers, shape, left))
             batch.state = state
-            denoise = PatchDenoiser(
-                self.calls,
-                self.model.schedule,
-                patching,
-                self.patches_per_call,
-                self.order,
-                self.clip,
-                len(self.batches[0]),
-                self.seed,
-                tuple(made),
-            )
+            denoise = self._denoiser(patching, numbers, tuple(made))
             draws = functools.partial(image_draws, self.seed, numbers, stage=left)
             for _ in walk(denoise, state, self.levels, self.rule, draws):
                 progress.step(next(count), state.clean)
@@ -120,6 +129,36 @@ class Run:
             made.append(state.noisy)
             batch.state = None
         return made[-1]
+
+    def _denoiser(self, patching, numbers, made):
+        """Gives the clean estimate of the images of those numbers."""
+        labels = None if self.labels is None else self.labels[numbers]
+        size = len(self.batches[0])
+
+        def of(predict, patching, patches_per_call, order):
+            return PatchDenoiser(
+                predict,
+                self.model.schedule,
+                patching,
+                patches_per_call,
+                order,
+                self.clip,
+                size,
+                self.seed,
+                made,
+                labels,
+            )
+
+        by_patches = of(self.predict, patching, self.patches_per_call, self.order)
+        if self.predict_whole is None:
+            return by_patches
+        whole = of(self.predict_whole, self.model.whole.patching, 1, np.arange(1))
+
+        def denoise(noisy, level, out=None):
+            high = level.sigma > self.model.whole_above * level.alpha
+            return (whole if high else by_patches)(noisy, level, out)
+
+        return denoise
 
     def _start(self, numbers, shape, left):
         """The noise that a stage starts from."""

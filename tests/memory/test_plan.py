@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from tiny_models import tiny_model
 
-from keras_patchdpm import CascadePatching, DDPMSchedule, GridPatching, PatchDPM, memory
+from keras_patchdpm import (
+    CascadePatching,
+    DDPMSchedule,
+    EDMSchedule,
+    GridPatching,
+    PatchDPM,
+    PatchSampler,
+    RandomPatching,
+    memory,
+)
 from keras_patchdpm.memory import plan as plan_function
 from keras_patchdpm.networks import unet
 
@@ -127,3 +136,11 @@ def test_a_prediction_is_within_a_tenth_of_what_is_measured():
     measured = report.peak + plan.images
     assert measured <= 1.1 * most.peak // 2
     assert plan.peak == pytest.approx(measured, rel=0.1)
+
+
+def test_a_model_of_crops_has_no_grid_to_plan_for(measured):
+    model = tiny_model(RandomPatching(8, content=True), EDMSchedule())
+    with pytest.raises(ValueError, match="`plan.PatchSampler.model, divisions=4"):
+        memory.plan(model, "300MB")
+    sampled = PatchSampler(model, "heun", 2, divisions=2).model
+    assert memory.plan(sampled, "300MB").patches_per_call == 4

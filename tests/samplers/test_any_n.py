@@ -30,18 +30,28 @@ def make(model, **options):
     return PatchSampler(model, "heun", 3, **options)
 
 
-@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"moving": True},
+        {"overlap": 0.5},
+        {"overlap": 0.25, "moving": True},
+        {"whole_above": 1.0},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("n", [1, 2, 4])
-def test_calls_orders_and_batches_make_one_image(model, n, moving):
-    sampler = make(model, divisions=n, moving=moving)
+def test_calls_orders_and_batches_make_one_image(model, n, options):
+    sampler = make(model, divisions=n, **options)
     expected = sampler(3, dtype="float32")
     count = sampler.num_patches
     other = make(
         model,
         divisions=n,
-        moving=moving,
         patches_per_call=count,
         order=np.arange(count)[::-1],
+        **options,
     )
     np.testing.assert_allclose(
         other(3, batch_size=2, dtype="float32"), expected, atol=1e-4
@@ -52,6 +62,20 @@ def test_grids_make_other_images(model):
     found = [make(model, divisions=n)(1, dtype="float32") for n in (1, 2, 4)]
     assert np.abs(found[0] - found[1]).max() > 1e-3
     assert np.abs(found[1] - found[2]).max() > 1e-3
+
+
+def test_the_whole_image_at_high_noise_and_patches_at_low(model):
+    patches, whole = (make(model, divisions=n)(2, dtype="float32") for n in (4, 1))
+    above = {
+        strength: make(model, divisions=4, whole_above=strength)(2, dtype="float32")
+        for strength in (0.0, 1.0, 1e9)
+    }
+    np.testing.assert_allclose(above[0.0], whole, atol=1e-4)
+    np.testing.assert_array_equal(above[1e9], patches)
+    assert np.abs(above[1.0] - whole).max() > 1e-3
+    assert np.abs(above[1.0] - patches).max() > 1e-3
+    with pytest.raises(ValueError, match="`whole_above` asks for the whole image"):
+        make(model, divisions=4, whole_above=1.0, memory_budget="300MB")
 
 
 def test_one_patch_is_the_textbook_sampler(model):
@@ -113,5 +137,6 @@ def test_models_with_a_grid_of_their_own_keep_it():
     own = PatchDPM(network, schedule, patching)
     with pytest.raises(ValueError, match="`divisions` is chosen here.*GridPatching"):
         make(own, divisions=4)
-    with pytest.raises(ValueError, match="`moving` is chosen here"):
-        make(own, moving=True)
+    for option in ({"moving": True}, {"overlap": 0.5}, {"whole_above": 1.0}):
+        with pytest.raises(ValueError, match=f"`{next(iter(option))}` is chosen here"):
+            make(own, **option)

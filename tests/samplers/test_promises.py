@@ -13,8 +13,8 @@ from keras_patchdpm import (
     PatchSampler,
     WholeImage,
 )
+from keras_patchdpm.samplers.choice import RULES
 from keras_patchdpm.samplers.noise import image_draws, starting_noise
-from keras_patchdpm.samplers.patch_sampler import RULES
 
 GRIDS = [
     GridPatching((2, 3)),

@@ -18,7 +18,9 @@ class TrainStep(keras.Model):
 
     def test_step(self, state, data):
         trainable, non_trainable, *rest = state
-        data, non_trainable = self._draw(data, self.test_draws, non_trainable)
+        data, non_trainable = self._draw(
+            data, self.test_draws, non_trainable, training=False
+        )
         return super().test_step((trainable, non_trainable, *rest), data)
 
     def compile(self, *args, **kwargs):
@@ -33,10 +35,10 @@ class TrainStep(keras.Model):
         """`batches`, of several sizes: the step is compiled once for each."""
         return batches
 
-    def _draw(self, data, seed, values):
+    def _draw(self, data, seed, values, training=True):
         """The rewritten batch, and the variables' values after the draws."""
         variables = self.non_trainable_variables
         mapping = list(zip(variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            data = self.prepare_batch(data, seed)
+            data = self.prepare_batch(data, seed, training)
         return data, [scope.get_current_value(variable) for variable in variables]

@@ -38,7 +38,8 @@ class TrainStep(keras.Model):
         return super().train_step(self.prepare_batch(data, self.train_draws))
 
     def test_step(self, data):
-        return super().test_step(self.prepare_batch(data, self.test_draws))
+        data = self.prepare_batch(data, self.test_draws, training=False)
+        return super().test_step(data)
 
     def attach_state(self):
         """Does nothing: the variables always have their values."""

@@ -1,0 +1,85 @@
+"""What an image shows, as a learned vector for each class."""
+
+import keras
+from keras import ops
+
+from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+
+
+@serializable
+class LabelEmbedding(keras.layers.Layer):
+    """Embeds the class of an image; one vector more stands for "no label".
+
+    Args:
+        num_classes: Positive int.
+        units: Positive int. Length of the embedding.
+        **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
+
+    Call arguments:
+        label: Int tensor of shape `(B,)`, from 0 to `num_classes - 1`; `num_classes`
+            means that there is no label.
+
+    Returns:
+        Float tensor of shape `(B, units)`.
+
+    Raises:
+        TypeError: If `num_classes` or `units` is not an int.
+        ValueError: If `num_classes` or `units` is below 1.
+
+    Example:
+
+    >>> LabelEmbedding(num_classes=10, units=64)(np.array([0, 9, 10])).shape
+    (3, 64)
+
+    Source: Ho & Salimans 2022 (arXiv:2207.12598), section 3.2.
+    """
+
+    def __init__(self, num_classes, units, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = _checks.positive_int("num_classes", num_classes)
+        self.units = _checks.positive_int("units", units)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            shape=(self.num_classes + 1, self.units), name="kernel"
+        )
+
+    def call(self, label):
+        return ops.take(self.kernel, ops.cast(label, "int32"), axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.units)
+
+    def get_config(self):
+        own = {"num_classes": self.num_classes, "units": self.units}
+        return {**super().get_config(), **own}
+
+
+def classes_of(network):
+    """The number of classes that a network tells apart, `None` if it takes no label.
+
+    Raises:
+        ValueError: If it takes a label, but embeds it in another way.
+    """
+    inputs = getattr(network, "input", None)
+    if not isinstance(inputs, dict) or "label" not in inputs:
+        return None
+    found = _find(network)
+    if found is None:
+        raise ValueError(
+            "A network with an input `label` must embed it with `layers.LabelEmbedding"
+            "`, which says how many classes there are, and how an image without a "
+            f"label is told. Received: network={network.name!r}, without one."
+        )
+    return found.num_classes
+
+
+def _find(network):
+    """The first `LabelEmbedding` of a network and of the networks in it."""
+    for layer in network.layers:
+        if isinstance(layer, LabelEmbedding):
+            return layer
+        if isinstance(layer, keras.Model) and (found := _find(layer)):
+            return found
+    return None

@@ -1,0 +1,145 @@
+"""Patches that overlap, and are blended: for sampling."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_patchdpm import _checks
+from keras_patchdpm.patching.grid_patching import GridPatching
+from keras_patchdpm.windows import Place
+
+SPREAD = 0.25  # Standard deviation of a patch's weights over its side.
+
+
+class OverlapPatching(GridPatching):
+    """Patches of a grid's size that overlap, each weighing most in its middle.
+
+    Where patches overlap, the estimate is their mean with Gaussian weights. More of
+    them are made than of a grid without overlap: about four times as many for 0.5.
+
+    Args:
+        image_size: Positive int or pair `(height, width)`: pixels of the whole image.
+        divisions: Positive int N or a pair: patches have the image's size over it.
+        overlap: Float in (0, 0.9]. Part of a patch's side that the next one shares.
+        position: `"coordinates"` or `False`, as the network was trained.
+        content: Bool. Whether it is given the pooled image.
+        moving: Bool. Whether all of it is shifted at random at every step.
+
+    Raises:
+        ValueError: If `overlap` is out of range, or less than a pixel.
+
+    Example:
+
+    >>> patching = OverlapPatching(64, divisions=4, overlap=0.5)
+
+    Source: Barbero Jimenez 2023 (arXiv:2302.02412), section 3.
+    """
+
+    def __init__(
+        self,
+        image_size,
+        divisions,
+        overlap,
+        position="coordinates",
+        content=True,
+        moving=False,
+    ):
+        super().__init__(divisions, position, content=content, moving=moving)
+        self.image_size = _checks.pair("image_size", image_size)
+        self.overlap = _checks.real("overlap", overlap, 0, 0.9)
+        self.patch_size = self.grid.patch_size(self.image_size)
+        self.strides = tuple(
+            side - round(self.overlap * side) if n > 1 else side
+            for side, n in zip(self.patch_size, self.grid.divisions, strict=True)
+        )
+        if any(
+            stride == side and n > 1
+            for stride, side, n in zip(
+                self.strides, self.patch_size, self.grid.divisions, strict=True
+            )
+        ):
+            raise ValueError(
+                f"Patches of {self.patch_size} pixels overlap by less than one. Choose "
+                f"a larger `overlap`. Received: overlap={overlap}."
+            )
+
+    @property
+    def counts(self):
+        """Patches along each axis."""
+        return tuple(
+            math.ceil((whole - side) / stride) + 1 + (self.moving and whole > side)
+            for whole, side, stride in zip(
+                self.image_size, self.patch_size, self.strides, strict=True
+            )
+        )
+
+    @property
+    def num_patches(self):
+        """Patches of an image in a step of sampling."""
+        rows, cols = self.counts
+        return rows * cols
+
+    def prepare(self, noisy, draws, made=()):
+        """What all patches of a step share: see `GridPatching`."""
+        content, _ = self._contents(noisy, self.windows(self.image_size))
+        lines = [self._starts(axis, draws) for axis in (0, 1)]
+        weights = [
+            _weights(starts, side, whole)
+            for starts, side, whole in zip(
+                lines, self.patch_size, self.image_size, strict=True
+            )
+        ]
+        part = tuple(slice(0, side) for side in self.patch_size)
+        places, shares = [], []
+        for row, down in zip(lines[0], weights[0], strict=True):
+            for col, across in zip(lines[1], weights[1], strict=True):
+                window = tuple(
+                    slice(start, start + side)
+                    for start, side in zip((row, col), self.patch_size, strict=True)
+                )
+                places.append(Place(window, window, part))
+                shares.append(np.outer(down, across)[..., None].astype("float32"))
+        shared = {"places": places, "shares": shares, "empty": True}
+        if content is not None:
+            shared["content"] = keras.ops.convert_to_numpy(content)
+        return shared
+
+    def place(self, windows, shared, indices, images):
+        """Adds the patches, each with its share: see `GridPatching`."""
+        if shared.pop("empty", False):
+            images[...] = 0
+        for index, window in zip(indices, np.split(windows, len(indices)), strict=True):
+            patch = shared["places"][index].patch
+            images[:, *patch] += shared["shares"][index] * window
+
+    def get_config(self):
+        return {
+            "image_size": self.image_size,
+            "divisions": self.grid.divisions,
+            "overlap": self.overlap,
+            "position": self.position,
+            "content": self.content,
+            "moving": self.moving,
+        }
+
+    def _starts(self, axis, draws):
+        """First pixels of the patches along an axis."""
+        last = self.image_size[axis] - self.patch_size[axis]
+        stride = self.strides[axis]
+        offset = int(draws.integers(stride)) if self.moving and last else 0
+        starts = np.arange(self.counts[axis]) * stride - offset
+        return np.clip(starts, 0, last).tolist()
+
+
+def _weights(starts, side, whole):
+    """Shares of each patch along an axis: those of a pixel sum to 1.
+
+    The Gaussian is one of each axis by itself, so the shares of a pixel are products.
+    """
+    middle = (np.arange(side) + 0.5) / side - 0.5
+    bell = np.exp(-(middle**2) / (2 * SPREAD**2))
+    total = np.zeros(whole)
+    for start in starts:
+        total[start : start + side] += bell
+    return [bell / total[start : start + side] for start in starts]
