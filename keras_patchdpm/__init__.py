@@ -6,6 +6,7 @@ Images are made in N x N patches, one at a time, so that memory falls as N grows
 from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
 from keras_patchdpm import datasets, layers, memory, metrics, networks
 from keras_patchdpm.grid import PatchGrid
+from keras_patchdpm.latents import LatentSpace
 from keras_patchdpm.models import PatchDPM
 from keras_patchdpm.patching import (
     CascadePatching,
@@ -24,6 +25,7 @@ __all__ = [
     "DDPMSchedule",
     "EDMSchedule",
     "GridPatching",
+    "LatentSpace",
     "PatchDPM",
     "PatchGrid",
     "PatchSampler",

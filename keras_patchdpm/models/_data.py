@@ -8,7 +8,7 @@ from keras_patchdpm.models import _crops, _images, _labels
 def look_at(model, images, labels=None):
     """Refuses images and labels that the model cannot be trained on."""
     first, of_first = _images.first_batch(images)
-    _images.check(first, model.image_shape)
+    _images.check(first, model.image_shape, model.latents)
     if labels is None:
         _labels.check(of_first, model.num_classes)
     else:

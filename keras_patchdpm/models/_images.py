@@ -68,13 +68,18 @@ def per_image(sample_weight):
     return ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
 
 
-def check(images, image_shape):
+def check(images, image_shape, latents=False):
     """Looks at images given to `fit`, if they can be: shape, range, NaN."""
     if images is None:
         return
     check_shape(images.shape, image_shape)
     if not len(images):
         raise ValueError(f"There are no images. Received: a shape of {images.shape}.")
+    if latents and not np.issubdtype(images.dtype, np.floating):
+        raise TypeError(
+            "A model of latents is trained on floats, as `LatentSpace.encode` gives "
+            f"them. Received: {images.dtype}."
+        )
     if images.dtype == np.uint8:
         return
     low, high = _range(images)
@@ -84,12 +89,12 @@ def check(images, image_shape):
                 "Images of ints must lie in [0, 255]. "
                 f"Received: {images.dtype} from {low} to {high}."
             )
-    elif low >= 0 or low < -1.5 or high > 1.5:
+    elif not latents and (low >= 0 or low < -1.5 or high > 1.5):
         warnings.warn(
             "Float images are taken to lie in [-1, 1], but these lie in "
             f"[{low:.3g}, {high:.3g}]. Pass uint8 images, or scale them: "
             "`images / 127.5 - 1` from [0, 255], `images * 2 - 1` from [0, 1].",
-            stacklevel=3,
+            stacklevel=5,
         )
 
 

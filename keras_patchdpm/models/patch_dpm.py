@@ -37,6 +37,8 @@ class PatchDPM(TrainStep):
         test_seed: The same for `evaluate`, which starts from it each time.
         label_dropout: Float in [0, 1], of a network that takes labels: how often a
             label is withheld in training, for guidance to compare with.
+        latents: Bool. Whether what is trained on are latents, floats of any range and
+            any number of channels, rather than images: see `LatentSpace`.
         **kwargs: Passed to `keras.Model` (`name`, `dtype`).
 
     Raises:
@@ -62,6 +64,7 @@ class PatchDPM(TrainStep):
         seed=0,
         test_seed=1234,
         label_dropout=0.1,
+        latents=False,
         **kwargs,
     ):
         _parts.check_choices(schedule, patching)
@@ -77,6 +80,7 @@ class PatchDPM(TrainStep):
         self.image_shape = image_shape
         self.num_classes = num_classes
         self.label_dropout = _checks.real("label_dropout", label_dropout, 0, 1)
+        self.latents = bool(latents)
         self.seed = _parts.check_seed("seed", seed)
         self.test_seed = _parts.check_seed("test_seed", test_seed)
         self.train_draws = SeedGenerator(self.seed)
@@ -266,6 +270,7 @@ class PatchDPM(TrainStep):
             "seed": self.seed,
             "test_seed": self.test_seed,
             "label_dropout": self.label_dropout,
+            "latents": self.latents,
         }
         return {**super().get_config(), **own}
 

@@ -171,21 +171,23 @@ class RandomPatching:
             noisy, target = pick(noisy, rows, cols), pick(target, rows, cols)
         return {"noisy": noisy, **inputs}, target
 
-    def at(self, divisions=1, moving=False, overlap=None):
+    def at(self, divisions=1, moving=False, overlap=None, image_size=None):
         """The grid in which images are sampled.
 
         Args:
             divisions: Positive int N or a pair `(rows, cols)`.
             moving: Bool. Whether the grid is shifted at random at every step.
             overlap: Float in (0, 0.9] or `None`, see `OverlapPatching`.
+            image_size: Of the images that are made, `None` for that of the training.
 
         Returns:
             `GridPatching`, with coordinates if they were trained.
         """
         position = "coordinates" if self.coordinates else False
         if overlap:
+            size = self.image_size if image_size is None else image_size
             return OverlapPatching(
-                self.image_size, divisions, overlap, position, self.content, moving
+                size, divisions, overlap, position, self.content, moving
             )
         return GridPatching(divisions, position, content=self.content, moving=moving)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_patchdpm import _checks, memory
-from keras_patchdpm.samplers import choice
+from keras_patchdpm.samplers import arguments, choice
 from keras_patchdpm.samplers.checkpoint import Checkpoint
 from keras_patchdpm.samplers.gridded_model import in_grid
 from keras_patchdpm.samplers.guidance import check_labels, check_scale
@@ -36,6 +36,7 @@ class PatchSampler:
         eta: Float in [0, 1]. Noise that `"ddim"` adds, 1 as much as `"ddpm"`.
         variance: Of `"ddpm"`: `"small"` (the authors' code) or `"large"` (the paper).
         clip: Bool. Whether the clean estimate is clipped to [-1, 1] at each step.
+            `None`: if the model is not one of latents.
         order: Order of the patches, a permutation of their indices, or `None`.
         spacing: How fewer steps are spread over the timesteps: `"uniform"` (`None` is
             the same), `"leading"`, `"trailing"` or `"karras"`, the only one of an
@@ -52,12 +53,17 @@ class PatchSampler:
             step, so that no border stays where it is. `None` is False.
         overlap: Float in (0, 0.9], of such a model: part of a patch's side that the
             next one shares. Where they do, their mean is taken, with Gaussian weights.
+        image_size: Int or pair, of such a model: another size of the whole images than
+            it was trained on. Patches should still have a size that was.
         whole_above: Positive float, of such a model: strength of the noise, `sigma /
             alpha`, above which the whole image is one patch. That takes the memory
             of the whole image, and the time of one call.
         guidance_scale: Float of at least 0, of a model that was trained on labels. 1
             samples what is of the label; more, what is most of it; 0, anything. Others
             than 1 take two calls of the network for one.
+        decode: Of a model of latents: function of float latents `(B, h, w, c)` to
+            float images in [-1, 1], called with one image at a time; see
+            `LatentSpace`. `None` returns latents.
 
     Raises:
         ValueError: If an argument is out of range, or is none of the rule's; unknown
@@ -82,7 +88,7 @@ class PatchSampler:
         patches_per_call=1,
         eta=0.0,
         variance="small",
-        clip=True,
+        clip=None,
         order=None,
         spacing=None,
         churn=0.0,
@@ -90,10 +96,14 @@ class PatchSampler:
         divisions=None,
         moving=None,
         overlap=None,
+        image_size=None,
         whole_above=None,
         guidance_scale=1.0,
+        decode=None,
     ):
-        self.model = model = in_grid(model, divisions, moving, overlap, whole_above)
+        self.model = model = in_grid(
+            model, divisions, moving, overlap, whole_above, image_size
+        )
         self.rule_name = rule
         self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
@@ -104,9 +114,13 @@ class PatchSampler:
         self.rule = choice.choose(
             rule, self.rule_options, model.schedule, len(self.levels) - 1
         )
-        self.clip = bool(clip)
-        self.order = self._check_order(order)
-        self.memory_budget = self._check_budget(memory_budget)
+        self.latents = getattr(model, "latents", False)
+        self.clip = not self.latents if clip is None else bool(clip)
+        self.decode = arguments.check_decode(decode, self.latents)
+        self.order = arguments.check_order(order, self.num_patches)
+        self.memory_budget = arguments.check_budget(
+            memory_budget, self.patches_per_call, model
+        )
         self.guidance_scale = check_scale(guidance_scale, model.network)
 
     def __call__(
@@ -130,7 +144,8 @@ class PatchSampler:
                 `memory_budget` allows.
             noise: Float array `(num_images, H, W, C)` to start from, or `None` to
                 draw it from `seed`.
-            dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
+            dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1], the only one of
+                latents that are not decoded.
             callback: Called as `callback(step, clean)` after each step, from 1, with
                 the float estimate of the clean images of the batch at hand. The steps
                 of a cascade's smaller images count, and come first.
@@ -159,8 +174,10 @@ class PatchSampler:
             checkpoint,
             labels,
         )
-        result = np.empty((num_images, *self.model.image_shape), dtype)
-        for number, image in enumerate(images):
+        first = next(images)
+        result = np.empty((num_images, *first.shape), dtype)
+        result[0] = first
+        for number, image in enumerate(images, 1):
             result[number] = image
         return result
 
@@ -196,11 +213,8 @@ class PatchSampler:
         _checks.positive_int("num_images", num_images)
         _checks.integer("seed", seed, minimum=0)
         _checks.one_of("dtype", dtype, ("uint8", "float32"))
-        shape = (num_images, *self.model.image_shape)
-        if noise is not None and np.shape(noise) != shape:
-            raise ValueError(
-                f"`noise` must have the shape {shape}. Received: {np.shape(noise)}."
-            )
+        arguments.check_floats(dtype, self.latents, self.decode)
+        arguments.check_noise(noise, (num_images, *self.model.image_shape))
         batch_size, patches_per_call = self._sizes(num_images, batch_size)
         run = Run(
             self.model,
@@ -216,6 +230,8 @@ class PatchSampler:
             dtype,
             check_labels(labels, num_images, self.guidance_scale, self.model.network),
             self.guidance_scale,
+            self.latents,
+            self.decode,
         )
         if checkpoint is not None:
             options = {"rule": self.rule_name, **self.rule_options, "clip": self.clip}
@@ -237,31 +253,3 @@ class PatchSampler:
         held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
         plan = memory.plan(self.model, self.memory_budget, num_images, held)
         return plan.batch_size, plan.patches_per_call
-
-    def _check_budget(self, budget):
-        if budget is None:
-            return None
-        if getattr(self.model, "whole", None) is not None:
-            raise ValueError(
-                "A `memory_budget` plans for patches, and `whole_above` asks for the "
-                "whole image. Leave one of the two out. Received: "
-                f"memory_budget={budget!r}, whole_above={self.model.whole_above}."
-            )
-        if self.patches_per_call != 1:
-            raise ValueError(
-                "The patches of a call follow from `memory_budget`. Leave one of the "
-                f"two out. Received: patches_per_call={self.patches_per_call}, "
-                f"memory_budget={budget!r}."
-            )
-        return memory.parse_bytes("memory_budget", budget)
-
-    def _check_order(self, order):
-        if order is None:
-            return np.arange(self.num_patches)
-        found = np.asarray(order)
-        if not np.array_equal(np.sort(found, axis=None), np.arange(self.num_patches)):
-            raise ValueError(
-                f"`order` must name each patch from 0 to {self.num_patches - 1} once. "
-                f"Received: order={order}."
-            )
-        return found.astype(int)

@@ -26,7 +26,7 @@ class Run:
         model, levels, rule, order, clip: Of the sampler.
         patches_per_call, num_images, seed, batch_size, noise, dtype: Of the call.
         labels: Int array `(num_images,)`, or `None` for a network that takes none.
-        guidance_scale: Of the sampler.
+        guidance_scale, latents, decode: Of the sampler.
     """
 
     model: typing.Any
@@ -42,6 +42,8 @@ class Run:
     dtype: str
     labels: np.ndarray | None = None
     guidance_scale: float = 1.0
+    latents: bool = False
+    decode: typing.Callable | None = None
 
     def __post_init__(self):
         # As even as can be, so that few sizes of call are compiled; the first is the
@@ -71,6 +73,7 @@ class Run:
             "seed": self.seed,
             "batch_size": self.batch_size,
             "dtype": self.dtype,
+            "decoded": self.decode is not None,
             "labels": None if self.labels is None else self.labels.tolist(),
             "guidance_scale": self.guidance_scale,
             "whole_above": getattr(self.model, "whole_above", math.inf),
@@ -103,7 +106,7 @@ class Run:
                     )
 
             result = self._make(numbers.tolist(), batch, progress, save)
-            images = to_dtype(result, self.dtype)
+            images = self._finished(result)
             if checkpoint:
                 finished.extend(images)
                 save(Batch(), now=True)
@@ -159,6 +162,20 @@ class Run:
             return (whole if high else by_patches)(noisy, level, out)
 
         return denoise
+
+    def _finished(self, result):
+        """What is returned of the images that were made. Overwrites them."""
+        if self.decode is not None:
+            # One at a time: a decoder takes more memory than a patch.
+            result = np.concatenate(
+                [
+                    np.array(ops.convert_to_numpy(self.decode(image[None])), "float32")
+                    for image in result
+                ]
+            )
+        elif self.latents:
+            return result
+        return to_dtype(result, self.dtype)
 
     def _start(self, numbers, shape, left):
         """The noise that a stage starts from."""

@@ -1,5 +1,7 @@
 """One model of random crops, sampled in any number of patches."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -126,6 +128,17 @@ def test_sizes_that_were_not_trained_are_warned_of(model):
         make(model, divisions=8)
 
 
+def test_images_of_another_size_are_made_and_warned_of(model):
+    with pytest.warns(UserWarning, match="images of 16x16 pixels.*image_size=32"):
+        sampler = make(model, divisions=4, image_size=32)
+    assert sampler(1).shape == (1, 32, 32, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same = make(model, divisions=2, image_size=(16, 16))
+    expected = make(model, divisions=2)(1, dtype="float32")
+    np.testing.assert_array_equal(same(1, dtype="float32"), expected)
+
+
 def test_a_grid_that_does_not_divide_the_image_is_refused(model):
     with pytest.raises(ValueError, match="divisions=.3, 3."):
         make(model, divisions=3)
@@ -137,6 +150,6 @@ def test_models_with_a_grid_of_their_own_keep_it():
     own = PatchDPM(network, schedule, patching)
     with pytest.raises(ValueError, match="`divisions` is chosen here.*GridPatching"):
         make(own, divisions=4)
-    for option in ({"moving": True}, {"overlap": 0.5}, {"whole_above": 1.0}):
+    for option in ({"moving": True}, {"overlap": 0.5}, {"image_size": 32}):
         with pytest.raises(ValueError, match=f"`{next(iter(option))}` is chosen here"):
             make(own, **option)

@@ -1,0 +1,123 @@
+"""Latents: scaled, trained on and sampled as images are, decoded at the end."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from tiny_models import tiny_images, tiny_model, train
+
+from keras_patchdpm import (
+    CascadePatching,
+    EDMSchedule,
+    GridPatching,
+    LatentSpace,
+    PatchSampler,
+    RandomPatching,
+)
+
+IMAGES = tiny_images(12, size=16)
+
+
+def encode(images):
+    """Four pixels to one of twelve channels, of another range."""
+    x = np.reshape(images, (-1, 8, 2, 8, 2, 3)).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(-1, 8, 8, 12) * 7 + np.arange(12)
+
+
+def decode(latents):
+    x = (ops.convert_to_numpy(latents) - np.arange(12)) / 7
+    x = x.reshape(-1, 8, 8, 2, 2, 3).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(-1, 16, 16, 3)
+
+
+@pytest.fixture(scope="module")
+def space():
+    return LatentSpace(encode, decode).fit(IMAGES, batch_size=5)
+
+
+def model_of(patching, **options):
+    """Of 8 x 8 latents with three channels."""
+    model = tiny_model(patching, EDMSchedule(), **options)
+    model.latents = True
+    return model
+
+
+def test_latents_are_scaled_and_come_back(space):
+    latents = space.encode(IMAGES, batch_size=7)
+    assert latents.shape == (12, 8, 8, 12)
+    np.testing.assert_allclose(latents.mean((0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(latents.std((0, 1, 2)), 0.5, atol=1e-4)
+    images = space.decode(latents)
+    np.testing.assert_allclose(images, IMAGES / 127.5 - 1, atol=1e-4)
+    np.testing.assert_allclose(space.encode(images), latents, atol=1e-3)
+
+
+def test_keras_models_are_encoders():
+    inputs = keras.Input((16, 16, 3))
+    encoder = keras.Model(inputs, keras.layers.AveragePooling2D(2)(inputs))
+    space = LatentSpace(encoder, keras.layers.UpSampling2D(2)).fit(IMAGES)
+    smooth = space.decode(space.encode(IMAGES))
+    np.testing.assert_allclose(smooth, IMAGES / 127.5 - 1, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("patching", "options"),
+    [
+        (GridPatching(2), {}),
+        (CascadePatching(2), {}),
+        (RandomPatching(8, content=True), {"divisions": 4, "moving": True}),
+    ],
+)
+def test_latents_are_trained_and_sampled_as_images_are(patching, options):
+    """Values far from [-1, 1] are neither warned of nor clipped."""
+    draws = np.random.default_rng(0)
+    latents = draws.normal(3.0, 0.5, (8, 8, 8, 3)).astype("float32")
+    model = model_of(patching)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        train(model, latents, keras.optimizers.Adam(1e-3))
+    sampler = PatchSampler(model, "heun", 4, **options)
+    expected = sampler(3, dtype="float32")
+    assert np.abs(expected).max() > 1.5
+    doubled = PatchSampler(
+        model, "heun", 4, decode=lambda x: 0.2 * x.repeat(2, 1).repeat(2, 2), **options
+    )
+    images = doubled(3, batch_size=2, dtype="float32")
+    assert images.shape == (3, 16, 16, 3)
+    wanted = np.clip(0.2 * expected, -1, 1).repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(images, wanted, atol=1e-4)
+    assert doubled(1).dtype == "uint8"
+
+
+def test_a_saved_model_knows_that_it_is_one_of_latents(tmp_path):
+    model = model_of(GridPatching(2))
+    model.save(tmp_path / "model.keras")
+    assert keras.models.load_model(tmp_path / "model.keras").latents
+
+
+def test_latents_are_not_given_out_as_images():
+    model = model_of(GridPatching(2))
+    with pytest.raises(ValueError, match='`dtype="float32"`.*give the sampler `decode'):
+        PatchSampler(model, "heun", 2)(1)
+    with pytest.raises(TypeError, match="`decode` must be a function. Received: 3"):
+        PatchSampler(model, "heun", 2, decode=3)
+    with pytest.raises(ValueError, match="`decode` is for models of latents"):
+        PatchSampler(tiny_model(), "ddim", 2, decode=decode)
+
+
+def test_images_are_not_taken_for_latents():
+    model = model_of(GridPatching(2))
+    model.compile("adam")
+    with pytest.raises(TypeError, match="trained on floats.*Received: uint8"):
+        model.fit(tiny_images(4), verbose=0)
+
+
+def test_wrong_spaces_are_refused():
+    with pytest.raises(TypeError, match="`decode` must be a function. Received: None"):
+        LatentSpace(encode, None)
+    with pytest.raises(ValueError, match="`std` must be positive. Received: std=0"):
+        LatentSpace(encode, decode, std=0)
+    with pytest.raises(ValueError, match="A channel of the latents never changes"):
+        LatentSpace(np.zeros_like, decode).fit(IMAGES)
