@@ -19,6 +19,8 @@ else
 TENSORFLOW ?= tensorflow>=2.18
 endif
 TORCH ?= torch==2.13.0
+# As the extra `cv` has it, which asks for the larger build of TensorFlow.
+KERAS_CV ?= keras-cv>=0.9,<0.10
 # Test processes side by side, each of one thread.
 WORKERS ?= 2
 
@@ -79,7 +81,8 @@ environments: $(FULL)/ready $(JAX_ONLY)/ready
 # An environment is made anew when pyproject.toml changes.
 $(FULL)/ready: pyproject.toml
 	$(call new-environment,$(FULL))
-	$(BIN)/$(INSTALL) -e ".[$(EXTRAS)]" "$(TENSORFLOW)" "$(TORCH)"
+	$(BIN)/$(INSTALL) -e ".[$(EXTRAS)]" "$(TENSORFLOW)" "$(TORCH)" \
+	    "$(KERAS_CV)"
 	touch $@
 
 $(JAX_ONLY)/ready: pyproject.toml

@@ -22,6 +22,11 @@ class ImageBatches(keras.utils.PyDataset):
         steps: Batches of an epoch, or `None` for each image once, but for those that
             fill no batch. More than that goes through the images again.
         seed: Non-negative int.
+        augment: Function `(batch, draws) -> batch` of whole images, such as
+            `random_crop_and_resize`, or `None`. `draws` is a `numpy.random.Generator`
+            of the batch. A layer of Keras with a seed of its own works too, as `lambda
+            batch, draws: layer(batch, training=True)`, but has other draws after a
+            stop.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `workers`.
 
     Raises:
@@ -33,7 +38,16 @@ class ImageBatches(keras.utils.PyDataset):
     >>> model.fit(batches, epochs=10, callbacks=[EpochOfBatches(batches)])
     """
 
-    def __init__(self, images, batch_size, flip=True, steps=None, seed=0, **kwargs):
+    def __init__(
+        self,
+        images,
+        batch_size,
+        flip=True,
+        steps=None,
+        seed=0,
+        augment=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.images = np.asarray(images)
         _checks.image_shape("images", self.images.shape)
@@ -43,6 +57,7 @@ class ImageBatches(keras.utils.PyDataset):
             steps = len(images) // self.batch_size
         self.steps = _checks.positive_int("steps", steps)
         self.seed = _checks.integer("seed", seed, minimum=0)
+        self.augment = augment
         self.epoch = 0
         self._made = None, None  # The epoch whose order was made last, and the order.
 
@@ -59,7 +74,17 @@ class ImageBatches(keras.utils.PyDataset):
             draws = np.random.default_rng((self.seed, self.epoch, 1, index))
             mirrored = draws.random(len(batch)) < 0.5
             batch[mirrored] = batch[mirrored, :, ::-1]
+        if self.augment is not None:
+            draws = np.random.default_rng((self.seed, self.epoch, 2, index))
+            batch = self._augmented(batch, draws)
         return (batch,)
+
+    def _augmented(self, batch, draws):
+        """The batch after `augment`, of the dtype that it had."""
+        found = keras.ops.convert_to_numpy(self.augment(batch, draws))
+        if np.issubdtype(batch.dtype, np.integer):
+            found = np.rint(found).clip(0, 255)
+        return found.astype(batch.dtype)
 
     def _order(self):
         """Indices of an epoch's images, each as often as any other, give or take 1."""

@@ -1,0 +1,129 @@
+"""Random crops of whole images, resized: augmentation that leaves no borders."""
+
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import _checks
+
+AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
+
+
+def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
+    """A random part of each image, in the size of the whole.
+
+    It is made before patches or crops are cut, so their coordinates stay right: use it
+    as `ImageBatches(images, 32, augment=random_crop_and_resize)`.
+
+    Args:
+        images: Array `(B, H, W, C)`, uint8 or float.
+        draws: `numpy.random.Generator`.
+        area: `(least, most)` in (0, 1]: the part's area over the image's.
+        aspect: `(least, most)`, positive: the part's width over its height, for a
+            square image.
+        size: `(height, width)` of the result, or `None` for that of the images.
+
+    Returns:
+        Array `(B, height, width, C)` of the same dtype.
+
+    Raises:
+        ValueError: If a range is empty or out of bounds.
+
+    Example:
+
+    >>> batch = random_crop_and_resize(images, np.random.default_rng(0))
+
+    Source: Szegedy et al. 2015 (arXiv:1409.4842), section 6.
+    """
+    _check_range("area", area, 1)
+    _check_range("aspect", aspect, 100)
+    images = np.asarray(images)
+    _checks.image_shape("images", images.shape)
+    size = images.shape[1:3] if size is None else _checks.pair("size", size)
+    areas, aspects = (
+        draws.uniform(*ends, len(images)).astype("float32") for ends in (area, aspect)
+    )
+    sides = np.sqrt(np.stack([areas / aspects, areas * aspects], -1)).clip(0, 1)
+    first = draws.uniform(0, 1, sides.shape) * (1 - sides)
+    boxes = np.concatenate([first, first + sides], axis=-1)
+    found = ops.convert_to_numpy(crop_and_resize(images, boxes, size))
+    if np.issubdtype(images.dtype, np.integer):
+        found = np.rint(found).clip(0, 255)
+    return found.astype(images.dtype)
+
+
+def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
+    """The same as a layer of keras-cv, for `tf.data` pipelines on any backend.
+
+    Keras has no such layer of its own, and `keras.ops` do not run in `tf.data` on JAX
+    and PyTorch. Needs the `cv` extra: `pip install 'keras-patchdpm[cv]'`.
+
+    Args:
+        size: `(height, width)` of the result.
+        area, aspect: As in `random_crop_and_resize`.
+        seed: Int or `None`.
+
+    Returns:
+        `keras_cv.layers.RandomCropAndResize`.
+
+    Raises:
+        ImportError: If keras-cv, or TensorFlow, is not installed.
+
+    Example:
+
+    >>> layer = random_crop_and_resize_layer((64, 64))
+    >>> dataset = dataset.map(lambda images: layer(images, training=True))
+    """
+    _check_range("area", area, 1)
+    _check_range("aspect", aspect, 100)
+    try:
+        import keras_cv
+    except ImportError as error:
+        raise ImportError(
+            "This layer comes from keras-cv, which needs TensorFlow: install both with "
+            "`pip install 'keras-patchdpm[cv]'`, or use `random_crop_and_resize`, "
+            f"which needs neither. The import failed with: {error}"
+        ) from error
+    return keras_cv.layers.RandomCropAndResize(
+        target_size=_checks.pair("size", size),
+        crop_area_factor=area,
+        aspect_ratio_factor=aspect,
+        seed=seed,
+    )
+
+
+def crop_and_resize(images, boxes, size):
+    """Parts of images, resized bilinearly, as `tf.image.crop_and_resize` does.
+
+    Args:
+        images: Array or tensor `(B, H, W, C)`.
+        boxes: Array `(B, 4)`: top, left, bottom, right, where 0 is the middle of the
+            first pixel and 1 that of the last.
+        size: `(height, width)` of the result.
+
+    Returns:
+        Float32 tensor `(B, height, width, C)`.
+    """
+    images = ops.cast(images, "float32")
+    boxes = np.asarray(boxes, "float32")
+    down, across = (
+        _shares(boxes[:, axis], boxes[:, axis + 2], images.shape[axis + 1], size[axis])
+        for axis in (0, 1)
+    )
+    rows = ops.einsum("bih,bhwc->biwc", down, images)
+    return ops.einsum("bjw,biwc->bijc", across, rows)
+
+
+def _shares(first, last, count, size):
+    """How much each of `count` pixels gives to each of `size`: `(B, size, count)`."""
+    steps = np.linspace(0, 1, size) if size > 1 else np.array([0.5])
+    at = (first[:, None] + (last - first)[:, None] * steps) * (count - 1)
+    shares = 1 - np.abs(at[..., None] - np.arange(count))
+    return np.maximum(shares, 0).astype("float32")
+
+
+def _check_range(name, ends, most):
+    low, high = (_checks.real(name, end, 1e-6, most) for end in ends)
+    if low > high:
+        raise ValueError(
+            f"`{name}` must be a range, the smaller end first. Received: {name}={ends}."
+        )

@@ -1,0 +1,131 @@
+"""Random parts of images, ours and those of keras-cv."""
+
+import builtins
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_patchdpm import RandomPatching
+from keras_patchdpm.datasets import (
+    ImageBatches,
+    random_crop_and_resize,
+    random_crop_and_resize_layer,
+)
+from keras_patchdpm.datasets.crop_and_resize import crop_and_resize
+from keras_patchdpm.windows import coordinates, cut
+
+
+def ramps(height, width):
+    """Two channels that say where a pixel lies, from 0 to 1."""
+    lines = np.linspace(0, 1, height), np.linspace(0, 1, width)
+    return np.stack(np.meshgrid(*lines, indexing="ij"), -1)[None].astype("float32")
+
+
+def test_boxes_say_which_part():
+    boxes = np.array([[0, 0, 1, 1], [0.25, 0.5, 0.75, 1.0]])
+    images = np.repeat(ramps(9, 5), 2, axis=0)
+    found = ops.convert_to_numpy(crop_and_resize(images, boxes, (9, 5)))
+    np.testing.assert_allclose(found[0], images[0], atol=1e-6)
+    np.testing.assert_allclose(found[1, :, 0, 0], np.linspace(0.25, 0.75, 9), atol=1e-6)
+    np.testing.assert_allclose(found[1, 0, :, 1], np.linspace(0.5, 1, 5), atol=1e-6)
+
+
+def test_parts_have_the_sizes_that_were_asked_for():
+    area, aspect = (0.3, 0.6), (0.8, 1.25)
+    images = np.repeat(ramps(32, 32), 500, axis=0)
+    found = random_crop_and_resize(images, np.random.default_rng(0), area, aspect)
+    sides = found[:, -1, -1] - found[:, 0, 0]
+    areas, aspects = sides.prod(-1), sides[:, 1] / sides[:, 0]
+    for values, (low, high) in ((areas, area), (aspects, aspect)):
+        assert low - 1e-3 < values.min() < low + 0.05
+        assert high - 0.05 < values.max() < high + 1e-3
+    first = found[:, 0, 0]
+    np.testing.assert_allclose(first.mean(0) / (1 - sides).mean(0), 0.5, atol=0.05)
+
+
+def test_dtype_and_range_are_kept(rng):
+    images = rng.integers(0, 256, (3, 8, 8, 3), dtype="uint8")
+    found = random_crop_and_resize(images, np.random.default_rng(0), size=(4, 6))
+    assert found.dtype == "uint8" and found.shape == (3, 4, 6, 3)
+    same = random_crop_and_resize(images, np.random.default_rng(0), (1, 1), (1, 1))
+    np.testing.assert_array_equal(same, images)
+
+
+def test_batches_are_augmented_the_same_every_time(rng):
+    images = rng.integers(0, 256, (8, 8, 8, 3), dtype="uint8")
+    batches = ImageBatches(images, 4, augment=random_crop_and_resize)
+    (first,), (plain,) = batches[1], ImageBatches(images, 4)[1]
+    np.testing.assert_array_equal(batches[1][0], first)
+    assert first.dtype == "uint8" and np.any(first != plain)
+    batches.epoch = 1
+    assert np.any(batches[1][0] != first)
+
+
+def test_a_layer_of_keras_augments(rng):
+    images = rng.integers(0, 128, (8, 8, 8, 3), dtype="uint8")
+    layer = keras.layers.RandomBrightness((0.5, 0.5), value_range=(0, 255))
+    batches = ImageBatches(
+        images,
+        4,
+        flip=False,
+        augment=lambda batch, draws: layer(batch.astype("float32"), training=True),
+    )
+    (plain,) = ImageBatches(images, 4, flip=False)[0]
+    np.testing.assert_allclose(batches[0][0], np.rint(plain + 127.5), atol=1)
+
+
+def test_a_mirrored_crop_with_mirrored_coordinates_is_a_crop_of_the_mirrored_image(rng):
+    image = rng.normal(size=(1, 8, 12, 3)).astype("float32")
+    row, col, h, w = 2, 3, 4, 6
+    mirrored = image[:, :, ::-1]
+    corner = np.array([[[row, 12 - col - w]]], "int32")
+    corner = ops.convert_to_tensor(corner)
+    expected = ops.convert_to_numpy(cut(mirrored, corner, (h, w)))[0, 0]
+    told = ops.convert_to_numpy(coordinates(corner, (h, w), (8, 12)))[0, 0]
+    crop = image[0, row : row + h, col : col + w]
+    where = ops.convert_to_numpy(coordinates(np.array([row, col]), (h, w), (8, 12)))
+    np.testing.assert_array_equal(crop[:, ::-1], expected)
+    np.testing.assert_allclose(where[:, ::-1] * [-1, 1], told, atol=1e-6)
+
+
+def test_crops_are_cut_from_augmented_images():
+    """What a crop is told of its place is true of the image after augmentation."""
+    images = np.repeat(ramps(8, 8), 8, axis=0) * 2 - 1  # Says its own coordinates.
+    turned = ImageBatches(
+        images, 4, flip=False, augment=lambda batch, draws: batch[:, ::-1]
+    )
+    batches = RandomPatching(8, (0.5,), [1.0]).batches(turned, None, 0)
+    (data,) = batches[0]
+    rows = 2 * data["rows"] / 7 - 1
+    np.testing.assert_allclose(data["images"][:, :, 0, 0], -rows, atol=1e-6)
+
+
+def test_keras_cv_that_is_missing_is_named(monkeypatch):
+    found = builtins.__import__
+
+    def without(name, *rest):
+        if name == "keras_cv":
+            raise ImportError("none here")
+        return found(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"keras-patchdpm\[cv\].*none here"):
+        random_crop_and_resize_layer((8, 8))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"area": (0.9, 0.5)}, "`area` must be a range"),
+        ({"area": (0.5, 1.5)}, r"`area` must lie in .*area=1.5"),
+        ({"aspect": (0, 1)}, "`aspect` must lie in .*aspect=0"),
+    ],
+)
+def test_ranges_out_of_bounds_are_refused(options, match):
+    images = np.zeros((1, 4, 4, 3))
+    with pytest.raises(ValueError, match=match):
+        random_crop_and_resize(images, np.random.default_rng(0), **options)
+    with pytest.raises(ValueError, match=match):
+        random_crop_and_resize_layer((4, 4), **options)
