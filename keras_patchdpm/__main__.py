@@ -46,6 +46,7 @@ def _add_sample(parser):
     parser.add_argument(
         "--memory-budget", help="such as 300MB: chooses the patches of a call"
     )
+    parser.add_argument("--precision", help="dtype policy, such as mixed_float16")
     parser.add_argument("--preset", help="name of a trained model, or its folder")
 
 
@@ -62,6 +63,7 @@ def _sample(options):
         seed=options.seed,
         patches_per_call=options.patches_per_call,
         memory_budget=options.memory_budget,
+        precision=options.precision,
         preset=options.preset,
         verbose=1,
     )

@@ -15,6 +15,7 @@ def sample(
     preset=None,
     verbose=0,
     memory_budget=None,
+    precision=None,
 ):
     """Makes images with trained weights, patch by patch.
 
@@ -30,6 +31,7 @@ def sample(
         verbose: 1 shows a progress bar.
         memory_budget: Int of bytes or a string such as `"300MB"`, which chooses
             `patches_per_call`; see `PatchSampler`.
+        precision: Keras dtype policy, such as `"mixed_float16"`, or `None`.
 
     Returns:
         Uint8 array of shape `(num_images, H, W, 3)`, in [0, 255].
@@ -49,7 +51,7 @@ def sample(
     n = _checks.positive_int("n", n)
     if preset is None:
         preset = _preset_of(n)
-    model = PatchDPM.from_preset(preset)
+    model = PatchDPM.from_preset(preset, precision)
     options = {}
     if hasattr(model.patching, "at"):  # One model for any number of patches.
         options = {"divisions": n, "moving": n > 1}

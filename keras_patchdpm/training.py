@@ -1,6 +1,5 @@
 """Training a patch DPM by the clock: resumable, with its curve on record."""
 
-import contextlib
 import dataclasses
 import json
 import pathlib
@@ -10,6 +9,7 @@ import keras
 
 from keras_patchdpm import _checks, datasets
 from keras_patchdpm.models import PatchDPM, presets
+from keras_patchdpm.models._precision import precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +134,7 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
     record = {**config, "training": dataclasses.asdict(settings)}
     _check_same(folder / "settings.json", record)
     keras.utils.set_random_seed(settings.seed)
-    with _policy(settings.precision):
+    with precision(settings.precision):
         model = PatchDPM(**presets.parts(config), seed=settings.seed)
         seen_before = _start_from(settings.start_from, model.network)
         optimizer = keras.optimizers.Adam(
@@ -213,14 +213,3 @@ def _check_same(path, record):
             f"{[found.get(key) for key in odd]}, the call {[record[k] for k in odd]}."
         )
     path.write_text(json.dumps(record, indent=2) + "\n")
-
-
-@contextlib.contextmanager
-def _policy(name):
-    """Keras' dtype policy for the time of a block."""
-    before = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_global_policy(name)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)

@@ -1,5 +1,6 @@
 """`keras_patchdpm.sample`: images from the weights in the package."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -17,6 +18,14 @@ def test_shape_and_range(images):
     assert images.shape == (2, 64, 64, 3)
     assert images.dtype == np.uint8
     assert images.std() > 10
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_makes_nearly_the_same_images(images, precision):
+    found = kp.sample(n=2, num_images=2, steps=4, precision=precision)
+    difference = np.abs(found.astype(float) - images)
+    assert 0 < difference.mean() < 4
+    assert keras.mixed_precision.dtype_policy().name == "float32"
 
 
 def test_the_default_is_two_images_in_two_by_two_patches():
@@ -54,6 +63,7 @@ def test_images_are_smoother_than_noise(images):
         (ValueError, {"num_images": 0}, "num_images=0"),
         (ValueError, {"preset": "none"}, "faces64_n2.*none"),
         (ValueError, {"n": 4, "preset": "faces64_n2"}, "2x2.*n=4"),
+        (ValueError, {"precision": "half"}, "half"),
         (ValueError, {"patches_per_call": 5}, "at most 4.*patches_per_call=5"),
     ],
 )

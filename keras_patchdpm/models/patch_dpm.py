@@ -15,6 +15,7 @@ from keras_patchdpm.models import (
     presets,
 )
 from keras_patchdpm.models._portable import portable
+from keras_patchdpm.models._precision import precision as in_precision
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 
 
@@ -89,12 +90,14 @@ class PatchDPM(TrainStep):
         self.built = True  # All variables are there: the network is functional.
 
     @classmethod
-    def from_preset(cls, preset):
+    def from_preset(cls, preset, precision=None):
         """A trained model that comes with the package, or lies in a folder.
 
         Args:
             preset: Name of a built-in preset, or path of a folder with `config.json`
                 and `weights.npz`.
+            precision: Keras dtype policy, such as `"mixed_float16"`, which halves what
+                the network's features take; `None` for the global one.
 
         Returns:
             `PatchDPM`, not compiled.
@@ -107,7 +110,8 @@ class PatchDPM(TrainStep):
 
         >>> model = PatchDPM.from_preset("faces64_n2")
         """
-        model = cls(**presets.parts(presets.read_config(preset)))
+        with in_precision(precision):
+            model = cls(**presets.parts(presets.read_config(preset)))
         presets.load_weights(model.network, preset)
         return model
 

@@ -64,4 +64,8 @@ class TrainStep(keras.Model):
         )
         data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
         data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
-        return data.prefetch(tf.data.AUTOTUNE)
+        options = tf.data.Options()
+        # At the end of an epoch, its thread keeps Keras waiting for up to as long as
+        # the epoch took, where there is one core.
+        options.autotune.enabled = False
+        return data.prefetch(2).with_options(options)
