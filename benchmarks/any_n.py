@@ -31,9 +31,20 @@ def main():
     patching = kp.RandomPatching(
         SIZE, content=not options.plain, coordinates=not options.plain
     )
-    network = kp.networks.unet(SIZE, patching, width=options.width, schedule=schedule)
+    network = kp.networks.unet(
+        SIZE,
+        patching,
+        width=options.width,
+        multipliers=(1, 2),
+        blocks_per_level=1,
+        stem=2,
+        schedule=schedule,
+    )
     model = kp.PatchDPM(network, schedule, patching)
-    model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.99))
+    rate = keras.optimizers.schedules.CosineDecay(  # Rises, and then stays.
+        0.0, 1, alpha=1.0, warmup_target=1.5e-3, warmup_steps=150
+    )
+    model.compile(keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.995))
     history = model.fit(
         train,
         batch_size=options.batch,
@@ -58,7 +69,7 @@ def main():
             "n": n,
             "frechet": round(frechet_distance(samples, held), 4),
             "floor": round(floor, 4),
-            "epochs": len(history.epoch),
+            "training_steps": int(model.optimizer.iterations),
             "loss": round(history.history["loss"][-1], 4),
         }
         print(json.dumps(line), flush=True)
@@ -103,7 +114,7 @@ class _StopAfter(keras.callbacks.Callback):
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=8)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--steps", type=int, default=12)
