@@ -1,0 +1,143 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One model, any memory
+#
+# **Patch Diffusion** (Wang et al. 2023) trains on random crops of several sizes: small
+# crops are cheap, so a second of training sees more images. Its sampler then makes the
+# whole image at once, and needs the memory of the whole image.
+#
+# Here the network is also given what the whole image shows, pooled to the size of the
+# crop, as Arakawa et al. 2023 do. One model, trained once, then makes images whole, in
+# 2 x 2 or in 4 x 4 patches: the memory is chosen when you sample.
+
+# %%
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # Or "jax", or "torch".
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+import keras_patchdpm as kp
+
+# With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
+FAST = os.environ.get("PATCHDPM_FAST") == "1"
+IMAGES, EPOCHS, WIDTH, STEPS = (256, 1, 8, 2) if FAST else (4096, 24, 32, 18)
+SHOWN, SAMPLES = 10, 10 if FAST else 32
+
+scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
+
+# %% [markdown]
+# ## Training
+#
+# `RandomPatching` says what a step sees: a quarter of the image's side, half of it, or
+# all of it. A step on quarters takes four times as many crops, and is still less work.
+
+# %%
+patching = kp.RandomPatching(image_size=32, content=True)
+for size, probability, times in zip(
+    patching.sizes, patching.probabilities, patching.batch_multipliers, strict=True
+):
+    print(f"{size}: {probability:.0%} of the steps, {times} x batch_size crops")
+
+# %% [markdown]
+# The process is EDM's (Karras et al. 2022). Everything else is Keras: `compile`, `fit`.
+
+# %%
+keras.utils.set_random_seed(0)
+schedule = kp.EDMSchedule()
+network = kp.networks.unet(
+    image_size=32,
+    patching=patching,
+    width=WIDTH,
+    multipliers=(1, 2),
+    blocks_per_level=1,
+    stem=2,
+    schedule=schedule,
+)
+model = kp.PatchDPM(network, schedule, patching)
+steps = EPOCHS * IMAGES // 32
+rate = keras.optimizers.schedules.CosineDecay(
+    0.0, steps, warmup_target=2e-3, warmup_steps=steps // 20
+)
+model.compile(keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.995))
+history = model.fit(scenes, batch_size=32, epochs=EPOCHS, verbose=0)
+print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3f}")
+
+# %% [markdown]
+# ## Sampling, at any N
+#
+# `divisions` is chosen here. `moving=True` shifts the grid at every step, so that no
+# border stays where it is.
+
+# %%
+samples = {"scenes": scenes[:SAMPLES]}
+for n in (1, 2, 4):
+    sampler = kp.PatchSampler(
+        model, rule="heun", steps=STEPS, divisions=n, moving=n > 1
+    )
+    samples[f"N = {n}"] = sampler(num_images=SAMPLES, batch_size=SAMPLES)
+
+figure, axes = plt.subplots(4, SHOWN, figsize=(SHOWN, 4.2))
+for line, (label, images) in zip(axes, samples.items(), strict=True):
+    for axis, image in zip(line, images, strict=False):
+        axis.imshow(image, interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+    line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+figure.tight_layout(pad=0.3)
+plt.show()
+
+# %% [markdown]
+# The same seed starts from the same noise, so a column shows one scene made three ways.
+# The more patches, the rougher: at N = 4 a patch has 8 x 8 pixels, and this training is
+# short. The step between pixels across the borders of a 4 x 4 grid, over the step elsewhere:
+
+# %%
+for label, images in samples.items():
+    print(f"{label:7} seam ratio {kp.metrics.seam_ratio(images, 4):.2f}")
+
+assert FAST or abs(np.log(kp.metrics.seam_ratio(samples["N = 4"], 4))) < 0.3
+
+# %% [markdown]
+# ## Memory
+#
+# What one call of the network takes above its weights, for four images, one patch of
+# each at a time. Measured for images of 128 x 128, at which it counts.
+
+# %%
+large = kp.RandomPatching(image_size=128, content=True)
+network = kp.networks.unet(
+    128, large, width=32, attention_levels=(), stem=2, schedule=schedule
+)
+model_of_large_images = kp.PatchDPM(network, schedule, large)
+activations = {}
+for n in (1, 2, 4):
+    gridded = kp.PatchSampler(model_of_large_images, "heun", divisions=n).model
+    report = kp.memory.profile(gridded, batch_size=4, timed=False)
+    activations[n] = report.activations
+    print(f"N = {n}: {report.activations / 2**20:6.2f} MiB")
+
+assert activations[4] < activations[2] < activations[1]
+
+# %% [markdown]
+# - `PatchSampler(model, memory_budget="300MB", divisions=4)` chooses how many patches
+#   go through the network at a time.
+# - `overlap=0.5` blends patches that share half of their sides; `whole_above=5.0` makes
+#   the whole image one patch while the noise is strong.
+# - [Patch Diffusion: train on crops](train_on_crops.ipynb): labels and guidance.
+# - `RandomPatching(image_size=64)`, without `content`, is Patch Diffusion as published;
+#   `PatchSampler(model, "heun", steps=18)` is its sampler.
+# - The formulas: [Patch Diffusion in one page](../patch_diffusion.md).
