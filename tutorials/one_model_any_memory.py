@@ -103,7 +103,8 @@ plt.show()
 # %% [markdown]
 # The same seed starts from the same noise, so a column shows one scene made three ways.
 # The more patches, the rougher: at N = 4 a patch has 8 x 8 pixels, and this training is
-# short. The step between pixels across the borders of a 4 x 4 grid, over the step elsewhere:
+# short. The step between pixels across the borders of a 4 x 4 grid, over the step
+# elsewhere:
 
 # %%
 for label, images in samples.items():
