@@ -22,6 +22,7 @@ LINES = (
 APART = {
     "samplers": ("_checks", "_registration", "grid", "schedules", "memory"),
     "datasets": ("_checks",),
+    "latents": ("_checks",),
     "metrics": ("_checks", "grid"),
     "memory": tuple(name for line in LINES[:4] for name in line),
 }

@@ -64,6 +64,7 @@ class GriddedModel:
         patching: `GridPatching`.
         image_shape: `(height, width, channels)`.
         latents: Bool. Whether the images are latents.
+        num_classes: Int or `None`, of the labels.
         whole: The same for the whole image, or `None` if it is never seen as one.
         whole_above: Float. Strength of the noise, `sigma / alpha`, above which it is.
     """
@@ -73,6 +74,7 @@ class GriddedModel:
     patching: typing.Any
     image_shape: tuple
     latents: bool
+    num_classes: int | None
     whole: typing.Any = None
     whole_above: float = math.inf
 
@@ -114,7 +116,14 @@ def _gridded(model, patching, image_size):
             stacklevel=4,
         )
     network = _of_fixed_size(model.network, specs)
-    return GriddedModel(network, model.schedule, patching, image_shape, model.latents)
+    return GriddedModel(
+        network,
+        model.schedule,
+        patching,
+        image_shape,
+        model.latents,
+        model.num_classes,
+    )
 
 
 def _of_fixed_size(network, specs):

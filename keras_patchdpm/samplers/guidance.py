@@ -3,7 +3,6 @@
 import numpy as np
 
 from keras_patchdpm import _checks
-from keras_patchdpm.layers.label_embedding import classes_of
 
 
 class GuidedCalls:
@@ -31,14 +30,14 @@ class GuidedCalls:
         return without + np.float32(self.scale) * (given - without)
 
 
-def check_scale(scale, network):
+def check_scale(scale, num_classes):
     """The scale of the guidance.
 
     Raises:
         ValueError: If it is negative, or the network takes no labels.
     """
     scale = _checks.real("guidance_scale", scale, 0)
-    if scale != 1 and classes_of(network) is None:
+    if scale != 1 and num_classes is None:
         raise ValueError(
             "Guidance needs a model that was trained on labels: build its network "
             "with `num_classes`. Received: guidance_scale="
@@ -47,21 +46,20 @@ def check_scale(scale, network):
     return scale
 
 
-def check_labels(labels, num_images, scale, network):
+def check_labels(labels, num_images, scale, num_classes):
     """The label of each image, `(num_images,)`; `None` if the network takes none.
 
     Args:
         labels: Int for all images, sequence of one for each, or `None`.
         num_images: Positive int.
         scale: Float, the checked scale of the guidance.
-        network: Of the model.
+        num_classes: Int, of the model, or `None` if it takes no labels.
 
     Raises:
         TypeError: If a label is no int.
         ValueError: If a label is out of range, their number is not that of the images,
             the network takes none, or there are none to guide by.
     """
-    num_classes = classes_of(network)
     if labels is None:
         if scale != 1:
             raise ValueError(

@@ -115,13 +115,14 @@ class PatchSampler:
             rule, self.rule_options, model.schedule, len(self.levels) - 1
         )
         self.latents = getattr(model, "latents", False)
+        self.num_classes = getattr(model, "num_classes", None)
         self.clip = not self.latents if clip is None else bool(clip)
         self.decode = arguments.check_decode(decode, self.latents)
         self.order = arguments.check_order(order, self.num_patches)
         self.memory_budget = arguments.check_budget(
             memory_budget, self.patches_per_call, model
         )
-        self.guidance_scale = check_scale(guidance_scale, model.network)
+        self.guidance_scale = check_scale(guidance_scale, self.num_classes)
 
     def __call__(
         self,
@@ -228,7 +229,7 @@ class PatchSampler:
             batch_size,
             noise,
             dtype,
-            check_labels(labels, num_images, self.guidance_scale, self.model.network),
+            check_labels(labels, num_images, self.guidance_scale, self.num_classes),
             self.guidance_scale,
             self.latents,
             self.decode,

@@ -10,7 +10,6 @@ import zlib
 import numpy as np
 from keras import ops
 
-from keras_patchdpm.layers.label_embedding import classes_of
 from keras_patchdpm.samplers.denoiser import PatchDenoiser
 from keras_patchdpm.samplers.guidance import GuidedCalls
 from keras_patchdpm.samplers.network_calls import NetworkCalls
@@ -62,7 +61,7 @@ class Run:
         calls = NetworkCalls(network)
         if self.guidance_scale == 1:
             return calls
-        return GuidedCalls(calls, self.guidance_scale, classes_of(network))
+        return GuidedCalls(calls, self.guidance_scale, self.model.num_classes)
 
     def description(self):
         """What makes this run another than others, as plain data."""
