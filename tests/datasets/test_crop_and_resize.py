@@ -129,3 +129,14 @@ def test_ranges_out_of_bounds_are_refused(options, match):
         random_crop_and_resize(images, np.random.default_rng(0), **options)
     with pytest.raises(ValueError, match=match):
         random_crop_and_resize_layer((4, 4), **options)
+
+
+def test_images_that_come_again_in_an_epoch_have_another_order():
+    images = np.arange(8, dtype="uint8")[:, None, None, None].repeat(8, 1).repeat(8, 2)
+    batches = RandomPatching(8, (0.25,), [1.0]).batches(
+        ImageBatches(images, 4, flip=False), None, 0
+    )
+    (data,) = batches[0]
+    seen = data["images"][:, 0, 0, 0].reshape(4, 4)  # Two times all eight.
+    assert set(seen[:2].flat) == set(seen[2:].flat) == set(range(8))
+    assert np.any(seen[:2] != seen[2:])
