@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
+from keras_patchdpm.datasets._dtype import in_dtype
 
 AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
 
@@ -46,9 +47,7 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
     first = draws.uniform(0, 1, sides.shape) * (1 - sides)
     boxes = np.concatenate([first, first + sides], axis=-1)
     found = ops.convert_to_numpy(crop_and_resize(images, boxes, size))
-    if np.issubdtype(images.dtype, np.integer):
-        found = np.rint(found).clip(0, 255)
-    return found.astype(images.dtype)
+    return in_dtype(found, images.dtype)
 
 
 def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_patchdpm import _checks
+from keras_patchdpm.datasets._dtype import in_dtype
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -76,15 +77,9 @@ class ImageBatches(keras.utils.PyDataset):
             batch[mirrored] = batch[mirrored, :, ::-1]
         if self.augment is not None:
             draws = np.random.default_rng((self.seed, self.epoch, 2, index))
-            batch = self._augmented(batch, draws)
+            augmented = keras.ops.convert_to_numpy(self.augment(batch, draws))
+            batch = in_dtype(augmented, batch.dtype)
         return (batch,)
-
-    def _augmented(self, batch, draws):
-        """The batch after `augment`, of the dtype that it had."""
-        found = keras.ops.convert_to_numpy(self.augment(batch, draws))
-        if np.issubdtype(batch.dtype, np.integer):
-            found = np.rint(found).clip(0, 255)
-        return found.astype(batch.dtype)
 
     def _order(self):
         """Indices of an epoch's images, each as often as any other, give or take 1."""

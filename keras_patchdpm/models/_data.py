@@ -9,11 +9,11 @@ def look_at(model, images, labels=None):
     """Refuses images and labels that the model cannot be trained on."""
     first, of_first = _images.first_batch(images)
     _images.check(first, model.image_shape, model.latents)
-    if labels is None:
-        _labels.check(of_first, model.num_classes)
+    if hasattr(images, "shape"):
+        _labels.require(labels, model.num_classes)
+        _labels.check(labels, model.num_classes, len(images))
     else:
-        count = len(images) if hasattr(images, "shape") else None
-        _labels.check(labels, model.num_classes, count)
+        _labels.check(of_first if labels is None else labels, model.num_classes)
 
 
 def to_fit(model, x, y, sample_weight, options):

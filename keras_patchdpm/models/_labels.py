@@ -22,7 +22,7 @@ def check(labels, num_classes, count=None):
 
     Raises:
         TypeError: If they are no ints.
-        ValueError: If there are none, or too few, or one is out of range.
+        ValueError: If there are not as many as images, or one is out of range.
     """
     if num_classes is None or labels is None:
         return

@@ -53,12 +53,8 @@ class OverlapPatching(GridPatching):
             side - round(self.overlap * side) if n > 1 else side
             for side, n in zip(self.patch_size, self.grid.divisions, strict=True)
         )
-        if any(
-            stride == side and n > 1
-            for stride, side, n in zip(
-                self.strides, self.patch_size, self.grid.divisions, strict=True
-            )
-        ):
+        shared = np.subtract(self.patch_size, self.strides)
+        if any(shared[np.greater(self.grid.divisions, 1)] == 0):
             raise ValueError(
                 f"Patches of {self.patch_size} pixels overlap by less than one. Choose "
                 f"a larger `overlap`. Received: overlap={overlap}."

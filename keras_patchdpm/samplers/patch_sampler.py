@@ -3,10 +3,11 @@
 import numpy as np
 
 from keras_patchdpm import _checks, memory
-from keras_patchdpm.samplers import arguments, choice
+from keras_patchdpm.samplers import arguments
 from keras_patchdpm.samplers.checkpoint import Checkpoint
 from keras_patchdpm.samplers.gridded_model import in_grid
 from keras_patchdpm.samplers.guidance import check_labels, check_scale
+from keras_patchdpm.samplers.named_rules import named_rule
 from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 
@@ -111,7 +112,7 @@ class PatchSampler:
             "patches_per_call", patches_per_call, 1, self.num_patches
         )
         self.rule_options = {"eta": eta, "variance": variance, "churn": churn}
-        self.rule = choice.choose(
+        self.rule = named_rule(
             rule, self.rule_options, model.schedule, len(self.levels) - 1
         )
         self.latents = getattr(model, "latents", False)

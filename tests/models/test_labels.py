@@ -153,6 +153,14 @@ def test_wrong_labels_are_refused(labels, error, match):
         model.fit(IMAGES, labels, batch_size=4, verbose=0)
 
 
+def test_weights_do_not_stand_in_for_labels():
+    model = labelled()
+    model.compile(optimizer="adam")
+    for work in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="there are none. Train with"):
+            work(IMAGES, sample_weight=np.ones(8), batch_size=4, verbose=0)
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.1])
 def test_the_dropout_is_a_share(rate):
     network = tiny_model().network

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_patchdpm.samplers.choice import RULES
+from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.samplers.sampler import State, walk
 from keras_patchdpm.schedules import Level
 

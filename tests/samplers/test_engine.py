@@ -14,7 +14,7 @@ from tiny_models import tiny_model
 from keras_patchdpm import CascadePatching, GridPatching, PatchSampler, memory
 from keras_patchdpm.memory.out_of_memory import is_out_of_memory
 from keras_patchdpm.samplers import checkpoint
-from keras_patchdpm.samplers.choice import RULES
+from keras_patchdpm.samplers.named_rules import RULES
 
 
 class Stopped(Exception):

@@ -13,7 +13,7 @@ from keras_patchdpm import (
     PatchSampler,
     WholeImage,
 )
-from keras_patchdpm.samplers.choice import RULES
+from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.samplers.noise import image_draws, starting_noise
 
 GRIDS = [

@@ -20,7 +20,7 @@ OPTIONS = {  # Whose each is, and what it is if it is not given.
 }
 
 
-def choose(name, options, schedule, steps):
+def named_rule(name, options, schedule, steps):
     """The rule of a name, with its options.
 
     Args:
