@@ -110,7 +110,7 @@ class PatchDPM(TrainStep):
 
         >>> model = PatchDPM.from_preset("faces64_n2")
         """
-        with in_precision(precision):
+        with in_precision(precision), presets.blank_weights():
             model = cls(**presets.parts(presets.read_config(preset)))
         presets.load_weights(model.network, preset)
         return model

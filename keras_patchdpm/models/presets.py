@@ -5,12 +5,14 @@ code: the configuration names one of this package's builders, and the weights ar
 checked against a SHA-256 before they are read.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import pathlib
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -83,6 +85,25 @@ def parts(config):
         "schedule": schedule,
         "patching": patching,
     }
+
+
+@contextlib.contextmanager
+def blank_weights():
+    """A context in which layers start from zeros: their weights are about to be read.
+
+    To draw them is work for nothing, most of all on JAX, which compiles a function for
+    every shape.
+    """
+    add_weight = keras.Layer.add_weight
+
+    def blank(self, shape=None, initializer=None, *args, **options):
+        return add_weight(self, shape, "zeros", *args, **options)
+
+    keras.Layer.add_weight = blank
+    try:
+        yield
+    finally:
+        keras.Layer.add_weight = add_weight
 
 
 def save(folder, config, network, card):

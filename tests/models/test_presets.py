@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -44,6 +45,18 @@ def test_round_trip_in_half_precision(network, folder):
         np.testing.assert_array_equal(found, kept.astype("float16"))
     assert model.schedule.prediction == "velocity"
     assert model.patching.grid.divisions == (2, 2)
+
+
+def test_weights_to_be_read_are_not_drawn_before(folder, monkeypatch):
+    initializer = keras.initializers.GlorotUniform
+    draw = initializer.__call__
+    monkeypatch.setattr(initializer, "__call__", lambda *_, **__: pytest.fail("drawn"))
+    network = kp.PatchDPM.from_preset(folder).network
+    assert isinstance(network.get_layer("first").kernel_initializer, initializer)
+    monkeypatch.setattr(initializer, "__call__", draw)
+    layer = keras.layers.Dense(4)
+    layer.build((None, 4))
+    assert np.ptp(keras.ops.convert_to_numpy(layer.kernel)) > 0
 
 
 def test_card_names_the_checksum(folder):
