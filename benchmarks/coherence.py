@@ -27,15 +27,8 @@ GRID, CASCADE = {"name": "GridPatching"}, {"name": "CascadePatching"}
 METHODS = {
     "paper": GRID,
     "halo": {**GRID, "halo": 4},
-    "local": {**GRID, "local_content": True},
     "coordinates": {**GRID, "position": "coordinates"},
     "moving": {**GRID, "position": "coordinates", "moving": True},
-    "moving_local": {
-        **GRID,
-        "position": "coordinates",
-        "moving": True,
-        "local_content": True,
-    },
     "cascade": {**CASCADE, "moving": False},
     "cascade_moving": CASCADE,
 }

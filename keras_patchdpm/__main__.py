@@ -82,18 +82,17 @@ def _add_train(parser):
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--n", type=int, default=2, help="the paper's N (default: 2)")
     parser.add_argument(
-        "--cascade", action="store_true", help="a thumbnail first, then by patches"
+        "--patching",
+        choices=("cascade", "grid", "crops"),
+        default="cascade",
+        help="cascade: a thumbnail first, no borders (default); grid: the method of "
+        "Arakawa et al.; crops: Patch Diffusion, one model for any N",
     )
-    parser.add_argument(
-        "--crops", action="store_true", help="Patch Diffusion; one model for any N"
-    )
-    parser.add_argument("--position", help="one_hot (the paper) or coordinates")
-    parser.add_argument("--halo", type=int, help="pixels seen around a patch")
-    parser.add_argument(
+    grid = parser.add_argument_group("of --patching grid alone")
+    grid.add_argument("--position", help="one_hot (the paper) or coordinates")
+    grid.add_argument("--halo", type=int, help="pixels seen around a patch")
+    grid.add_argument(
         "--moving", action="store_true", help="shift the grid at every step"
-    )
-    parser.add_argument(
-        "--local-content", action="store_true", help="enlarge the content at the patch"
     )
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--stem", type=int, default=2)
@@ -125,7 +124,7 @@ def _train(options):
             "stem": options.stem,
         },
         "schedule": {"name": "EDMSchedule"}
-        if options.crops
+        if options.patching == "crops"
         else {
             "name": "DDPMSchedule",
             "beta_schedule": "cosine",
@@ -151,19 +150,20 @@ def _train(options):
 
 def _patching(options):
     """The configuration of what the network sees."""
-    grid_alone = ("position", "halo", "moving", "local_content")
-    given = {name: value for name in grid_alone if (value := getattr(options, name))}
-    if not (options.cascade or options.crops):
+    given = {
+        name: value
+        for name in ("position", "halo", "moving")
+        if (value := getattr(options, name))
+    }
+    if options.patching == "grid":
         return {"name": "GridPatching", "divisions": options.n, **given}
-    kind = "--cascade" if options.cascade else "--crops"
-    if options.cascade and options.crops:
-        raise ValueError("Choose one of --cascade and --crops.")
     if given:
         raise ValueError(
-            f"{kind} says by itself what the network is told of a place, and has no "
-            f"halo: leave those options out. Received: {kind} with {given}."
+            f"--patching {options.patching} says by itself what the network is told of "
+            "a place, and has no halo: leave those options out, or choose --patching "
+            f"grid. Received: {given}."
         )
-    if options.crops:
+    if options.patching == "crops":
         size = options.image_size
         return {"name": "RandomPatching", "image_size": size, "content": True}
     return {"name": "CascadePatching", "divisions": options.n}

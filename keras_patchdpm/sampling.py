@@ -25,9 +25,10 @@ def sample(
         rule: A step rule, see `PatchSampler`.
         steps: Int from 1 to 1000. Network calls per patch.
         seed: Non-negative int. Image k of one seed is always the same.
-        patches_per_call: Int from 1 to `n * n`. More are faster and take more memory.
+        patches_per_call: Int from 1 to the patches of a step, which are `n * n`, or
+            `(n + 1) ** 2` of a moving grid. More are faster and take more memory.
         preset: Name of a trained model, or path of a folder with one; `None` takes
-            the package's own for `n`.
+            the package's own for `n`, of a cascade (`CascadePatching`) if there is one.
         verbose: 1 shows a progress bar.
         memory_budget: Int of bytes or a string such as `"300MB"`, which chooses
             `patches_per_call`; see `PatchSampler`.
@@ -68,17 +69,23 @@ def sample(
 
 
 def _preset_of(n):
-    """The first preset of the package that makes images in `n` x `n` patches."""
+    """The preset of the package for `n` x `n` patches: a cascade, if there is one."""
     configs = {name: presets.read_config(name) for name in presets.names()}
     known = {name: _numbers_of(config) for name, config in configs.items()}
-    for name, numbers in known.items():
-        if n in numbers:
-            return name
-    raise ValueError(
-        "The package has no trained model for that `n`. Its models, and their `n`: "
-        f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
-        f"`preset` of your own. Received: n={n}."
-    )
+    fitting = [name for name, numbers in known.items() if n in numbers]
+    if not fitting:
+        raise ValueError(
+            "The package has no trained model for that `n`. Its models, and their `n`: "
+            f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
+            f"`preset` of your own. Received: n={n}."
+        )
+    # Its patches belong together.
+    cascades = [
+        name
+        for name in fitting
+        if configs[name]["patching"]["name"] == "CascadePatching"
+    ]
+    return (cascades or fitting)[0]
 
 
 def _numbers_of(config):

@@ -50,21 +50,21 @@ def test_a_path_that_cannot_be_written_is_told_before_the_work(capsys):
 @pytest.mark.parametrize(
     ("options", "patching"),
     [
-        ("", {"name": "GridPatching", "divisions": 2}),
+        ("", {"name": "CascadePatching", "divisions": 2}),
+        ("--patching grid --n 3", {"name": "GridPatching", "divisions": 3}),
         (
-            "--position coordinates --halo 2 --moving --local-content",
+            "--patching grid --position coordinates --halo 2 --moving",
             {
                 "name": "GridPatching",
                 "divisions": 2,
                 "position": "coordinates",
                 "halo": 2,
                 "moving": True,
-                "local_content": True,
             },
         ),
-        ("--cascade --n 4", {"name": "CascadePatching", "divisions": 4}),
+        ("--patching cascade --n 4", {"name": "CascadePatching", "divisions": 4}),
         (
-            "--crops --image-size 32",
+            "--patching crops --image-size 32",
             {"name": "RandomPatching", "image_size": 32, "content": True},
         ),
     ],
@@ -83,9 +83,8 @@ def test_train_says_what_the_network_sees(options, patching, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--cascade --halo 2", "leave those options out. Received: --cascade"),
-        ("--crops --moving", "leave those options out. Received: --crops"),
-        ("--crops --cascade", "Choose one of --cascade and --crops"),
+        ("--halo 2", "--patching cascade says by itself"),
+        ("--patching crops --moving", "--patching grid. Received: {'moving': True}"),
     ],
 )
 def test_options_that_contradict_are_refused(options, message, capsys, monkeypatch):

@@ -64,7 +64,7 @@ def test_images_are_smoother_than_noise(images):
         (ValueError, {"preset": "none"}, "faces64_n2.*none"),
         (ValueError, {"n": 4, "preset": "faces64_n2"}, "2x2.*n=4"),
         (ValueError, {"precision": "half"}, "half"),
-        (ValueError, {"patches_per_call": 5}, "at most 4.*patches_per_call=5"),
+        (ValueError, {"patches_per_call": 10}, "at most 9.*patches_per_call=10"),
     ],
 )
 def test_wrong_arguments(error, arguments, message):
@@ -92,6 +92,12 @@ def test_a_preset_serves_every_n_it_was_trained_for(patching, numbers, monkeypat
         assert sampling._preset_of(n) == "other"
     with pytest.raises(ValueError, match=r"no trained model.*'other': \[.*n=3"):
         sampling._preset_of(3)
+
+
+def test_a_cascade_is_taken_before_a_grid():
+    assert sampling._preset_of(2) == "faces64_n2_cascade"
+    named = kp.sample(num_images=1, steps=1, preset="faces64_n2_cascade")
+    np.testing.assert_array_equal(kp.sample(num_images=1, steps=1), named)
 
 
 def test_the_presets_carry_a_card_and_are_small():

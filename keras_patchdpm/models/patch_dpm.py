@@ -96,8 +96,9 @@ class PatchDPM(TrainStep):
         Args:
             preset: Name of a built-in preset, or path of a folder with `config.json`
                 and `weights.npz`.
-            precision: Keras dtype policy, such as `"mixed_float16"`, which halves what
-                the network's features take; `None` for the global one.
+            precision: Keras dtype policy, such as `"mixed_float16"`, for devices that
+                compute in it: on CPUs it takes more memory, not less. `None` for the
+                global one.
 
         Returns:
             `PatchDPM`, not compiled.

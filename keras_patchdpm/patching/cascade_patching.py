@@ -136,9 +136,8 @@ class _Stage(GridPatching):
     """The patches of one stage, whose contents are what the stages before made."""
 
     def __init__(self, number, moving):
-        super().__init__(
-            2**number, "coordinates", moving=moving and number > 0, local_content=True
-        )
+        moving = moving and number > 0
+        super().__init__(2**number, "coordinates", content=False, moving=moving)
         self.number = number
 
     def example(self, images, made, seed):
@@ -146,24 +145,40 @@ class _Stage(GridPatching):
         image_size = tuple(images.shape[1:3])
         windows = self.windows(image_size)
         _, corners = self._draw(ops.shape(images)[0], windows, seed)
-        content, before = self._contents(images, windows, made)
+        thumbnail, before = self._contents(images, made)
         local = enlarge(before, image_size)
         return {
             "clean": cut(images, corners, windows.size)[:, 0],
             "coordinates": coordinates(corners, windows.size, image_size)[:, 0],
-            "content": content,
+            "content": thumbnail,
             "local_content": cut(local, corners, windows.size)[:, 0],
+        }
+
+    def prepare(self, noisy, draws, made=()):
+        shared = super().prepare(noisy, draws)
+        thumbnail, before = self._contents(noisy, made)
+        contents = {"content": thumbnail, "before": before}
+        return shared | {
+            name: ops.convert_to_numpy(images) for name, images in contents.items()
         }
 
     def inputs_at(self, noisy, shared, indices):
         inputs = super().inputs_at(noisy, shared, indices)
-        count = len(inputs["noisy"])
-        return {**inputs, "stage": np.full(count, self.number, "int32")}
+        # Enlarged at each patch: the whole would be one more image in memory.
+        local = [
+            enlarge(shared["before"], noisy.shape[1:3], shared["places"][index].window)
+            for index in indices
+        ]
+        return inputs | {
+            "content": np.concatenate([shared["content"]] * len(indices)),
+            "local_content": np.concatenate(list(map(ops.convert_to_numpy, local))),
+            "stage": np.full(len(inputs["noisy"]), self.number, "int32"),
+        }
 
-    def _contents(self, noisy, windows, made=()):
+    def _contents(self, images, made):
         """The thumbnail and the stage before, zeros where there is none."""
         if not self.number:
-            nothing = ops.zeros_like(noisy)
+            nothing = ops.zeros_like(images)
             return nothing, nothing
         return made[0], made[-1]
 

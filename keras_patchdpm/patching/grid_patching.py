@@ -35,8 +35,6 @@ class GridPatching:
         moving: Bool. Whether the grid is shifted at random at every step of training
             and of sampling, so that no border stays where it is. Sampling then takes
             `(rows + 1) * (cols + 1)` patches a step. Needs `"coordinates"`, or none.
-        local_content: Bool. Whether the network is also given the part of the pooled
-            image where the patch lies, enlarged to its size.
 
     Raises:
         ValueError: If `divisions`, `patches_per_image` or `halo` is out of range,
@@ -60,7 +58,6 @@ class GridPatching:
         patches_per_image=1,
         halo=0,
         moving=False,
-        local_content=False,
     ):
         self.grid = PatchGrid(divisions)
         self.position = _checks.one_of("position", position, POSITIONS)
@@ -70,7 +67,6 @@ class GridPatching:
         )
         self.halo = _checks.integer("halo", halo, minimum=0)
         self.moving = bool(moving)
-        self.local_content = bool(local_content)
         if self.moving and self.position == "one_hot":
             raise ValueError(
                 "A patch of a moving grid has no place in the grid that a one-hot code "
@@ -110,8 +106,6 @@ class GridPatching:
             specs["coordinates"] = ((h, w, 2), "float32")
         if self.content:
             specs["content"] = ((h, w, channels), "float32")
-        if self.local_content:
-            specs["local_content"] = ((h, w, channels), "float32")
         return specs
 
     def image_shape(self, window_shape):
@@ -147,11 +141,9 @@ class GridPatching:
             inputs["coordinates"] = _one_axis(
                 coordinates(corners, windows.size, image_size)
             )
-        content, local = self._contents(noisy, windows)
-        if content is not None:
+        if self.content:
+            content = self._content(noisy, windows)
             inputs["content"] = ops.repeat(content, self.patches_per_image, axis=0)
-        if local is not None:
-            inputs["local_content"] = at_corners(enlarge(local, image_size))
         return inputs, at_corners(target)
 
     def stages(self, image_shape):
@@ -178,12 +170,9 @@ class GridPatching:
         """
         windows = self.windows(noisy.shape[1:3])
         offset = [int(draws.integers(*bounds)) for bounds in windows.offsets]
-        content, local = self._contents(noisy, windows, made)
         shared = {"places": windows.places(offset)}
-        if content is not None:
-            shared["content"] = ops.convert_to_numpy(content)
-        if local is not None:
-            shared["local"] = ops.convert_to_numpy(local)
+        if self.content:
+            shared["content"] = ops.convert_to_numpy(self._content(noisy, windows))
         return shared
 
     def inputs_at(self, noisy, shared, indices):
@@ -213,16 +202,6 @@ class GridPatching:
             inputs["coordinates"] = np.repeat(maps, batch, axis=0)
         if self.content:
             inputs["content"] = np.concatenate([shared["content"]] * len(indices))
-        if self.local_content:
-            # Enlarged at each window: the whole would be one more image in memory.
-            inputs["local_content"] = np.concatenate(
-                [
-                    ops.convert_to_numpy(
-                        enlarge(shared["local"], noisy.shape[1:3], cell)
-                    )
-                    for cell in cells
-                ]
-            )
         return inputs
 
     def place(self, windows, shared, indices, images):
@@ -246,7 +225,6 @@ class GridPatching:
             "patches_per_image": self.patches_per_image,
             "halo": self.halo,
             "moving": self.moving,
-            "local_content": self.local_content,
         }
 
     @classmethod
@@ -261,16 +239,10 @@ class GridPatching:
         offset = windows.draw_offset(batch, seed)
         return index, windows.corners(index, offset[:, None])
 
-    def _contents(self, noisy, windows, made=()):
-        """The pooled image in the size of a window; what is enlarged at the place."""
-        if not (self.content or self.local_content):
-            return None, None
+    def _content(self, noisy, windows):
+        """The pooled image, in the size of a window."""
         pooled = self.grid.content(noisy)
-        content = enlarge(pooled, windows.size) if self.halo else pooled
-        return (
-            content if self.content else None,
-            pooled if self.local_content else None,
-        )
+        return enlarge(pooled, windows.size) if self.halo else pooled
 
 
 def _one_axis(windows):

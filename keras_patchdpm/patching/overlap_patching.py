@@ -78,7 +78,7 @@ class OverlapPatching(GridPatching):
 
     def prepare(self, noisy, draws, made=()):
         """What all patches of a step share: see `GridPatching`."""
-        content, _ = self._contents(noisy, self.windows(self.image_size))
+        content = self._content(noisy, self.windows(self.image_size))
         lines = [self._starts(axis, draws) for axis in (0, 1)]
         weights = [
             _weights(starts, side, whole)

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 from layer_checks import randomise
 
-from keras_patchdpm import GridPatching, WholeImage
+from keras_patchdpm import CascadePatching, GridPatching, WholeImage
 from keras_patchdpm.networks import unet
 
 TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_level": 1}
@@ -21,6 +21,8 @@ def inputs_of(network, rng, batch=3):
     values["level"] = np.array([0, 500, 999], "int32")[:batch]
     if "patch_index" in values:
         values["patch_index"] = np.array([0, 2, 5], "int32")[:batch]
+    if "stage" in values:
+        values["stage"] = np.zeros(batch, "int32")
     return values
 
 
@@ -37,7 +39,7 @@ def test_starts_from_a_prediction_of_zero(rng):
 
 
 def test_asks_for_what_the_patching_gives():
-    moving = GridPatching(2, "coordinates", halo=1, moving=True, local_content=True)
+    moving = GridPatching(2, "coordinates", halo=1, moving=True)
     for patching in (GRID, GridPatching(2, content=False), moving, WholeImage()):
         network = unet((8, 24), patching, **FLAT)
         specs = patching.input_specs((8, 24, 3))
@@ -66,9 +68,9 @@ def test_the_prediction_depends_on_every_input(network, rng, name):
     np.testing.assert_allclose(after[[0, 2]], before[[0, 2]], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["local_content", "coordinates"])
+@pytest.mark.parametrize("name", ["local_content", "coordinates", "stage"])
 def test_the_prediction_depends_on_what_tells_the_place(rng, name):
-    network = unet((8, 24), GridPatching(2, "coordinates", local_content=True), **FLAT)
+    network = unet((8, 24), CascadePatching(2), **FLAT)
     randomise(network, rng)
     values = inputs_of(network, rng)
     changed = {**values, name: values[name] + 1}

@@ -137,7 +137,7 @@ WIDE = (3, 8, 12, 2)  # Patches of 4x4 pixels in a grid of 2x3.
 OPTIONS = [
     {"halo": 2},
     {"moving": True},
-    {"halo": 1, "moving": True, "local_content": True, "patches_per_image": 3},
+    {"halo": 1, "moving": True, "patches_per_image": 3},
 ]
 
 
@@ -152,15 +152,11 @@ def check_windows(patching, inputs, rows, noisy):
     h = 4 + 2 * patching.halo
     pooled = noisy.reshape(3, 4, 2, 4, 3, 2).mean(axis=(2, 4))
     whole = ops.convert_to_numpy(enlarge(pooled, (h, h)))
-    local = ops.convert_to_numpy(enlarge(pooled, (8, 12)))
     for k, image in enumerate(rows):
         top, left = corner_of(inputs["coordinates"][k])
         window = np.s_[top : top + h, left : left + h]
         np.testing.assert_array_equal(inputs["noisy"][k], noisy[image][window])
         np.testing.assert_allclose(inputs["content"][k], whole[image], atol=1e-6)
-        if patching.local_content:
-            expected = local[image][window]
-            np.testing.assert_allclose(inputs["local_content"][k], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -230,7 +226,6 @@ def test_serialization():
         "patches_per_image": 2,
         "halo": 0,
         "moving": False,
-        "local_content": False,
     }
     assert clone.num_patches == 6
 

@@ -33,17 +33,17 @@ def make(model, **options):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("n", "options"),
     [
-        {},
-        {"moving": True},
-        {"overlap": 0.5},
-        {"overlap": 0.25, "moving": True},
-        {"whole_above": 1.0},
+        (1, {}),
+        (2, {}),
+        (2, {"overlap": 0.25, "moving": True}),
+        (2, {"whole_above": 1.0}),
+        (4, {"moving": True}),
+        (4, {"overlap": 0.5}),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("n", [1, 2, 4])
 def test_calls_orders_and_batches_make_one_image(model, n, options):
     sampler = make(model, divisions=n, **options)
     expected = sampler(3, dtype="float32")

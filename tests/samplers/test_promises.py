@@ -20,7 +20,7 @@ GRIDS = [
     GridPatching((2, 3)),
     GridPatching(2, content=False),
     WholeImage(),
-    GridPatching(2, halo=1, local_content=True),
+    GridPatching(2, halo=1),
     GridPatching(2, "coordinates", moving=True),
     CascadePatching(2),
 ]
