@@ -47,7 +47,8 @@ class CascadePatching:
         if self.divisions & (self.divisions - 1):
             raise ValueError(
                 "A cascade doubles the size of the image in each stage: `divisions` "
-                f"must be a power of 2. Received: divisions={divisions}."
+                "must be a power of 2. `GridPatching` (`train --patching grid`) takes "
+                f"any. Received: divisions={divisions}."
             )
         self.grid = PatchGrid(self.divisions)
         self.moving = bool(moving)

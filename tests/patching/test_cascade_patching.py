@@ -159,7 +159,7 @@ def test_serialization():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"divisions": 3}, ValueError, "power of 2. Received: divisions=3"),
+        ({"divisions": 3}, ValueError, "power of 2.*GridPatching.*divisions=3"),
         ({"divisions": 0}, ValueError, "`divisions` must be at least 1"),
         ({"divisions": (2, 2)}, TypeError, "`divisions` must be an int"),
         ({"content_noise": -1}, ValueError, "`content_noise` must be at least 0"),
