@@ -15,6 +15,7 @@ import sys
 import time
 
 import keras
+from spread import spread
 
 BACKEND_ALONE = "import keras; keras.ops.convert_to_numpy(keras.ops.zeros(1))"
 SAMPLE = "import keras_patchdpm as kp; kp.sample({n}, num_images=1, steps=1)"
@@ -34,9 +35,7 @@ def main():
         "benchmark": "cold_start",
         "backend": keras.backend.backend(),
         "n": options.n,
-        "added_seconds": round(statistics.median(added), 2),
-        "lowest": round(min(added), 2),
-        "highest": round(max(added), 2),
+        **spread("added_seconds", added),
         "ratio": round(statistics.median(whole / alone for alone, whole in rounds), 2),
     }
     print(json.dumps(line))

@@ -10,14 +10,13 @@ and the highest, which is the most that could be gained.
 
 import argparse
 import json
-import statistics
 import time
 
 import keras
 import numpy as np
+from spread import spread
 
 import keras_patchdpm as kp
-from keras_patchdpm.memory.network_call import network_call
 
 CALLS = 5
 
@@ -39,7 +38,7 @@ def main():
         for key in ("noisy", "content")
     }
     data |= {key: np.ones(options.batch, "int32") for key in ("patch_index", "level")}
-    whole, only = network_call(network), network_call(part)
+    whole, only = (kp.memory.network_call(each) for each in (network, part))
     shares = []
     for _ in range(options.rounds + 1):  # The first compiles.
         seconds = _seconds(lambda: only({"content": data["content"]}))
@@ -52,9 +51,7 @@ def main():
         "n": options.n,
         "width": options.width,
         "batch": options.batch,
-        "share": round(statistics.median(shares), 4),
-        "lowest": round(min(shares), 4),
-        "highest": round(max(shares), 4),
+        **spread("share", shares, 4),
     }
     print(json.dumps(line))
 

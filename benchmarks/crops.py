@@ -9,11 +9,11 @@ line of JSON: the median of the ratio, round by round, with the lowest and the h
 
 import argparse
 import json
-import statistics
 import time
 
 import keras
 import numpy as np
+from spread import spread
 
 import keras_patchdpm as kp
 
@@ -47,9 +47,7 @@ def main():
         "image_size": size,
         "batch": options.batch,
         "width": options.width,
-        "ratio": round(statistics.median(ratios), 2),
-        "lowest": round(min(ratios), 2),
-        "highest": round(max(ratios), 2),
+        **spread("ratio", ratios),
     }
     print(json.dumps(line))
 

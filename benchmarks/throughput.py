@@ -15,11 +15,11 @@ FOLDER` take part, with U-Nets of as many parameters as can be.
 
 import argparse
 import json
-import statistics
 import time
 
 import contestants
 import keras
+from spread import spread
 
 import keras_patchdpm as kp
 
@@ -42,9 +42,7 @@ def main():
             "backend": keras.backend.backend(),
             "network": options.network,
             "contestant": name,
-            "ratio": round(statistics.median(ratios), 3),
-            "lowest": round(min(ratios), 3),
-            "highest": round(max(ratios), 3),
+            **spread("ratio", ratios, 3),
             "million_parameters": round(contestant.parameters / 1e6, 2),
             "image_size": options.image_size,
             "batch": options.batch,
