@@ -75,7 +75,8 @@ def main():
         return
     model = kp.PatchDPM.from_preset(out / "preset")
     images_seen = _patches_seen(out / "preset")
-    sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=4)
+    at_once = min(4, model.patching.num_patches)
+    sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=at_once)
     start = time.perf_counter()
     samples = sampler(options.samples, batch_size=50)
     seconds = time.perf_counter() - start

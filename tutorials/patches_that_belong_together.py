@@ -18,7 +18,8 @@
 # cut where its patches meet, and the more patches, the worse.
 #
 # A **cascade** asks the network for a thumbnail first, of the size of a patch, and
-# then for images of twice the size, whose patches are told what the image before shows.
+# then for images of twice the size, whose patches are told what the image before shows
+# and add the detail that it lacks.
 # What the image is of is settled before any patch of it is made. Its grid **moves** at
 # every step, so that no border stays where it is. A call of the network still sees one
 # patch, and takes the memory of one patch.

@@ -11,6 +11,8 @@ from keras_patchdpm.patching.grid_patching import GridPatching
 from keras_patchdpm.resize import enlarge, shrink
 from keras_patchdpm.windows import coordinates, cut
 
+DETAIL_SCALE = 0.25  # Faces' detail over it is spread as widely as faces are.
+
 
 @serializable
 class CascadePatching:
@@ -18,15 +20,16 @@ class CascadePatching:
 
     The thumbnail has the size of a patch. In each stage after it, the network is given
     the thumbnail, and the part of the stage before where the patch lies, enlarged: both
-    are clean. So patches agree on what the image shows before any of them is made, and
-    no call of the network takes more memory than that of one patch.
+    are clean. What it makes is the detail, by which the image differs from the enlarged
+    stage before. So patches agree on what the image shows before any of them is made,
+    and no call of the network takes more memory than that of one patch.
 
     Args:
         divisions: Int N, a power of 2: the last stage has a grid of N x N patches.
         moving: Bool. Whether the grids are shifted at random at every step.
         content_noise: Float of at least 0. In training, noise of a standard deviation
-            up to this is added to what is given as clean, which in sampling is made by
-            the network and so never perfect.
+            up to this is added to the stages before, which in sampling are made by the
+            network and so never perfect. The detail corrects for it.
 
     Raises:
         TypeError: If `divisions` is not an int.
@@ -36,8 +39,9 @@ class CascadePatching:
 
     >>> patching = CascadePatching(4)    # 16 x 16, 32 x 32, then 64 x 64 pixels
 
-    Source: Ho et al. 2022 (arXiv:2106.15282), sections 3 and 4; Arakawa et al. 2023
-    (arXiv:2304.07087), section 6, name content that is made once as future work.
+    Source: Ho et al. 2022 (arXiv:2106.15282), sections 3 and 4; detail: Denton et al.
+    2015 (arXiv:1506.05751), section 2.2; Arakawa et al. 2023 (arXiv:2304.07087),
+    section 6, name content that is made once as future work.
     """
 
     patches_per_image = 1
@@ -97,13 +101,12 @@ class CascadePatching:
         for patching, shape in self.stages(image_shape):
             images = shrink(clean, shape[:2])
             examples.append(patching.example(images, made, seed))
-            made.append(images)
+            made.append(self._disturb(images, seed))
         chosen = {
             name: _choose([example[name] for example in examples], stage)
             for name in examples[0]
         }
         noisy, target = corrupt(chosen.pop("clean"), noise[:, :h, :w])
-        chosen = self._disturb(chosen, stage, seed)
         return {"noisy": noisy, "stage": stage, **chosen}, target
 
     def get_config(self):
@@ -120,21 +123,18 @@ class CascadePatching:
     def _stage(self, number):
         return _Stage(number, self.moving)
 
-    def _disturb(self, chosen, stage, seed):
-        """Adds noise to what is given as clean, more in one image than in another."""
-        batch = ops.shape(stage)[0]
-        scale = keras.random.uniform((batch, 1, 1, 1), 0, self.content_noise, seed=seed)
-        scale = scale * ops.cast(ops.reshape(stage, (-1, 1, 1, 1)) > 0, "float32")
-        return {
-            name: value
-            if name == "coordinates"
-            else value + scale * keras.random.normal(ops.shape(value), seed=seed)
-            for name, value in chosen.items()
-        }
+    def _disturb(self, images, seed):
+        """Adds noise, more to one image than to another."""
+        batch = (ops.shape(images)[0], 1, 1, 1)
+        scale = keras.random.uniform(batch, 0, self.content_noise, seed=seed)
+        return images + scale * keras.random.normal(ops.shape(images), seed=seed)
 
 
 class _Stage(GridPatching):
-    """The patches of one stage, whose contents are what the stages before made."""
+    """The patches of one stage, whose contents are what the stages before made.
+
+    What is diffused is the thumbnail, and after it the detail over `DETAIL_SCALE`.
+    """
 
     def __init__(self, number, moving):
         moving = moving and number > 0
@@ -142,14 +142,15 @@ class _Stage(GridPatching):
         self.number = number
 
     def example(self, images, made, seed):
-        """A patch of each image, and what the network is told of it, all clean."""
+        """A patch of what is diffused, and what the network is told of it."""
         image_size = tuple(images.shape[1:3])
         windows = self.windows(image_size)
         _, corners = self._draw(ops.shape(images)[0], windows, seed)
         thumbnail, before = self._contents(images, made)
         local = enlarge(before, image_size)
+        clean = (images - local) / DETAIL_SCALE if self.number else images
         return {
-            "clean": cut(images, corners, windows.size)[:, 0],
+            "clean": cut(clean, corners, windows.size)[:, 0],
             "coordinates": coordinates(corners, windows.size, image_size)[:, 0],
             "content": thumbnail,
             "local_content": cut(local, corners, windows.size)[:, 0],
@@ -175,6 +176,24 @@ class _Stage(GridPatching):
             "local_content": np.concatenate(list(map(ops.convert_to_numpy, local))),
             "stage": np.full(len(inputs["noisy"]), self.number, "int32"),
         }
+
+    def bounds(self, inputs):
+        if not self.number:
+            return super().bounds(inputs)
+        return [(edge - inputs["local_content"]) / DETAIL_SCALE for edge in (-1, 1)]
+
+    def finish(self, result, made):
+        if not self.number:
+            return result
+        image_size = result.shape[1:3]
+        height = image_size[0] // self.grid.rows
+        # A row of patches at a time: the whole would be one more image in memory.
+        for top in range(0, image_size[0], height):
+            part = (slice(top, top + height), slice(None))
+            result[:, *part] *= DETAIL_SCALE
+            before = enlarge(made[-1], image_size, part)
+            result[:, *part] += ops.convert_to_numpy(before)
+        return result
 
     def _contents(self, images, made):
         """The thumbnail and the stage before, zeros where there is none."""

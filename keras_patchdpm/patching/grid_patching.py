@@ -217,6 +217,22 @@ class GridPatching:
             place = shared["places"][index]
             images[:, *place.patch] = window[:, *place.part]
 
+    def bounds(self, inputs):
+        """The least and the largest clean value in windows that `inputs_at` cut."""
+        return -1, 1
+
+    def finish(self, result, made):
+        """Turns what a stage sampled into its images, in place.
+
+        Args:
+            result: Array of shape `(B, H, W, C)`, which may be overwritten.
+            made: Images that the stages before have made.
+
+        Returns:
+            The images: here `result` itself.
+        """
+        return result
+
     def get_config(self):
         return {
             "divisions": self.grid.divisions,

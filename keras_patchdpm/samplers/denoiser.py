@@ -17,7 +17,7 @@ class PatchDenoiser:
         patches_per_call: Positive int.
         order: Int array, the order of the patches. Those that there are not in this
             stage are left out.
-        clip: Bool. Whether the estimate is clipped to [-1, 1].
+        clip: Bool. Whether the estimate is clipped, so that images stay in [-1, 1].
         batch_size: Positive int. The network is asked for as many patches as that many
             images have, so that it is compiled once for all batches up to that size.
         seed: Non-negative int. With the level it says how a moving grid lies.
@@ -76,6 +76,6 @@ class PatchDenoiser:
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)
             if self.clip:
-                clean = np.clip(clean, -1, 1)
+                clean = np.clip(clean, *self.patching.bounds(inputs))
             self.patching.place(clean, shared, indices, out)
         return out

@@ -27,12 +27,15 @@ class Progress:
         """Steps that an earlier run has made."""
         self.done += steps
 
-    def step(self, number, clean):
-        """One step has been made, the one of that `number` in its batch."""
+    def step(self, number, estimate):
+        """One step has been made, the one of that `number` in its batch.
+
+        `estimate` is a function that makes the clean images for the callback.
+        """
         self.done += 1
         if self.bar is not None:
             used = memory.current()
             values = [] if used is None else [("MiB in use", used / 2**20)]
             self.bar.update(self.done, values)
         if self.callback is not None:
-            self.callback(number, clean.copy())  # The next step overwrites it.
+            self.callback(number, estimate())

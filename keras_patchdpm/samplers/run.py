@@ -126,9 +126,10 @@ class Run:
             denoise = self._denoiser(patching, numbers, tuple(made))
             draws = functools.partial(image_draws, self.seed, numbers, stage=left)
             for _ in walk(denoise, state, self.levels, self.rule, draws):
-                progress.step(next(count), state.clean)
+                estimate = functools.partial(_estimate, patching, state, made)
+                progress.step(next(count), estimate)
                 save(batch)
-            made.append(state.noisy)
+            made.append(patching.finish(state.noisy, made))
             batch.state = None
         return made[-1]
 
@@ -225,6 +226,11 @@ def to_dtype(images, dtype):
     images += 1
     images *= 127.5
     return np.rint(images, out=images).astype("uint8")
+
+
+def _estimate(patching, state, made):
+    """The clean images as the last step saw them, an array of their own."""
+    return patching.finish(state.clean.copy(), made)
 
 
 def _checksum(arrays):

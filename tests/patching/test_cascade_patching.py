@@ -9,6 +9,7 @@ from tiny_models import tiny_images
 
 from keras_patchdpm import CascadePatching, DDPMSchedule, PatchDPM, PatchSampler
 from keras_patchdpm.networks import unet
+from keras_patchdpm.patching.cascade_patching import DETAIL_SCALE
 from keras_patchdpm.resize import enlarge
 
 SHAPE = (200, 8, 12, 2)  # With N = 4: patches, and a thumbnail, of 2x3 pixels.
@@ -60,11 +61,15 @@ def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving
         window = window_of(inputs["coordinates"][k], image.shape[:2])
         starts.add((stage, window[0].start))
         patch = inputs["noisy"][k] - target[k]
+        if stage:
+            local = inputs["local_content"][k]
+            patch = local + DETAIL_SCALE * patch
+            np.testing.assert_allclose(local, enlarged[stage - 1][k][window], atol=1e-5)
+            np.testing.assert_allclose(inputs["content"][k], pyramid[0][k], atol=1e-5)
+        else:
+            assert not inputs["local_content"][k].any()
+            assert not inputs["content"][k].any()
         np.testing.assert_allclose(patch, image[window], atol=1e-5)
-        thumbnail = pyramid[0][k] if stage else np.zeros((2, 3, 2))
-        np.testing.assert_allclose(inputs["content"][k], thumbnail, atol=1e-5)
-        local = enlarged[stage - 1][k][window] if stage else np.zeros((2, 3, 2))
-        np.testing.assert_allclose(inputs["local_content"][k], local, atol=1e-5)
     on_grid = {(0, 0), (1, 0), (1, 2), (2, 0), (2, 2), (2, 4), (2, 6)}
     off_grid = {(1, 1), (2, 1), (2, 3), (2, 5)}
     assert starts == ((on_grid - {(2, 2), (2, 4)}) | off_grid if moving else on_grid)
@@ -78,15 +83,16 @@ def test_the_noise_is_as_strong_in_a_thumbnail_as_in_a_patch(rng):
         assert target[inputs["stage"] == stage].std() == pytest.approx(1, abs=0.1)
 
 
-def test_what_is_given_as_clean_is_disturbed_but_not_that_of_the_first_stage():
+def test_stages_before_are_disturbed_and_the_detail_corrects_for_it():
     clean = np.zeros(SHAPE, "float32")
     inputs, _ = cut(CascadePatching(4, content_noise=0.5), clean, clean)
     later = inputs["stage"] > 0
     for name in ("content", "local_content"):
         assert not inputs[name][~later].any()
         spread = inputs[name][later].std(axis=(1, 2, 3))
-        assert 0 < spread.min() < 0.1 and 0.35 < spread.max() < 0.8
-    assert not inputs["noisy"].any()
+        assert spread.min() < 0.1 and 0.3 < spread.max() < 0.8
+    patches = inputs["local_content"] + DETAIL_SCALE * inputs["noisy"]
+    np.testing.assert_allclose(patches, 0, atol=1e-6)
 
 
 def test_sampling_tells_what_training_does(rng):
@@ -108,29 +114,54 @@ def test_sampling_tells_what_training_does(rng):
         np.testing.assert_allclose(inputs["local_content"][k], local, atol=1e-6)
 
 
-def test_each_stage_is_made_of_what_was_made_before():
-    """A network that returns what it is given: every image is the thumbnail's."""
+@pytest.mark.parametrize("moving", [True, False])
+def test_a_network_that_knows_the_image_makes_it(rng, moving):
+    image = rng.uniform(-1, 1, size=(1, 8, 12, 1)).astype("float32")
+    pyramid = [pool(image, 4)[0], pool(image, 2)[0], image[0]]
 
     def predict(inputs):
-        first = inputs["stage"].reshape(-1, 1, 1, 1) == 0
-        mean = inputs["noisy"].mean(axis=(1, 2, 3), keepdims=True)
-        return np.where(first, mean, inputs["local_content"]).astype("float32")
+        clean = []
+        for stage, told, local in zip(
+            inputs["stage"],
+            inputs["coordinates"],
+            inputs["local_content"],
+            strict=True,
+        ):
+            whole = pyramid[stage]
+            patch = whole[window_of(told, whole.shape[:2])]
+            clean.append((patch - local) / DETAIL_SCALE if stage else patch)
+        return np.array(clean, "float32")
+
+    model = numpy_model(
+        predict,
+        CascadePatching(4, moving),
+        DDPMSchedule(prediction="clean"),
+        (8, 12),
+    )
+    seen = []
+    made = PatchSampler(model, "ddim", 3)(
+        2, dtype="float32", callback=lambda step, clean: seen.append((step, clean))
+    )
+    np.testing.assert_allclose(made, np.repeat(image, 2, axis=0), atol=1e-5)
+    assert [step for step, _ in seen] == list(range(1, 10))
+    for step, clean in seen:
+        expected = np.stack([pyramid[(step - 1) // 3]] * 2)
+        np.testing.assert_allclose(clean, expected, atol=1e-5)
+    windows = (1, 9, 25) if moving else (1, 4, 16)
+    assert len(model.network.calls) == 3 * sum(windows)
+
+
+def test_clipped_detail_keeps_images_in_range():
+    def predict(inputs):
+        return np.full_like(inputs["noisy"], 3.0)
 
     model = numpy_model(
         predict, CascadePatching(4), DDPMSchedule(prediction="clean"), (8, 12)
     )
-    seen = []
-    images = PatchSampler(model, "ddim", 3)(
-        2, dtype="float32", callback=lambda step, clean: seen.append((step, clean))
-    )
-    assert [step for step, _ in seen] == list(range(1, 10))
-    assert [clean.shape[1] for _, clean in seen] == [2] * 3 + [4] * 3 + [8] * 3
-    thumbnails = seen[2][1]
-    for image, thumbnail in zip(images, thumbnails, strict=True):
-        np.testing.assert_allclose(image, thumbnail.mean(), atol=1e-5)
-    assert np.ptp(images[:, 0, 0, 0]) > 1e-3
-    calls = model.network.calls
-    assert len(calls) == 3 * (1 + 9 + 25), "patches of the three stages, moving"
+    for clip, largest in ((True, 1), (False, 3 + 2 * DETAIL_SCALE * 3)):
+        estimates = {}
+        PatchSampler(model, "ddim", 3, clip=clip)(callback=estimates.__setitem__)
+        np.testing.assert_allclose(estimates[9], largest, atol=1e-5)
 
 
 def test_trains_and_samples_end_to_end():
