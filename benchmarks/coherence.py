@@ -75,10 +75,10 @@ def main():
         return
     model = kp.PatchDPM.from_preset(out / "preset")
     images_seen = _patches_seen(out / "preset")
-    at_once = min(4, model.patching.num_patches)
+    at_once = min(options.patches_per_call, model.patching.num_patches)
     sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=at_once)
     start = time.perf_counter()
-    samples = sampler(options.samples, batch_size=50)
+    samples = sampler(options.samples, batch_size=options.images_at_once)
     seconds = time.perf_counter() - start
     save_images(samples, out / "samples.npy")
     save_images(samples[:64], out / "samples.png")
@@ -119,6 +119,8 @@ def _options():
     parser.add_argument("--decay", action="store_true", help="to 0, along a cosine")
     parser.add_argument("--samples", type=int, default=64, help="0: train alone")
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--patches-per-call", type=int, default=4)
+    parser.add_argument("--images-at-once", type=int, default=50)
     return parser.parse_args()
 
 

@@ -7,7 +7,6 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.grid import PatchGrid
-from keras_patchdpm.resize import enlarge
 from keras_patchdpm.windows import WindowGrid, coordinates, cut
 
 POSITIONS = ("one_hot", "coordinates", False)
@@ -258,7 +257,7 @@ class GridPatching:
     def _content(self, noisy, windows):
         """The pooled image, in the size of a window."""
         pooled = self.grid.content(noisy)
-        return enlarge(pooled, windows.size) if self.halo else pooled
+        return ops.image.resize(pooled, windows.size, "bilinear")
 
 
 def _one_axis(windows):

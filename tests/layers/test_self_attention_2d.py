@@ -1,4 +1,5 @@
 import functools
+import warnings
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_every_pixel_looks_at_every_pixel_of_its_image(rng):
         expected[image] = out.reshape(3, 5, 6)
 
     outputs = ops.convert_to_numpy(layer(features))
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+def test_a_lone_pixel_looks_at_itself_without_a_warning(rng):
+    features = rng.normal(size=(2, 1, 1, 6)).astype("float32")
+    layer = SelfAttention2D(num_heads=2, head_size=4)
+    layer.build(features.shape)
+    randomise(layer, rng)
+    qkv_kernel, out_kernel, out_bias = layer.get_weights()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "You are using a softmax")
+        outputs = ops.convert_to_numpy(layer(features))
+    expected = features @ qkv_kernel[:, 16:] @ out_kernel + out_bias
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
