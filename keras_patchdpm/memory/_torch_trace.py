@@ -53,6 +53,7 @@ class TracedNetwork:
     def _trace(self, names, tensors):
         """The graph for inputs of those sizes, or `None` if there is none."""
         network = self.network()
+        _turn_kernels(network)
 
         def call(*tensors):
             return network(dict(zip(names, tensors, strict=True)), training=False)
@@ -71,3 +72,16 @@ class TracedNetwork:
                 stacklevel=2,
             )
             return None
+
+
+def _turn_kernels(network):
+    """Lays kernels out in memory as PyTorch's convolutions read them.
+
+    Keras' have the shape `(h, w, in, out)` and that order in memory, and PyTorch turns
+    a copy in every call. They keep their shape, and what is in them.
+    """
+    for variable in network.weights:
+        if len(variable.shape) == 4:
+            kernel = variable.value.data.permute(3, 2, 0, 1)
+            kernel = kernel.contiguous(memory_format=torch.channels_last)
+            variable.value.data = kernel.permute(2, 3, 1, 0)

@@ -90,6 +90,19 @@ if keras.backend.backend() == "torch":
         kept = _torch._cpu_bytes(network.predict_on_batch, (inputs,))
         assert _torch._cpu_bytes(call, (inputs,)) < kept / 4
 
+    def test_kernels_are_read_where_they_lie():
+        noisy = keras.Input((2, 2, 64), name="noisy")
+        conv = keras.layers.Conv2D(64, 3, padding="same", strides=1)
+        network = keras.Model({"noisy": noisy}, conv(noisy))
+        randomize(network, 0)
+        before, inputs = network.get_weights(), inputs_of(network, 1)
+        expected = network.predict_on_batch(inputs)
+        call = memory.network_call(network)
+        np.testing.assert_allclose(call(inputs), expected, rtol=1e-5, atol=1e-5)
+        assert _torch._cpu_bytes(call, (inputs,)) < before[0].nbytes / 4
+        for weight, old in zip(network.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(weight, old)
+
     class Asks(keras.layers.Layer):
         """Cannot be traced: it wants to know a value."""
 
