@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from keras import ops
 from scipy.interpolate import BSpline
 
-from keras_patchdpm.resize import enlarge, shrink
+from keras_patchdpm.resize import enlarge, enlarge_part, shrink
 
 few = settings(max_examples=8)  # JAX compiles anew for each shape.
 side = st.integers(1, 5)
@@ -44,6 +44,15 @@ def test_enlarging_is_the_spline_of_the_pixels(rng):
     found = ops.convert_to_numpy(enlarge(pixels.reshape(1, 1, 6, 1), (1, 15)))
     expected = spline((np.arange(15) + 0.5) * 6 / 15 - 0.5)
     np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-5)
+
+
+def test_a_part_is_a_part_of_the_whole(rng):
+    images = rng.normal(size=(2, 6, 5, 3)).astype("float32")
+    whole = ops.convert_to_numpy(enlarge(images, (12, 15)))
+    for part in (np.s_[0:4, 3:9], np.s_[5:12, 14:15], np.s_[:, :]):
+        found = enlarge_part(images, (12, 15), part)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, whole[:, *part], atol=1e-5)
 
 
 @few

@@ -8,7 +8,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.patching.grid_patching import GridPatching
-from keras_patchdpm.resize import enlarge, shrink
+from keras_patchdpm.resize import enlarge, enlarge_part, shrink
 from keras_patchdpm.windows import coordinates, cut
 
 DETAIL_SCALE = 0.25  # Faces' detail over it is spread as widely as faces are.
@@ -168,12 +168,14 @@ class _Stage(GridPatching):
         inputs = super().inputs_at(noisy, shared, indices)
         # Enlarged at each patch: the whole would be one more image in memory.
         local = [
-            enlarge(shared["before"], noisy.shape[1:3], shared["places"][index].window)
+            enlarge_part(
+                shared["before"], noisy.shape[1:3], shared["places"][index].window
+            )
             for index in indices
         ]
         return inputs | {
             "content": np.concatenate([shared["content"]] * len(indices)),
-            "local_content": np.concatenate(list(map(ops.convert_to_numpy, local))),
+            "local_content": np.concatenate(local),
             "stage": np.full(len(inputs["noisy"]), self.number, "int32"),
         }
 
@@ -191,8 +193,7 @@ class _Stage(GridPatching):
         for top in range(0, image_size[0], height):
             part = (slice(top, top + height), slice(None))
             result[:, *part] *= DETAIL_SCALE
-            before = enlarge(made[-1], image_size, part)
-            result[:, *part] += ops.convert_to_numpy(before)
+            result[:, *part] += enlarge_part(made[-1], image_size, part)
         return result
 
     def _contents(self, images, made):
