@@ -21,7 +21,7 @@ def shrink(images, size):
     return _resize(images, size, _area)
 
 
-def enlarge(images, size, part=(slice(None), slice(None))):
+def enlarge(images, size):
     """A cubic B-spline over the pixels: a blur, without a trace of their grid.
 
     Interpolation goes through the old pixels, and so shows where they were: of faces

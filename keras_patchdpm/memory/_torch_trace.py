@@ -53,7 +53,7 @@ class TracedNetwork:
     def _trace(self, names, tensors):
         """The graph for inputs of those sizes, or `None` if there is none."""
         network = self.network()
-        _turn_kernels(network)
+        _kernels_to_channels_last(network)
 
         def call(*tensors):
             return network(dict(zip(names, tensors, strict=True)), training=False)
@@ -74,7 +74,7 @@ class TracedNetwork:
             return None
 
 
-def _turn_kernels(network):
+def _kernels_to_channels_last(network):
     """Lays kernels out in memory as PyTorch's convolutions read them.
 
     Keras' have the shape `(h, w, in, out)` and that order in memory, and PyTorch turns

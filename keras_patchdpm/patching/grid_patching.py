@@ -257,6 +257,8 @@ class GridPatching:
     def _content(self, noisy, windows):
         """The pooled image, in the size of a window."""
         pooled = self.grid.content(noisy)
+        if not self.halo:
+            return pooled
         return ops.image.resize(pooled, windows.size, "bilinear")
 
 
