@@ -1,6 +1,9 @@
 """Argument checks shared by the package: each returns the value or raises."""
 
+import math
 import numbers
+
+import numpy as np
 
 
 def integer(name, value, minimum=None, maximum=None):
@@ -27,33 +30,59 @@ def positive_int(name, value):
 
 
 def real(name, value, minimum=None, maximum=None):
-    """Returns `value` as a float within `[minimum, maximum]`."""
+    """Returns `value` as a finite float within `[minimum, maximum]`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(
             f"`{name}` must be a number. Received: {name}={value!r} "
             f"(of type {type(value).__name__})."
         )
-    above = minimum is None or value >= minimum  # Not so for NaN.
-    below = maximum is None or value <= maximum
-    if not (above and below):
-        if maximum is None:
-            wanted = f"be at least {minimum}"
+    try:
+        number = float(value)
+    except OverflowError:  # An int of hundreds of digits.
+        number = math.inf
+    above = minimum is None or number >= minimum  # Not so for NaN.
+    below = maximum is None or number <= maximum
+    if not (above and below and math.isfinite(number)):
+        if minimum is None and maximum is None:
+            wanted = "be finite"
+        elif maximum is None:
+            wanted = f"be at least {minimum}, and finite"
         elif minimum is None:
-            wanted = f"be at most {maximum}"
+            wanted = f"be at most {maximum}, and finite"
         else:
             wanted = f"lie in [{minimum}, {maximum}]"
         raise ValueError(f"`{name}` must {wanted}. Received: {name}={value}.")
-    return float(value)
+    return number
+
+
+def boolean(name, value):
+    """Returns `value` as a bool; anything else is refused, `"false"` above all."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(
+            f"`{name}` must be True or False. Received: {name}={value!r} "
+            f"(of type {type(value).__name__})."
+        )
+    return bool(value)
+
+
+def function(name, value):
+    """Returns `value` if it can be called."""
+    if not callable(value):
+        raise TypeError(
+            f"`{name}` must be a function. Received: {name}={value!r} "
+            f"(of type {type(value).__name__})."
+        )
+    return value
 
 
 def one_of(name, value, options):
-    """Returns `value` if it is among `options`."""
-    if value not in tuple(options):  # A tuple, for values that have no hash.
-        listed = ", ".join(repr(option) for option in options)
-        raise ValueError(
-            f"`{name}` must be one of {listed}. Received: {name}={value!r}."
-        )
-    return value
+    """Returns the option that equals `value` and has its type."""
+    for option in options:
+        # Not `in`: False equals 0, and arrays compare element by element.
+        if option is value or (isinstance(value, type(option)) and option == value):
+            return option
+    listed = ", ".join(repr(option) for option in options)
+    raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}.")
 
 
 def pair(name, value):

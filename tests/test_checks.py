@@ -48,6 +48,35 @@ def test_real_refuses():
             _checks.real("eta", value)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400])
+def test_real_refuses_what_is_not_finite(value):
+    with pytest.raises(ValueError, match="`mean` must be finite. Received: mean="):
+        _checks.real("mean", value)
+
+
+@pytest.mark.parametrize("value", ["false", 0, 1, None, np.array([True])])
+def test_boolean_refuses_what_only_looks_like_one(value):
+    with pytest.raises(TypeError, match="`flip` must be True or False.*flip="):
+        _checks.boolean("flip", value)
+
+
+def test_boolean():
+    assert _checks.boolean("flip", np.bool_(True)) is True
+    assert _checks.boolean("flip", False) is False
+
+
+def test_function():
+    assert _checks.function("decode", len) is len
+    with pytest.raises(TypeError, match="`decode` must be a function.*decode=3"):
+        _checks.function("decode", 3)
+
+
+@pytest.mark.parametrize("value", [0, np.array(["a", "b"]), ["a"], None])
+def test_one_of_compares_types_too(value):
+    with pytest.raises(ValueError, match="`position` must be one of 'a', False"):
+        _checks.one_of("position", value, ("a", False))
+
+
 def test_real_names_the_one_bound_there_is():
     with pytest.raises(ValueError, match="`gamma` must be at least 1. .*gamma=0.5"):
         _checks.real("gamma", 0.5, minimum=1)

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 
 # A module may import from the lines above its own, and from its own folder.
 LINES = (
-    ("_backend", "_checks", "_registration"),
+    ("_backend", "_checks", "_files", "_registration"),
     ("grid", "resize", "schedules", "windows"),
     ("patching", "layers"),
     ("networks",),
@@ -20,8 +20,8 @@ LINES = (
 )
 # Off the line: what each may import. From "models" on, everyone may import these.
 APART = {
-    "samplers": ("_checks", "_registration", "grid", "schedules", "memory"),
-    "datasets": ("_checks",),
+    "samplers": ("_checks", "_files", "_registration", "grid", "schedules", "memory"),
+    "datasets": ("_checks", "_files"),
     "latents": ("_checks",),
     "metrics": ("_checks", "grid"),
     "memory": tuple(name for line in LINES[:4] for name in line),
