@@ -239,6 +239,7 @@ def test_limits_of_the_system(tmp_path):
         import os, pathlib, resource
         import numpy as np, keras
         from keras_patchdpm.callbacks import BackupAndRestore
+        from keras_patchdpm.training import _arguments
         model = keras.Sequential([keras.Input((50,)), keras.layers.Dense(50)])
         model.compile("adam", "mse")
         x = np.ones((2, 50), "float32")
@@ -270,12 +271,17 @@ def test_limits_of_the_system(tmp_path):
             os.setuid(65534)
         fails("locked")
         fails("locked/new")
+        for folder in ("locked", "locked/new"):
+            try:
+                _arguments.folder(folder)
+            except OSError as error:
+                print(type(error).__name__, error)
         assert os.listdir("locked") == []
     """
     result = run_python(script, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stdout.splitlines() if "Resumes" not in line]
-    assert len(lines) == 7
+    assert len(lines) == 9
     assert all("written to a (File too large)" in line for line in lines[:4]), lines
     assert "file could not be written (File exists)" in lines[4]
     assert all("PermissionError" in line for line in lines[5:])

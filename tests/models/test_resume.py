@@ -74,18 +74,18 @@ def test_a_saved_model_goes_on(tmp_path):
 
 @pytest.mark.parametrize("form", ["one", "list", "CallbackList"])
 def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
+    model, images, _ = fresh(tiny_images(4), False)
     callbacks = keras.callbacks.BackupAndRestore(tmp_path)
     if form != "one":
         callbacks = [callbacks]
     if form == "CallbackList":
-        callbacks = keras.callbacks.CallbackList(callbacks)
-    model, images, _ = fresh(tiny_images(4), False)
+        callbacks = keras.callbacks.CallbackList(callbacks, model=model)
     with pytest.warns(UserWarning, match="half written. `keras_patchdpm.callbacks"):
         model.fit(images, epochs=0, verbose=0, callbacks=callbacks)
 
 
 def test_a_backup_that_no_kill_can_tear_is_welcome(tmp_path):
     model, images, _ = fresh(tiny_images(4), False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        model.fit(images, verbose=0, callbacks=BackupAndRestore(tmp_path))
+    with warnings.catch_warnings(record=True) as caught:
+        model.fit(images, epochs=1, verbose=0, callbacks=BackupAndRestore(tmp_path))
+    assert not [each for each in caught if "BackupAndRestore" in str(each.message)]
