@@ -27,14 +27,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 KILLS_PER_RUN = 3
 BEGUN = "begun"  # Printed by a training after its first step.
-STEPS, EPOCHS = 2, 40
+STEPS = 2  # From one backup to the next.
 
 
 def main():
     """Kills as often as asked, prints."""
     options = _options()
     if options.folder is not None:
-        work(options.what, pathlib.Path(options.folder))
+        work(options.what, pathlib.Path(options.folder), options.epochs)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         lines = list(kill_and_resume(options, pathlib.Path(folder)))
@@ -50,10 +50,8 @@ def main():
         "torn_files": sum(len(line["torn"]) for line in lines),
     }
     print(json.dumps(summary))
-    good = summary["runs"] == summary["bit_identical"]
-    return (
-        0 if good and not summary["resumes_that_failed"] + summary["torn_files"] else 1
-    )
+    bad = summary["resumes_that_failed"] + summary["torn_files"]
+    return 0 if summary["runs"] == summary["bit_identical"] and not bad else 1
 
 
 def kill_and_resume(options, root):
@@ -97,6 +95,7 @@ def _run(options, folder, after=None, name=None):
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, __file__, options.what, "--folder", str(folder)]
+    command += ["--epochs", str(options.epochs)]
     with open(folder / "errors.txt", "w+") as errors:
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -160,7 +159,7 @@ def _same(folder, expected):
     )
 
 
-def work(what, folder):
+def work(what, folder, epochs):
     """One training, or what is left of it; writes all that it ends with."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells may ignore it.
     import keras
@@ -192,15 +191,15 @@ def work(what, folder):
         "patching": {"name": "GridPatching", "divisions": 2},
     }
     if what == "train":
-        model = _train(kp, Begin(), config, images, folder)
+        model = _train(kp, Begin(), config, images, folder, epochs)
     else:
-        model = _fit(kp, Begin(), config, images, folder)
+        model = _fit(kp, Begin(), config, images, folder, epochs)
     variables = [*model.variables, *model.optimizer.variables]
     arrays = [keras.ops.convert_to_numpy(variable) for variable in variables]
     np.savez(folder / "end.npz", *arrays)
 
 
-def _fit(kp, begin, config, images, folder):
+def _fit(kp, begin, config, images, folder, epochs):
     import keras
 
     from keras_patchdpm.models import presets
@@ -210,14 +209,14 @@ def _fit(kp, begin, config, images, folder):
     model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9))
     batches = kp.datasets.ImageBatches(images, batch_size=4, steps=STEPS)
     backup = kp.callbacks.BackupAndRestore(folder / "backup")
-    epochs = kp.datasets.EpochOfBatches(batches)
-    model.fit(batches, epochs=EPOCHS, verbose=0, callbacks=[backup, epochs, begin])
+    callbacks = [backup, kp.datasets.EpochOfBatches(batches), begin]
+    model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
     lines = [json.dumps(row) + "\n" for row in backup.curve]
     (folder / "curve.txt").write_text("".join(lines))
     return model
 
 
-def _train(kp, begin, config, images, folder):
+def _train(kp, begin, config, images, folder, epochs):
     from keras_patchdpm import training
     from keras_patchdpm.training import train_model
 
@@ -230,7 +229,7 @@ def _train(kp, begin, config, images, folder):
     settings = training.TrainingSettings(
         batch_size=4, steps_per_epoch=STEPS, precision="float32", ema_momentum=0.9
     )
-    return training.train(config, images, folder, epochs=EPOCHS, settings=settings)
+    return training.train(config, images, folder, epochs=epochs, settings=settings)
 
 
 def _options():
@@ -240,6 +239,7 @@ def _options():
     parser.add_argument(
         "--backend", default="jax", choices=("jax", "tensorflow", "torch")
     )
+    parser.add_argument("--epochs", type=int, default=40, help="of two steps each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", help=argparse.SUPPRESS)  # Of one training.
     return parser.parse_args()

@@ -25,8 +25,9 @@ class BackupAndRestore(keras.callbacks.Callback):
     `datasets.ImageBatches`, `shuffle=False`, or a `RandomPatching` on an array. It does
     not with the default `shuffle=True` of an array or a shuffled `tf.data.Dataset` or
     `DataLoader`, whose order Keras does not save, nor if another callback has a state
-    (the patience of `EarlyStopping` starts anew). For backups every few minutes choose
-    short epochs: `steps_per_epoch`, or `ImageBatches(steps=)`.
+    (the patience of `EarlyStopping` starts anew) or, on PyTorch, a `Dropout` layer has
+    no `seed`. For frequent backups choose short epochs: `ImageBatches(steps=)`, or
+    `steps_per_epoch`.
 
     Works with any compiled Keras model, with one process per folder.
 
