@@ -20,8 +20,8 @@ import numpy as np
 from keras import ops
 
 import keras_patchdpm as kp
-from keras_patchdpm import training
 from keras_patchdpm.models import presets
+from keras_patchdpm.training import train_model
 from keras_patchdpm.windows import Place
 
 
@@ -157,7 +157,7 @@ def main():
     presets._PATCHINGS["GridPatching"] = patching.get(attempt, OverlapPatching)
     OverlapPatching.late = attempt == "overlap_late"
     if attempt == "neighbours":
-        training.PatchDPM = NeighbourDPM
+        train_model.PatchDPM = NeighbourDPM
     kp.PatchSampler = AttemptSampler
     coherence.main()
 

@@ -4,7 +4,15 @@ Images are made in N x N patches, one at a time, so that memory falls as N grows
 """
 
 from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
-from keras_patchdpm import datasets, layers, memory, metrics, networks, training
+from keras_patchdpm import (
+    callbacks,
+    datasets,
+    layers,
+    memory,
+    metrics,
+    networks,
+    training,
+)
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.latents import LatentSpace
 from keras_patchdpm.models import PatchDPM
@@ -31,6 +39,7 @@ __all__ = [
     "PatchSampler",
     "RandomPatching",
     "WholeImage",
+    "callbacks",
     "datasets",
     "layers",
     "memory",

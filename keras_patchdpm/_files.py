@@ -66,7 +66,7 @@ def replacing(path):
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -75,6 +75,52 @@ def write(path, content):
     """Writes bytes or a string to `path`, whole or not at all; see `replacing`."""
     with replacing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing_folder(path):
+    """Makes a new folder that is named `path` once all files in it are whole.
+
+    The block writes to a temporary folder beside `path`. Its files are then flushed
+    to the disk, an older folder at `path` is removed, and the new one is renamed. If
+    the block raises, the temporary folder is removed and whatever was at `path` stays.
+
+    Args:
+        path: `Path` of the folder. One process at a time writes to it.
+
+    Yields:
+        `Path` of the temporary folder, which exists. The block writes files, but no
+        folders, into it.
+
+    Raises:
+        OSError: If the folder cannot be written; see `reason`.
+
+    Example:
+
+    >>> with replacing_folder(path) as temporary:
+    ...     model.save_weights(temporary / "model.weights.h5")
+    """
+    temporary = _beside(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.iterdir():
+            with open(file, "r+b") as handle:
+                os.fsync(handle.fileno())
+        sync_folder(temporary)
+        remove_folder(path)
+        os.rename(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path):
+    """Removes a folder, or a file, if there is one; no half of it keeps the name."""
+    if os.path.lexists(path):
+        temporary = _beside(path)
+        os.rename(path, temporary)
+        _remove(temporary)
 
 
 def check_writable(path, size=0):
@@ -100,14 +146,14 @@ def check_writable(path, size=0):
     except FileNotFoundError:
         pass  # As it should be.
     except OSError as error:  # The name is too long.
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     try:
-        _remove_abandoned(folder)
+        remove_abandoned(folder)
         temporary = _beside(path)
         temporary.touch(exist_ok=False)
         temporary.unlink()
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     free = shutil.disk_usage(folder).free
     if free < size:
         raise OSError(
@@ -128,24 +174,50 @@ def sync_folder(folder):
         os.close(handle)
 
 
+def remove_abandoned(folder, alone=False):
+    """Removes temporary files and folders of processes that were killed.
+
+    Args:
+        folder: `Path` of the folder in which they wrote.
+        alone: Bool. Whether no other process writes to `folder`, for a lock says so.
+            Otherwise what a living process may be writing stays.
+    """
+    for path in folder.glob(f".*{_SUFFIX}"):
+        match = re.fullmatch(rf"\.(\d+)-[0-9a-f]{{8}}{re.escape(_SUFFIX)}", path.name)
+        if match and (alone or not psutil.pid_exists(int(match[1]))):
+            _remove(path)
+
+
+def reason(error):
+    """Why a file could not be written, in a few words.
+
+    Args:
+        error: `OSError`, or what another library raised for it: HDF5 puts the number
+            of the system's error into its text.
+    """
+    if getattr(error, "strerror", None):
+        return error.strerror
+    number = re.search(r"errno = (\d+)", str(error))
+    return os.strerror(int(number[1])) if number else str(error)
+
+
 def _beside(path):
     """A new name in the folder of `path`; it says which process writes there."""
     return path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}")
 
 
-def _remove_abandoned(folder):
-    """Removes temporary files of processes that were killed while they wrote."""
-    for path in folder.glob(f".*{_SUFFIX}"):
-        match = re.fullmatch(rf"\.(\d+)-[0-9a-f]{{8}}{re.escape(_SUFFIX)}", path.name)
-        if match and path.is_file() and not psutil.pid_exists(int(match[1])):
-            path.unlink(missing_ok=True)
+def _remove(path):
+    """Removes a file or a folder, as far as the system allows it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def _cannot_write(path, error):
+def cannot_write(path, error):
     """`error`, with a message that names the file and says what to do."""
-    reason = error.strerror or str(error)
     message = (
-        f"{path} could not be written ({reason}). What was there before is unchanged. "
-        "Free some space, or choose a path that you may write to."
+        f"{path} could not be written ({reason(error)}). What was there before is "
+        "unchanged. Free some space, or choose a path that you may write to."
     )
     return type(error)(error.errno, message) if error.errno else OSError(message)

@@ -77,3 +77,39 @@ def test_a_path_may_begin_with_the_home(tmp_path, monkeypatch):
     for value in ("", "a\0b"):
         with pytest.raises(ValueError, match="`folder` must be a path"):
             _files.path_of("folder", value)
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "backup"
+    for content in ("before", "after"):
+        with _files.replacing_folder(path) as temporary:
+            (temporary / "a").write_text(content)
+    assert (path / "a").read_text() == "after"
+    with pytest.raises(KeyboardInterrupt), _files.replacing_folder(path) as temporary:
+        (temporary / "a").write_text("half")
+        raise KeyboardInterrupt
+    assert (path / "a").read_text() == "after"
+    assert os.listdir(tmp_path) == ["backup"]
+
+
+def test_folders_and_files_are_removed(tmp_path):
+    (tmp_path / "folder" / "in it").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    for name in ("link", "file", "folder", "nothing"):
+        _files.remove_folder(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_who_is_alone_removes_all_that_was_abandoned(tmp_path):
+    (tmp_path / f".{os.getpid()}-0123abcd.part").mkdir()
+    (tmp_path / ".1-0123abcd.part").touch()
+    (tmp_path / ".user.part").touch()
+    _files.remove_abandoned(tmp_path, alone=True)
+    assert os.listdir(tmp_path) == [".user.part"]
+
+
+def test_the_reason_is_found_in_the_text_of_hdf5():
+    text = "Can't write data (file write failed: errno = 28, error message = '...')"
+    assert _files.reason(OSError(text)) == os.strerror(errno.ENOSPC)
+    assert _files.reason(OSError("something")) == "something"

@@ -1,5 +1,7 @@
 """What a user gives to `fit` and `evaluate`, looked at, as Keras is to have it."""
 
+import warnings
+
 import keras
 
 from keras_patchdpm.models import _crops, _images, _labels
@@ -26,6 +28,7 @@ def to_fit(model, x, y, sample_weight, options):
     """
     look_at(model, x, y)
     options = dict(options)
+    _warn_of_backup_in_place(options.get("callbacks"))
     if options.get("validation_data") is not None:
         options["validation_data"] = _held_out(model, options)
     if _crops.has_crops(model.patching):
@@ -54,6 +57,19 @@ def to_evaluate(model, x, y, sample_weight, batch_size):
         x = _cut(model, (x, y, sample_weight), batch_size)
         y = sample_weight = batch_size = None
     return x, _labels.given_or_zeros(x, y, sample_weight), sample_weight, batch_size
+
+
+def _warn_of_backup_in_place(callbacks):
+    """Says that a kill may leave Keras' own backup torn, if it is among `callbacks`."""
+    given = getattr(callbacks, "callbacks", callbacks) or []
+    given = given if isinstance(given, list | tuple) else [given]
+    if any(isinstance(each, keras.callbacks.BackupAndRestore) for each in given):
+        warnings.warn(
+            "`keras.callbacks.BackupAndRestore` overwrites its backup, which a kill "
+            "then leaves half written. `keras_patchdpm.callbacks.BackupAndRestore` "
+            "keeps the earlier one until the next is whole.",
+            stacklevel=4,
+        )
 
 
 def _held_out(model, options):

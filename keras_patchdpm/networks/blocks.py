@@ -1,5 +1,7 @@
 """Blocks of the U-Net: functions from tensors to tensors."""
 
+import random
+
 from keras import layers
 
 from keras_patchdpm.layers import PixelPositionEmbedding, SelfAttention2D
@@ -39,7 +41,9 @@ def residual_block(x, embedding, width, name, dropout=0.0):
     x = modulate(x, embedding, f"{name}_modulation")
     x = layers.Activation("silu", name=f"{name}_act2")(x)
     if dropout:
-        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        # Without a seed PyTorch draws from a state that no backup of Keras has.
+        seed = random.randrange(2**31)  # As Keras chooses one: `set_random_seed` holds.
+        x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
     x = layers.Conv2D(
         width, 3, padding="same", kernel_initializer="zeros", name=f"{name}_conv2"
     )(x)

@@ -1,9 +1,12 @@
 """An interrupted training ends, once resumed, where an unbroken one ends."""
 
+import warnings
+
 import keras
 import pytest
 from tiny_models import assert_same, state, tiny_images, tiny_model, train
 
+from keras_patchdpm.callbacks import BackupAndRestore
 from keras_patchdpm.datasets import EpochOfBatches, ImageBatches
 
 EPOCHS = 3
@@ -35,51 +38,24 @@ def fresh(images, batches):
     return model, data, [EpochOfBatches(data)]
 
 
-def backup(folder, double=False):
-    return keras.callbacks.BackupAndRestore(
-        folder, double_checkpoint=double, delete_checkpoint=False
-    )
-
-
-def unbroken(images, batches):
+@pytest.mark.parametrize("batches", [True, False])
+def test_resumed_equals_unbroken(batches, tmp_path):
+    """Promise 7: weights, optimizer, averages and seeds, bit for bit."""
+    images = tiny_images(8)
     model, data, callbacks = fresh(images, batches)
     train(model, data, epochs=EPOCHS, callbacks=callbacks)
-    return state(model)
+    expected = state(model)
 
-
-def cut_off(images, batches, folder, epoch, double=False):
     model, data, callbacks = fresh(images, batches)
-    callbacks = [backup(folder, double), PowerCut(epoch), *callbacks]
+    callbacks += [BackupAndRestore(tmp_path), PowerCut(2)]
     with pytest.raises(KeyboardInterrupt):
         train(model, data, epochs=EPOCHS, callbacks=callbacks)
 
-
-def resumed(images, batches, folder, double=False):
     model, data, callbacks = fresh(images, batches)
-    callbacks = [backup(folder, double), *callbacks]
+    callbacks.append(BackupAndRestore(tmp_path))
     history = train(model, data, epochs=EPOCHS, callbacks=callbacks)
-    return state(model), len(history["loss"])
-
-
-def test_resumed_equals_unbroken(tmp_path):
-    """Promise 7: weights, optimizer, averages and seeds, bit for bit."""
-    images = tiny_images(8)
-    cut_off(images, True, tmp_path, epoch=2)
-    found, epochs = resumed(images, True, tmp_path)
-    assert epochs == 1
-    assert_same(found, unbroken(images, True))
-
-
-@pytest.mark.slow
-def test_resumed_from_the_second_checkpoint(tmp_path):
-    """Of an array; the last one was being written when the power went."""
-    images = tiny_images(8)
-    cut_off(images, False, tmp_path, epoch=2, double=True)
-    path = tmp_path / "latest.weights.h5"
-    path.write_bytes(path.read_bytes()[:1000])
-    found, epochs = resumed(images, False, tmp_path, double=True)
-    assert epochs == 2
-    assert_same(found, unbroken(images, False))
+    assert len(history["loss"]) == 1
+    assert_same(state(model), expected)
 
 
 def test_a_saved_model_goes_on(tmp_path):
@@ -94,3 +70,22 @@ def test_a_saved_model_goes_on(tmp_path):
         pass
     train(loaded, data, epochs=2, initial_epoch=1)
     assert_same(state(loaded), state(model))
+
+
+@pytest.mark.parametrize("form", ["one", "list", "CallbackList"])
+def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
+    model, images, _ = fresh(tiny_images(4), False)
+    callbacks = keras.callbacks.BackupAndRestore(tmp_path)
+    if form != "one":
+        callbacks = [callbacks]
+    if form == "CallbackList":
+        callbacks = keras.callbacks.CallbackList(callbacks, model=model)
+    with pytest.warns(UserWarning, match="half written. `keras_patchdpm.callbacks"):
+        model.fit(images, epochs=0, verbose=0, callbacks=callbacks)
+
+
+def test_a_backup_that_no_kill_can_tear_is_welcome(tmp_path):
+    model, images, _ = fresh(tiny_images(4), False)
+    with warnings.catch_warnings(record=True) as caught:
+        model.fit(images, epochs=1, verbose=0, callbacks=BackupAndRestore(tmp_path))
+    assert not [each for each in caught if "BackupAndRestore" in str(each.message)]

@@ -1,0 +1,249 @@
+"""Kills trainings at random moments, and resumes them by the same call.
+
+    python benchmarks/kills.py fit --backend jax --kills 15 --seed 0
+    python benchmarks/kills.py train --backend tensorflow --kills 30
+
+A run is a training in processes: the first ones are killed, by SIGKILL, SIGTERM and
+SIGINT alternately, at moments drawn between the first step and the end; the last one
+ends by itself. Then weights, optimizer, seeds and the curve must be those of a training
+that nobody killed, bit for bit. A backup is written every few steps, so that many kills
+fall into the writing. One line of JSON for each kill, and one for all of them.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+KILLS_PER_RUN = 3
+BEGUN = "begun"  # Printed by a training after its first step.
+STEPS = 2  # From one backup to the next.
+
+
+def main():
+    """Kills as often as asked, prints."""
+    options = _options()
+    if options.folder is not None:
+        work(options.what, pathlib.Path(options.folder), options.epochs)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        lines = list(kill_and_resume(options, pathlib.Path(folder)))
+    summary = {
+        "benchmark": "kills",
+        "of": options.what,
+        "backend": options.backend,
+        "seed": options.seed,
+        "kills": sum("signal" in line for line in lines),
+        "resumes_that_failed": sum(line["resumed"] is False for line in lines),
+        "runs": sum("identical" in line for line in lines),
+        "bit_identical": sum(line.get("identical", False) for line in lines),
+        "torn_files": sum(len(line["torn"]) for line in lines),
+    }
+    print(json.dumps(summary))
+    bad = summary["resumes_that_failed"] + summary["torn_files"]
+    return 0 if summary["runs"] == summary["bit_identical"] and not bad else 1
+
+
+def kill_and_resume(options, root):
+    """Yields a dict for each process that was killed or ended."""
+    draws = random.Random(options.seed)
+    seconds = _run(options, root / "unbroken")["seconds"]
+    kills, run = 0, 0
+    while kills < options.kills:
+        run += 1
+        folder, left = root / f"run{run}", seconds
+        for number in range(KILLS_PER_RUN + 1):
+            last = number == KILLS_PER_RUN or kills == options.kills
+            after = None if last else draws.uniform(0, left)
+            name = SIGNALS[kills % len(SIGNALS)]
+            found = _run(options, folder, after, name)
+            line = {"run": run, "resumed": found["begun"] if number else None}
+            line["torn"] = _torn(folder)
+            if found["killed"]:
+                kills += 1
+                left -= min(after, left)
+                line |= {"signal": name.name, "after_s": round(after, 2)}
+                line["at"] = found["at"]
+            else:
+                line["resumed"] = found["rc"] == 0 if number else None
+                line["identical"] = _same(folder, root / "unbroken")
+            if line["resumed"] is False:
+                line["error"] = found["error"][-500:]
+            print(json.dumps(line), flush=True)
+            yield line
+            if not found["killed"]:
+                break
+
+
+def _run(options, folder, after=None, name=None):
+    """One process, killed `after` seconds from its first step, if it lives as long."""
+    folder.mkdir(exist_ok=True)
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": options.backend,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, __file__, options.what, "--folder", str(folder)]
+    command += ["--epochs", str(options.epochs)]
+    with open(folder / "errors.txt", "w+") as errors:
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        begun = any(line.strip() == BEGUN for line in process.stdout)
+        start = time.monotonic()
+        try:
+            process.communicate(timeout=after)
+            killed = False
+        except subprocess.TimeoutExpired:
+            process.send_signal(name)
+            process.communicate()
+            killed = True
+        errors.seek(0)
+        return {
+            "begun": begun,
+            "killed": killed,
+            "seconds": time.monotonic() - start,
+            "rc": process.returncode,
+            "at": sorted(path.name for path in (folder / "backup").glob("*")),
+            "error": errors.read(),
+        }
+
+
+def _torn(folder):
+    """The files under a real name that are not whole."""
+    from keras_patchdpm.callbacks import _backups
+
+    torn = []
+    for path in (folder / "backup").glob("epoch-*"):
+        try:
+            _backups._read(path, int(path.name.removeprefix("epoch-")))
+        except (OSError, ValueError) as error:
+            torn.append(f"{path.name}: {error}")
+    for path in [*folder.glob("*.json"), *folder.glob("preset/*.json")]:
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            torn.append(path.name)
+    curve = folder / "curve.csv"
+    if curve.exists():
+        rows = curve.read_text().split("\n")
+        numbers = [row.split(",")[0] for row in rows]
+        if numbers != ["epoch", *map(str, range(len(rows) - 2)), ""]:
+            torn.append(curve.name)
+    return torn
+
+
+def _same(folder, expected):
+    """Whether two trainings have ended with the same bits."""
+    if not (folder / "end.npz").exists():
+        return False
+    with np.load(folder / "end.npz") as one, np.load(expected / "end.npz") as other:
+        same = one.files == other.files and all(
+            np.array_equal(one[name], other[name]) for name in one.files
+        )
+    texts = [*expected.glob("curve.csv"), *expected.glob("preset/config.json")]
+    return same and all(
+        path.read_bytes() == (folder / path.relative_to(expected)).read_bytes()
+        for path in texts
+    )
+
+
+def work(what, folder, epochs):
+    """One training, or what is left of it; writes all that it ends with."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells may ignore it.
+    import keras
+
+    import keras_patchdpm as kp
+
+    class Begin(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.begun = False
+
+        def on_train_batch_end(self, batch, logs=None):
+            if not self.begun:
+                print(f"\n{BEGUN}", flush=True)
+            self.begun = True
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (8, 8, 8, 3), dtype="uint8")
+    config = {
+        "network": {
+            "name": "unet",
+            "image_size": 8,
+            "width": 8,
+            "multipliers": [1],
+            "blocks_per_level": 1,
+            "attention_levels": [],
+            "dropout": 0.1,
+        },
+        "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
+        "patching": {"name": "GridPatching", "divisions": 2},
+    }
+    if what == "train":
+        model = _train(kp, Begin(), config, images, folder, epochs)
+    else:
+        model = _fit(kp, Begin(), config, images, folder, epochs)
+    variables = [*model.variables, *model.optimizer.variables]
+    arrays = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    np.savez(folder / "end.npz", *arrays)
+
+
+def _fit(kp, begin, config, images, folder, epochs):
+    import keras
+
+    from keras_patchdpm.models import presets
+
+    keras.utils.set_random_seed(0)
+    model = kp.PatchDPM(**presets.parts(config))
+    model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9))
+    batches = kp.datasets.ImageBatches(images, batch_size=4, steps=STEPS)
+    backup = kp.callbacks.BackupAndRestore(folder / "backup")
+    callbacks = [backup, kp.datasets.EpochOfBatches(batches), begin]
+    model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
+    lines = [json.dumps(row) + "\n" for row in backup.curve]
+    (folder / "curve.txt").write_text("".join(lines))
+    return model
+
+
+def _train(kp, begin, config, images, folder, epochs):
+    from keras_patchdpm import training
+    from keras_patchdpm.training import train_model
+
+    fit = train_model.PatchDPM.fit
+
+    def fit_and_say(self, *arguments, callbacks, **options):
+        return fit(self, *arguments, callbacks=[*callbacks, begin], **options)
+
+    train_model.PatchDPM.fit = fit_and_say
+    settings = training.TrainingSettings(
+        batch_size=4, steps_per_epoch=STEPS, precision="float32", ema_momentum=0.9
+    )
+    return training.train(config, images, folder, epochs=epochs, settings=settings)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("fit", "train"))
+    parser.add_argument("--kills", type=int, default=15)
+    parser.add_argument(
+        "--backend", default="jax", choices=("jax", "tensorflow", "torch")
+    )
+    parser.add_argument("--epochs", type=int, default=40, help="of two steps each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)  # Of one training.
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

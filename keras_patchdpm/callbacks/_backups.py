@@ -1,0 +1,123 @@
+"""Backups of a training on disk: a folder each, which is whole or not there at all.
+
+`epoch-000012/` holds `variables.npz` and `state.json`. The state has the SHA-256 of the
+variables and of itself, so that a backup of which a bit has changed is recognised.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import re
+
+from keras_patchdpm import _files
+
+_FORMAT = 1
+_STATE, _VARIABLES = "state.json", "variables.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """A whole backup.
+
+    Attributes:
+        path: `Path` of its folder.
+        epoch: Int. Epochs that are done.
+        curve: List of dicts, the logs of each epoch.
+        settings: What the user passed as `settings`.
+        model: Dict, see `_variables.describe`.
+    """
+
+    path: pathlib.Path
+    epoch: int
+    curve: list
+    settings: object
+    model: dict
+
+    @property
+    def variables(self):
+        """`Path` of the values of all variables."""
+        return self.path / _VARIABLES
+
+
+def write(folder, epoch, save, **state):
+    """Writes a backup that appears by one rename.
+
+    Args:
+        folder: `Path` of the folder of all backups.
+        epoch: Int. Epochs that are done.
+        save: Function that writes the variables into a binary file.
+        **state: `curve`, `settings` and `model` of `Backup`.
+    """
+    with _files.replacing_folder(_path(folder, epoch)) as temporary:
+        with open(temporary / _VARIABLES, "x+b") as file:
+            save(file)
+        digest = _digest(temporary / _VARIABLES)
+        state = {"format": _FORMAT, "epoch": epoch, "variables": digest, **state}
+        state["state"] = _checksum(state)
+        (temporary / _STATE).write_text(json.dumps(state) + "\n", "utf-8")
+
+
+def prune(folder, epoch, keep):
+    """Removes all backups but the newest `keep` up to `epoch`."""
+    older = [number for number in _epochs(folder) if number <= epoch]
+    for number in set(_epochs(folder)) - set(older[:keep]):
+        _files.remove_folder(_path(folder, number))
+
+
+def newest(folder):
+    """The newest backup that is whole, or `None`; and the broken ones that are newer.
+
+    Returns:
+        `(backup, broken)`, `broken` a list of `(path, reason)`.
+    """
+    broken = []
+    for epoch in _epochs(folder):
+        path = _path(folder, epoch)
+        try:
+            return _read(path, epoch), broken
+        except (OSError, ValueError, RecursionError) as error:
+            broken.append((path, str(error)))
+    return None, broken
+
+
+def _path(folder, epoch):
+    return folder / f"epoch-{epoch:06d}"
+
+
+def _epochs(folder):
+    """The epochs of which there are backups, whole or broken, the newest first."""
+    matches = (re.fullmatch(r"epoch-(\d{6,})", path.name) for path in folder.iterdir())
+    epochs = {int(match[1]) for match in matches if match}
+    return sorted((e for e in epochs if (_path(folder, e)).exists()), reverse=True)
+
+
+def _read(path, epoch):
+    """The backup at `path`; a `ValueError` says why it is broken."""
+    for name in (_STATE, _VARIABLES):
+        if not (path / name).is_file():  # Nor a pipe, which would hang.
+            raise ValueError(f"it has no {name}")
+    try:
+        state = json.loads((path / _STATE).read_text("utf-8"))
+        recorded = state.pop("state")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{_STATE} is damaged") from error
+    if recorded != _checksum(state):
+        raise ValueError(f"{_STATE} is damaged: its checksum is another")
+    if state["format"] != _FORMAT:
+        raise ValueError(f"its format is {state['format']}, and {_FORMAT} is read")
+    if state["epoch"] != epoch:
+        raise ValueError(f"it is of epoch {state['epoch']}")
+    if state["variables"] != _digest(path / _VARIABLES):
+        raise ValueError(f"{_VARIABLES} is damaged or of another backup")
+    return Backup(path, epoch, state["curve"], state["settings"], state["model"])
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(state):
+    """SHA-256 of a dict, which does not depend on the order of its keys."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()

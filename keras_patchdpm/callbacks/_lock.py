@@ -1,0 +1,70 @@
+"""One training at a time in a folder."""
+
+import os
+import threading
+import weakref
+
+import filelock
+
+from keras_patchdpm import _files
+
+_NAME = ".lock"
+_HELD = weakref.WeakValueDictionary()  # Locks of this process, by path.
+
+
+class _Lock(filelock.FileLock):
+    """A lock that knows which thread acquired it."""
+
+    owner = None
+
+
+def acquire(folder):
+    """Locks a folder, or refuses if another training has locked it.
+
+    The system releases the lock when the process ends, however it ends. A `fit` that
+    an error or Ctrl-C ended cannot release its lock: the next one in the same thread
+    takes the lock over.
+
+    Args:
+        folder: `Path`; made if need be.
+
+    Returns:
+        A lock: `release(force=True)` ends it. It ends too if nobody refers to it.
+
+    Raises:
+        RuntimeError: If another process, or another thread, trains in `folder`.
+        OSError: If `folder` cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _acquire(folder)
+    except OSError as error:
+        raise _files.cannot_write(folder, error) from error
+
+
+def _acquire(folder):
+    path = os.path.join(folder.resolve(), _NAME)
+    lock = _HELD.get(path)
+    if lock is not None and lock.is_locked:
+        if lock.owner is threading.current_thread() or not lock.owner.is_alive():
+            lock.owner = threading.current_thread()
+            return lock
+        raise RuntimeError(_message(folder, "Another thread"))
+    lock = _Lock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:  # An `OSError` too.
+        raise RuntimeError(_message(folder, "Another process")) from None
+    lock.owner = threading.current_thread()
+    _HELD[path] = lock
+    return lock
+
+
+def _message(folder, who):
+    return (
+        f"{who} is training in {folder}, and two would spoil each other's backups. "
+        "Wait for it or end it, or choose another folder. The worker processes of a "
+        "killed training count too, and a notebook in which one was interrupted: call "
+        "the callback's `release()` there, or restart it. "
+        f"Received: folder='{folder}'."
+    )

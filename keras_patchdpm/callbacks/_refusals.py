@@ -1,0 +1,68 @@
+"""Backups that a training must not resume from."""
+
+from keras_patchdpm.callbacks import _settings
+
+
+def unless_clean(folder, broken):
+    """Refuses to start from nothing where there are backups.
+
+    Args:
+        folder: `Path` of the backups, of which none is whole.
+        broken: List of `(path, reason)`.
+    """
+    if (folder / "latest.weights.h5").exists():
+        raise ValueError(
+            f"{folder} holds a backup of `keras.callbacks.BackupAndRestore`, which "
+            "this callback does not read. Choose another folder, or remove that backup "
+            f"to start from nothing. Received: folder='{folder}'."
+        )
+    if broken:
+        listed = "; ".join(f"{path}: {why}" for path, why in broken)
+        raise ValueError(
+            f"No backup in {folder} is whole. {listed}. Put a copy of a backup in its "
+            "place, or remove them all to start from nothing. "
+            f"Received: folder='{folder}'."
+        )
+
+
+def of_other_settings(folder, kept, given):
+    """Refuses to resume a training whose settings differ from those of the call."""
+    found = _settings.differences(kept, given)
+    if found:
+        listed = "; ".join(
+            f"{name}: the folder has {one}, the call {other}"
+            for name, one, other in found
+        )
+        raise ValueError(
+            f"{folder} holds a training of other settings. {listed}. Choose the "
+            "folder's settings to resume it, or another folder. "
+            f"Received: folder='{folder}'."
+        )
+
+
+def of_another_model(path, kept, given):
+    """Refuses to resume the training of another model or optimizer.
+
+    Args:
+        path: `Path` of the backup.
+        kept, given: Of the backup and the model, see `_variables.describe`.
+    """
+    if kept == given:
+        return
+    shapes = kept["shapes"], given["shapes"]
+    pairs = enumerate(zip(*shapes, strict=False))
+    odd = [index for index, (one, other) in pairs if one != other]
+    first = (
+        ""
+        if not odd
+        else (
+            f"; variable {odd[0]} has the shape {shapes[0][odd[0]]} there and "
+            f"{shapes[1][odd[0]]} here"
+        )
+    )
+    raise ValueError(
+        f"{path} is the backup of another model or optimizer: it has "
+        f"{kept['optimizer']} and {len(shapes[0])} variables, this model "
+        f"{given['optimizer']} and {len(shapes[1])}{first}. Build and compile the "
+        "model as it was, or choose another folder."
+    )

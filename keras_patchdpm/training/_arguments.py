@@ -1,0 +1,103 @@
+"""Checks of what a user passes to `train`, before anything is written."""
+
+import hashlib
+import os
+
+import numpy as np
+
+from keras_patchdpm import _checks, _files
+from keras_patchdpm.callbacks import _settings
+from keras_patchdpm.training.settings import TrainingSettings
+
+_SAMPLE = 256  # Images of which the checksum is.
+
+
+def settings(value):
+    """Returns `TrainingSettings`, the default ones for `None`."""
+    value = TrainingSettings() if value is None else value
+    if not isinstance(value, TrainingSettings):
+        raise TypeError(
+            "`settings` must be `TrainingSettings`, or None for the default ones. "
+            f"Received: settings={value!r} (of type {type(value).__name__})."
+        )
+    return value
+
+
+def config(value):
+    """Returns a configuration as JSON gives it back."""
+    parts = {"network", "schedule", "patching"}
+    if not isinstance(value, dict) or set(value) != parts:
+        raise ValueError(
+            "`config` must be a dict of `network`, `schedule` and `patching`. "
+            f"Received: config={value!r}."
+        )
+    for part, arguments in value.items():
+        if not isinstance(arguments, dict) or "name" not in arguments:
+            raise ValueError(
+                f"`{part}` of `config` must be a dict of a `name` and its arguments. "
+                f"Received: {part}={arguments!r}."
+            )
+    return _settings.plain("config", value)
+
+
+def images(value, batch_size):
+    """Returns images as an array, of which there are enough for a batch."""
+    value = np.asarray(value)
+    _checks.image_shape("images", value.shape)
+    if len(value) < batch_size:
+        raise ValueError(
+            f"There are {len(value)} images, fewer than `batch_size={batch_size}`. Use "
+            f"at most {len(value)} (`--batch-size`), or more images. "
+            f"Received: batch_size={batch_size}."
+        )
+    return value
+
+
+def check_size(images, model):
+    """Refuses images of another size than the model's."""
+    if tuple(images.shape[1:]) != tuple(model.image_shape):
+        raise ValueError(
+            f"The model is for images of the shape {tuple(model.image_shape)}. Resize "
+            "or crop the images, or change `config`. "
+            f"Received: images of the shape {images.shape[1:]}."
+        )
+
+
+def folder(value):
+    """Returns the path of a folder that is there, or can be made, and be written."""
+    path = _files.path_of("folder", value)
+    found = next(p for p in (path, *path.parents) if os.path.lexists(p))
+    _check_is_folder(found, path)
+    if found != path:
+        _files.check_writable(found / path.relative_to(found).parts[0])
+        return path
+    for name in ("backup", "preset"):
+        _check_is_folder(path / name, path)
+    for name in ("settings.json", "curve.csv"):
+        _files.check_writable(path / name)
+    return path
+
+
+def fingerprint(images):
+    """What tells data sets apart: a dict of shape, dtype and a checksum.
+
+    The checksum is of 256 images, evenly spread, or of all if there are fewer.
+    """
+    count = len(images)
+    chosen = np.linspace(0, count - 1, min(count, _SAMPLE)).round().astype(int)
+    digest = hashlib.sha256()
+    for index in chosen:
+        digest.update(np.ascontiguousarray(images[index]).tobytes())
+    return {
+        "shape": list(images.shape),
+        "dtype": str(images.dtype),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _check_is_folder(path, folder):
+    if os.path.lexists(path) and not path.is_dir():
+        raise ValueError(
+            f"{path} is a file, where a folder is needed. Choose another `folder`. "
+            f"Received: folder='{folder}'."
+        )

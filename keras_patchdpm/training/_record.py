@@ -1,0 +1,44 @@
+"""What a training writes beside its backups, for people to read."""
+
+import csv
+import io
+import json
+
+import keras
+
+from keras_patchdpm import _files
+
+
+class Record(keras.callbacks.Callback):
+    """Writes `curve.csv` and `settings.json`, whole, from what the backups hold.
+
+    After a kill the next call writes them again, so no epoch is missing or doubled.
+
+    Args:
+        folder: `Path`.
+        backup: `BackupAndRestore`, which stands before this in the list of callbacks.
+    """
+
+    def __init__(self, folder, backup):
+        super().__init__()
+        self.folder = folder
+        self.backup = backup
+
+    def on_train_begin(self, logs=None):
+        _files.remove_abandoned(self.folder, alone=True)
+        text = json.dumps(self.backup.settings, indent=2) + "\n"
+        _files.write(self.folder / "settings.json", text)
+        if self.backup.curve:
+            self._write_curve()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._write_curve()
+
+    def _write_curve(self):
+        rows = self.backup.curve
+        names = sorted({name for row in rows for name in row} - {"epoch"})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["epoch", *names], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        _files.write(self.folder / "curve.csv", text.getvalue())

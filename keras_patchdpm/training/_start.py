@@ -1,0 +1,55 @@
+"""Starting a training from the weights of a preset."""
+
+import warnings
+
+from keras_patchdpm.callbacks import _settings
+from keras_patchdpm.models import presets
+
+_DEFAULT = "its default"
+_PARTS = ("network", "schedule", "patching")
+
+
+def from_preset(preset, config, network):
+    """Gives `network` the weights of `preset`; returns the patches they have seen.
+
+    Args:
+        preset: Name or folder, or `None` for no preset.
+        config: Dict, as `train` has it.
+        network: The network of that configuration.
+
+    Raises:
+        ValueError: If the preset has another network; the settings that differ are
+            listed.
+    """
+    if preset is None:
+        return 0
+    found = presets.read_config(preset)
+    differences = _settings.differences(
+        *({part: each.get(part) for part in _PARTS} for each in (found, config)),
+        missing=_DEFAULT,
+    )
+    try:
+        presets.load_weights(network, preset)
+    except ValueError as error:
+        if not differences:
+            raise
+        raise ValueError(
+            f"The preset to start from has another network. {_listed(differences)}. "
+            "Train with the preset's settings, or leave `start_from` out. "
+            f"Received: start_from={preset!r}. ({error})"
+        ) from error
+    known = [each for each in differences if _DEFAULT not in each[1:]]
+    if known:
+        warnings.warn(
+            "The weights to start from were trained with other settings. "
+            f"{_listed(known)}. Received: start_from={preset!r}.",
+            stacklevel=3,
+        )
+    return found.get("training", {}).get("patches_seen", 0)
+
+
+def _listed(differences):
+    return "; ".join(
+        f"{name}: the preset has {one}, the call {other}"
+        for name, one, other in differences
+    )

@@ -1,0 +1,41 @@
+"""How long averaged weights remember, in images."""
+
+from keras_patchdpm import _checks
+
+
+def images_per_step(model, batch_size):
+    """Images, or crops of them, that a training step sees on average.
+
+    Args:
+        model: `PatchDPM`.
+        batch_size: Positive int, of `fit`.
+
+    Returns:
+        Float: `batch_size`, but for a `RandomPatching`, whose small crops come in
+        larger batches.
+    """
+    return batch_size * getattr(model.patching, "mean_batch_multiplier", 1)
+
+
+def ema_momentum(half_life, images_per_step):
+    """The momentum of averaged weights that forget half of what they know in a time.
+
+    Args:
+        half_life: Positive number of images, really seen: crops count.
+        images_per_step: Positive number, see `images_per_step`.
+
+    Returns:
+        Float in (0, 1), for `keras.optimizers.Adam(..., use_ema=True, ema_momentum=)`.
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+
+    >>> momentum = ema_momentum(500_000, images_per_step(model, batch_size=256))
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), appendix F.2.
+    """
+    half_life = _checks.real("half_life", half_life, 1e-6)
+    images_per_step = _checks.real("images_per_step", images_per_step, 1e-6)
+    return 0.5 ** (images_per_step / half_life)

@@ -1,0 +1,141 @@
+"""Trains a model in a folder, from which the same call resumes it."""
+
+import dataclasses
+import time
+
+import keras
+
+from keras_patchdpm import _checks, datasets
+from keras_patchdpm.callbacks import BackupAndRestore, _lock
+from keras_patchdpm.models import PatchDPM, presets
+from keras_patchdpm.models._precision import precision
+from keras_patchdpm.training import _arguments, _start
+from keras_patchdpm.training._record import Record
+from keras_patchdpm.training.averaging import images_per_step
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Ends the training at the first epoch's end after some minutes.
+
+    Args:
+        minutes: Number, at least 0.
+    """
+
+    def __init__(self, minutes):
+        super().__init__()
+        self.seconds = 60 * _checks.real("minutes", minutes, 0)
+
+    def on_train_begin(self, logs=None):
+        self.start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if time.monotonic() - self.start > self.seconds:
+            self.model.stop_training = True
+
+
+def train(config, images, folder, minutes=None, epochs=None, settings=None):
+    """Trains a model, or resumes a training that was stopped or killed.
+
+    In `folder` are then `backup/` (from which the same call resumes, see
+    `callbacks.BackupAndRestore`), `curve.csv` (the loss of each epoch),
+    `settings.json`, and `preset/` for `PatchDPM.from_preset`. A resumed training ends
+    bit for bit where an unbroken one ends. The arguments are checked before anything
+    is written.
+
+    Args:
+        config: Dict of `network`, `schedule` and `patching`, each a dict of a `name`
+            and its arguments.
+        images: Uint8 array of shape `(count, H, W, C)`.
+        folder: Path, made if need be.
+        minutes: Number, at least 0. Time to train for in this call, checked once an
+            epoch.
+        epochs: Positive int. Epochs, those of all calls together. Give it, `minutes`,
+            or both.
+        settings: `TrainingSettings`, or `None` for the default ones.
+
+    Returns:
+        The trained `PatchDPM`, with its averaged weights.
+
+    Raises:
+        ValueError: If there is no end, an argument is out of range, `folder` holds a
+            training with another configuration or other images, or the preset to
+            start from has another network.
+        RuntimeError: If another process trains in `folder`.
+        OSError: If `folder` cannot be written.
+    """
+    if minutes is None and epochs is None:
+        raise ValueError(
+            "Say when the training ends: give `minutes`, `epochs` or both."
+        )
+    clock = [] if minutes is None else [StopAfter(minutes)]
+    epochs = _NO_END if epochs is None else _checks.positive_int("epochs", epochs)
+    settings = _arguments.settings(settings)
+    config = _arguments.config(config)
+    images = _arguments.images(images, settings.batch_size)
+    folder = _arguments.folder(folder)
+    keras.utils.set_random_seed(settings.seed)
+    with precision(settings.precision):
+        model = PatchDPM(**presets.parts(config), seed=settings.seed)
+        _arguments.check_size(images, model)
+        seen_before = _start.from_preset(settings.start_from, config, model.network)
+        model.compile(optimizer=_optimizer(settings))
+        batches = datasets.ImageBatches(
+            images,
+            settings.batch_size,
+            settings.flip,
+            settings.steps_per_epoch,
+            settings.seed,
+        )
+        record = {**config, "training": dataclasses.asdict(settings)}
+        identity = {**record, "images": _arguments.fingerprint(images)}
+        backup = BackupAndRestore(folder / "backup", settings=identity)
+        callbacks = [
+            backup,
+            datasets.EpochOfBatches(batches),
+            Record(folder, backup),
+            *clock,
+        ]
+        lock = _lock.acquire(folder)
+        try:
+            # After `fit` the weights are the averaged ones.
+            model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
+            seen = int(model.optimizer.iterations)
+            seen *= images_per_step(model, settings.batch_size)
+            record["training"]["patches_seen"] = seen_before + round(seen)
+            presets.save(folder / "preset", record, model.network, _CARD)
+        finally:
+            backup.release()
+            lock.release(force=True)
+    return model
+
+
+_NO_END = 10**6  # Epochs, where the clock ends the training.
+
+_CARD = """# A patch DPM
+
+Trained by `keras_patchdpm.training.train`; `config.json` says how. SHA-256 of the
+weights: {sha256}.
+"""
+
+
+def _optimizer(settings):
+    return keras.optimizers.Adam(
+        _learning_rate(settings),
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=settings.ema_momentum,
+    )
+
+
+def _learning_rate(settings):
+    """The learning rate, or how it rises and falls."""
+    warmup, falls = settings.warmup_steps, settings.decay_steps is not None
+    if not falls and not warmup:
+        return settings.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else settings.learning_rate,
+        settings.decay_steps if falls else 1,
+        alpha=0.0 if falls else 1.0,
+        warmup_target=settings.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )

@@ -1,0 +1,3 @@
+"""Tests of training."""
+
+from quick_compilation import quick_compilation  # noqa: F401
