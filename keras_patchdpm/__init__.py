@@ -5,6 +5,7 @@ Images are made in N x N patches, one at a time, so that memory falls as N grows
 
 from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
 from keras_patchdpm import datasets, layers, memory, metrics, networks, training
+from keras_patchdpm.datasets import save_images
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.latents import LatentSpace
 from keras_patchdpm.models import PatchDPM
@@ -37,5 +38,6 @@ __all__ = [
     "metrics",
     "networks",
     "sample",
+    "save_images",
     "training",
 ]
