@@ -13,6 +13,7 @@ from keras_patchdpm import (
     networks,
     training,
 )
+from keras_patchdpm.datasets import save_images
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.latents import LatentSpace
 from keras_patchdpm.models import PatchDPM
@@ -46,5 +47,6 @@ __all__ = [
     "metrics",
     "networks",
     "sample",
+    "save_images",
     "training",
 ]

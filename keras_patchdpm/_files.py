@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import math
 import os
 import pathlib
 import re
@@ -141,8 +142,11 @@ def check_writable(path, size=0):
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}. Received: {str(path)!r}.")
     try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
             raise ValueError(f"There is a folder of that name. Received: '{path}'.")
+        if not stat.S_ISREG(mode):  # A pipe or a device would be replaced by a file.
+            raise ValueError(f"{path} is no regular file. Choose another name.")
     except FileNotFoundError:
         pass  # As it should be.
     except OSError as error:  # The name is too long.
@@ -159,6 +163,11 @@ def check_writable(path, size=0):
         raise OSError(
             f"{path} needs {size} bytes, and {folder} has {free} left. Free some "
             "space, or choose another folder."
+        )
+    if size > (largest := _largest_file()):
+        raise OSError(
+            f"{path} needs {size} bytes, and a file may have {largest} bytes here "
+            "(`ulimit -f`). Raise the limit, or write less."
         )
     return path
 
@@ -199,6 +208,16 @@ def reason(error):
         return error.strerror
     number = re.search(r"errno = (\d+)", str(error))
     return os.strerror(int(number[1])) if number else str(error)
+
+
+def _largest_file():
+    """Bytes that a file of this process may have."""
+    if os.name != "posix":
+        return math.inf
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
 def _beside(path):

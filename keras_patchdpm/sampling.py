@@ -16,6 +16,8 @@ def sample(
     verbose=0,
     memory_budget=None,
     precision=None,
+    batch_size=None,
+    checkpoint=None,
 ):
     """Makes images with trained weights, patch by patch.
 
@@ -33,6 +35,10 @@ def sample(
         memory_budget: Int of bytes or a string such as `"300MB"`, which chooses
             `patches_per_call`; see `PatchSampler`.
         precision: Keras dtype policy, such as `"mixed_float16"`, or `None`.
+        batch_size: Positive int, images that are computed together; `None` for 16, or
+            as many as `memory_budget` allows.
+        checkpoint: Path of a file in which the state is saved, from which the same
+            call resumes, or `None`; see `PatchSampler`.
 
     Returns:
         Uint8 array of shape `(num_images, H, W, 3)`, in [0, 255].
@@ -65,7 +71,7 @@ def sample(
     sampler = PatchSampler(
         model, rule, steps, patches_per_call, memory_budget=memory_budget, **options
     )
-    return sampler(num_images, seed, verbose=verbose)
+    return sampler(num_images, seed, batch_size, verbose=verbose, checkpoint=checkpoint)
 
 
 def _preset_of(n):

@@ -27,7 +27,7 @@ APART = {
     "memory": tuple(name for line in LINES[:4] for name in line),
 }
 # The commands and the package itself stand above everything.
-TOP = ("__init__", "__main__", "sampling", "training")
+TOP = ("__init__", "__main__", "commands", "sampling", "training")
 
 BACKENDS = ("jax", "jaxlib", "tensorflow", "torch")
 BACKEND_HOMES = ("models/_train_step/", "memory/")

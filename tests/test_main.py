@@ -1,50 +1,220 @@
 """The command line."""
 
+import contextlib
+import errno
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
+import keras_patchdpm
 from keras_patchdpm.__main__ import main
 
+TRAIN = ["train", "--data", "images.npy", "--out", "run", "--epochs", "1"]
 
-def test_sample_writes_a_picture(tmp_path, capsys):
-    out = tmp_path / "faces.png"
-    assert main(["sample", "--n", "2", "--out", str(out), "--steps", "1"]) == 0
-    assert Image.open(out).size == (4 * 64 + 3 * 2, 4 * 64 + 3 * 2)
-    assert "16 images" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == [out]
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def sampled(monkeypatch):
+    """Keyword arguments of every call of `sample`, which generates black images."""
+    calls = []
+
+    def sample(**options):
+        calls.append(options)
+        return np.zeros((options["num_images"], 64, 64, 3), "uint8")
+
+    monkeypatch.setattr(keras_patchdpm, "sample", sample)
+    return calls
+
+
+@pytest.fixture
+def trained(monkeypatch, rng):
+    """Positional arguments of every call of `train`; there are 64 images to read."""
+    calls = []
+    np.save("images.npy", rng.integers(0, 256, (64, 64, 64, 3), dtype="uint8"))
+    monkeypatch.setattr(
+        "keras_patchdpm.training.train", lambda *args: calls.append(args)
+    )
+    return calls
+
+
+def refused(arguments, capsys):
+    """Runs a command that must fail; returns what it prints, without its usage."""
+    try:
+        status = main(arguments)
+    except SystemExit as stop:  # By argparse.
+        status = stop.code
+    printed = capsys.readouterr()
+    assert status == 2 and not printed.out
+    assert "Traceback" not in printed.err
+    return printed.err.strip().splitlines()[-1]
+
+
+def test_sample_writes_a_picture(capsys):
+    assert main(["sample", "--n", "2", "--out", "faces.png", "--steps", "1"]) == 0
+    assert Image.open("faces.png").size == (4 * 64 + 3 * 2, 4 * 64 + 3 * 2)
+    assert "16 images are in faces.png" in capsys.readouterr().out
+    assert os.listdir() == ["faces.png"]
+
+
+def test_sample_resumes_from_a_checkpoint(capsys):
+    sample = (
+        "sample --steps 1 --num-images 2 --batch-size 1 --checkpoint run.npz".split()
+    )
+    assert main([*sample, "--out", "a.npy"]) == 0
+    assert "run.npz is no longer needed" in capsys.readouterr().out
+    assert main([*sample, "--out", "b.npy"]) == 0
+    np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
 
 
 def test_a_wrong_argument_is_one_line_and_exit_status_2(capsys):
-    assert main(["sample", "--n", "7"]) == 2
-    error = capsys.readouterr().err
+    error = refused(["sample", "--n", "7"], capsys)
     assert error.startswith("error: The package has no trained model")
-    assert "Traceback" not in error
 
 
-def test_train_then_sample(tmp_path, rng):
-    images = rng.integers(0, 256, (8, 16, 16, 3), dtype="uint8")
-    np.save(tmp_path / "images.npy", images)
-    train = f"train --data {tmp_path}/images.npy --out {tmp_path}/run --minutes 0.001"
-    small = "--image-size 16 --width 8 --stem 1 --batch-size 4 --steps-per-epoch 2"
-    assert main(f"{train} {small}".split()) == 0
-    sample = f"sample --steps 2 --num-images 2 --preset {tmp_path}/run/preset"
-    assert main([*sample.split(), "--out", str(tmp_path / "out.png")]) == 0
-    assert Image.open(tmp_path / "out.png").size == (2 * 16 + 2, 16)
+def test_train_then_sample(rng):
+    """Of images that are not square, and too small for the network's own depth."""
+    np.save("images.npy", rng.integers(0, 256, (4, 14, 28, 3), dtype="uint8"))
+    small = "--image-size 14x28 --multipliers 1 --width 8 --stem 1 --batch-size 4"
+    train = [*TRAIN[:-2], "--minutes", "0.001", "--steps-per-epoch", "1"]
+    assert main([*train, *small.split()]) == 0
+    sample = "sample --preset run/preset --num-images 2 --steps 2 --out out.png"
+    assert main(sample.split()) == 0
+    assert Image.open("out.png").size == (2 * 28 + 2, 14)
 
 
-def test_help_names_the_commands(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    assert "sample" in text
-    assert "train" in text
+def test_what_is_not_given_is_the_presets(sampled):
+    assert main(["sample"]) == 0
+    assert not {"n", "batch_size", "checkpoint"} & sampled[0].keys()
+    assert main(["sample", "--n", "4", "--preset", "faces64_n4_cascade"]) == 0
+    assert sampled[1]["n"] == 4
 
 
-def test_a_path_that_cannot_be_written_is_told_before_the_work(capsys):
-    assert main(["sample", "--out", "nowhere/faces.png"]) == 2
-    assert "no folder nowhere" in capsys.readouterr().err
+def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["sample", "--out", "~/a.png", "--checkpoint", "~/b.npz"]) == 0
+    assert (tmp_path / "a.png").is_file()
+    assert sampled[0]["checkpoint"] == str(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--out nowhere/faces.png", "There is no folder"),
+        ("--out faces.psd", "must end in .npy or in the suffix of a picture"),
+        ("--out faces", "must end in .npy"),
+        (f"--out {'a' * 300}.png", "could not be written (File name too long)"),
+        ("--out folder.png", "There is a folder of that name"),
+        ("--out pipe.png", "no regular file"),
+        ("--checkpoint nowhere/a.npz", "There is no folder"),
+        ("--num-images 1000000000000", "need 10.91 PiB of memory"),
+        ("--num-images 0", "--num-images: must be an int of at least 1, not '0'"),
+        ("--num-images 1e3", "--num-images: must be an int"),
+        ("--steps -5", "--steps: must be an int of at least 1"),
+        ("--seed -1", "--seed: must be an int of at least 0"),
+        ("--n 1.5", "--n: must be an int"),
+        ("--n True", "--n: must be an int"),
+        ("--patches-per-call 0", "--patches-per-call: must be an int"),
+        ("--preset nothing", "There is no preset"),
+        (
+            "--step 5 --foo 3",
+            "keras_patchdpm sample: error: unrecognized arguments: --foo",
+        ),
+    ],
+)
+def test_sample_refuses_before_the_work(arguments, message, sampled, capsys):
+    os.mkdir("folder.png")
+    os.mkfifo("pipe.png")
+    assert message in refused(["sample", *arguments.split()], capsys)
+    assert sampled == [] and sorted(os.listdir()) == ["folder.png", "pipe.png"]
+
+
+def test_a_folder_that_is_read_only_is_known_before(sampled, capsys, monkeypatch):
+    def refuse(*args, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    error = refused(["sample"], capsys)
+    assert error.startswith(
+        "error: samples.png could not be written (Permission denied)"
+    )
+    assert sampled == []
+
+
+def test_a_full_disk_is_known_before(sampled, capsys, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    assert "samples.png needs 196608 bytes" in refused(["sample"], capsys)
+    assert sampled == []
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("7 TiB"), "error: memory has run out (7 TiB). Choose fewer"),
+        (
+            PermissionError(13, "Permission denied", "a.npz"),
+            "error: a.npz: Permission den",
+        ),
+        (OSError("the disk is gone"), "error: the disk is gone"),
+        (ImportError("no backend"), "error: no backend"),
+    ],
+)
+def test_errors_are_one_line(error, message, capsys, monkeypatch):
+    def fail(**options):
+        raise error
+
+    monkeypatch.setattr(keras_patchdpm, "sample", fail)
+    assert refused(["sample"], capsys).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["sample"], "Nothing is kept. With --checkpoint FILE the same command could"),
+        (["sample", "--checkpoint", "a.npz"], "resumes from a.npz"),
+        (TRAIN, "What is kept is in run: the same command resumes"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept(command, message, trained, capsys, monkeypatch):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras_patchdpm, "sample", interrupt)
+    monkeypatch.setattr("keras_patchdpm.training.train", interrupt)
+    assert main(command) == 130
+    error = capsys.readouterr().err
+    assert error.startswith("error: interrupted. ") and message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_help_explains_each_command(capsys):
+    told = {}
+    for command in ([], ["sample"], ["train"]):
+        with pytest.raises(SystemExit, match="^0$"):
+            main([*command, "--help"])
+        told["".join(command)] = " ".join(capsys.readouterr().out.split())
+    assert {"sample", "train", "keras_patchdpm.memory"} <= set(
+        told[""].replace("`", "").split()
+    )
+    for command in ("sample", "train"):
+        assert "the image is cut into N x N patches" in told[command]
+        assert "faces64_n2, faces64_n2_cascade, faces64_n4_cascade" in told[command]
+    for default in ("16", "50", "samples.png", "the preset's own, or 2"):
+        assert f"(default: {default})" in told["sample"]
+    for default in ("64", "0.0004", "250", "mixed_bfloat16", "cascade", "--image-size"):
+        assert f"(default: {default})" in told["train"]
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"keras_patchdpm {keras_patchdpm.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -69,26 +239,99 @@ def test_a_path_that_cannot_be_written_is_told_before_the_work(capsys):
         ),
     ],
 )
-def test_train_says_what_the_network_sees(options, patching, monkeypatch):
-    asked = []
-    monkeypatch.setattr("keras_patchdpm.datasets.load_images", lambda *source: None)
-    monkeypatch.setattr(
-        "keras_patchdpm.training.train", lambda config, *rest: asked.append(config)
-    )
-    arguments = f"train --data a --out b --minutes 1 {options}".split()
-    assert main(arguments) == 0
-    assert asked[0]["patching"] == patching
+def test_train_says_what_the_network_sees(options, patching, trained):
+    assert main([*TRAIN, *options.split()]) == 0
+    assert trained[0][0]["patching"] == patching
+
+
+def test_train_passes_its_options_on(trained, capsys):
+    options = "--image-size 32x48 --multipliers 1 2 --seed 7 --learning-rate 1e-3"
+    assert main([*TRAIN, *options.split()]) == 0
+    config, images, *_, settings = trained[0]
+    assert config["network"]["image_size"] == [32, 48]
+    assert config["network"]["multipliers"] == [1, 2]
+    assert images.shape == (64, 32, 48, 3)
+    assert settings.seed == 7 and settings.learning_rate == 1e-3
+    assert "64 images of images.npy are used" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--halo 2", "--patching cascade says by itself"),
-        ("--patching crops --moving", "--patching grid. Received: {'moving': True}"),
+        ("--halo 2", "are options of --patching grid"),
+        ("--patching crops --moving", "--patching crops, {'moving': True}"),
+        ("--learning-rate -1", "--learning-rate: must be a number above 0, not '-1'"),
+        ("--learning-rate nan", "--learning-rate: must be a number above 0"),
+        ("--ema-momentum 1", "--ema-momentum: must be a number from 0 to below 1"),
+        ("--minutes 0", "--minutes: must be a number above 0"),
+        ("--minutes inf", "--minutes: must be"),
+        ("--epochs 0", "--epochs: must be an int of at least 1"),
+        (
+            "--batch-size 65",
+            "There are 64 images, fewer than a batch has. Pass --batch-si",
+        ),
+        ("--image-size 4x5x6", "--image-size: must be pixels or HxW"),
+        ("--image-size 4x", "--image-size: must be an int"),
+        ("--image-size 65", "Received: source='images.npy', smallest=(65, 65)."),
+        ("--prediction v", "argument --prediction: invalid choice: 'v'"),
+        ("--data nofile.npy", "error: nofile.npy: No such file or directory"),
+        ("--data nofolder", "which is no folder"),
+        ("--out images.npy", "There is a file of that name"),
+        ("--out images.npy/run", "images.npy"),
     ],
 )
-def test_options_that_contradict_are_refused(options, message, capsys, monkeypatch):
-    monkeypatch.setattr("keras_patchdpm.datasets.load_images", lambda *source: None)
-    arguments = f"train --data a --out b --minutes 1 {options}".split()
-    assert main(arguments) == 2
-    assert message in capsys.readouterr().err
+def test_train_refuses_before_the_work(options, message, trained, capsys):
+    with contextlib.redirect_stdout(None):
+        found = refused([*TRAIN, *options.split()], capsys)
+    assert message in found
+    assert trained == [] and os.listdir() == ["images.npy"]
+
+
+def test_train_needs_an_end(trained, capsys):
+    assert "--minutes, --epochs or both" in refused(TRAIN[:-2], capsys)
+
+
+def test_train_says_what_was_read_and_what_was_not(trained, capsys, rng):
+    os.mkdir("photos")
+    for name in ("a.png", "b.png"):
+        image = rng.integers(0, 256, (8, 8, 3), dtype="uint8")
+        Image.fromarray(image).save(f"photos/{name}")
+    with open("photos/broken photo.jpg", "wb") as file:
+        file.write(b"no image")
+    photos = [*TRAIN, "--data", "photos", "--image-size", "8", "--batch-size", "2"]
+    assert main(photos) == 0
+    printed = capsys.readouterr()
+    assert "2 images of photos are used" in printed.out
+    assert printed.err.startswith(
+        "warning: 2 images were read from photos. Not read: 1"
+    )
+    assert "'broken photo.jpg': broken" in printed.err and ".py" not in printed.err
+    assert "'broken photo.jpg' in photos cannot" in refused(
+        [*photos, "--strict"], capsys
+    )
+
+
+@pytest.mark.parametrize("error", [OSError("no processes"), MemoryError(), TypeError()])
+def test_the_memory_command_fails_in_one_line(error, capsys, monkeypatch):
+    from keras_patchdpm.memory import __main__ as command
+
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(command, "_report", fail)
+    with pytest.raises(SystemExit, match="^2$"):
+        command.main([])
+    assert "Traceback" not in capsys.readouterr().err
+    error = KeyboardInterrupt()
+    assert command.main([]) == 130
+
+
+def test_a_disk_that_becomes_full(sampled, capsys, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    for name in ("a.png", "a.jpg", "a.npy"):
+        error = refused(["sample", "--out", name], capsys)
+        assert error.startswith(f"error: {name} could not be written (No space left")
+    assert os.listdir() == []

@@ -6,6 +6,7 @@ from keras_patchdpm.datasets.crop_and_resize import (
 )
 from keras_patchdpm.datasets.image_batches import EpochOfBatches, ImageBatches
 from keras_patchdpm.datasets.load_images import load_images
+from keras_patchdpm.datasets.picture import save_images, tile
 from keras_patchdpm.datasets.synthetic_scenes import synthetic_scenes
 
 __all__ = [
@@ -14,5 +15,7 @@ __all__ = [
     "load_images",
     "random_crop_and_resize",
     "random_crop_and_resize_layer",
+    "save_images",
     "synthetic_scenes",
+    "tile",
 ]

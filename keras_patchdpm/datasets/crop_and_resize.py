@@ -1,10 +1,13 @@
 """Random crops of whole images, resized: augmentation that leaves no borders."""
 
+import math
+
 import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
 from keras_patchdpm.datasets._dtype import in_dtype
+from keras_patchdpm.datasets._fits import check_fits
 
 AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
 
@@ -27,7 +30,9 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
         Array `(B, height, width, C)` of the same dtype.
 
     Raises:
-        ValueError: If a range is empty or out of bounds.
+        TypeError: If an argument has another type.
+        ValueError: If a range is empty or out of bounds, or the result is larger than
+            the memory of the machine.
 
     Example:
 
@@ -35,11 +40,17 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
 
     Source: Szegedy et al. 2015 (arXiv:1409.4842), section 6.
     """
-    _check_range("area", area, 1)
-    _check_range("aspect", aspect, 100)
-    images = np.asarray(images)
-    _checks.image_shape("images", images.shape)
+    area = _check_range("area", area, 1)
+    aspect = _check_range("aspect", aspect, 100)
+    images = _check_images(images)
+    if not isinstance(draws, np.random.Generator):
+        raise TypeError(
+            "`draws` must be a generator, such as `numpy.random.default_rng(0)`. "
+            f"Received: draws={draws!r} (of type {type(draws).__name__})."
+        )
     size = images.shape[1:3] if size is None else _checks.pair("size", size)
+    needed = 4 * len(images) * math.prod(size) * images.shape[-1]
+    check_fits(needed, f"{len(images)} images, size={size}")
     areas, aspects = (
         draws.uniform(*ends, len(images)).astype("float32") for ends in (area, aspect)
     )
@@ -66,14 +77,18 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
 
     Raises:
         ImportError: If keras-cv, or TensorFlow, is not installed.
+        TypeError: If an argument has another type.
+        ValueError: If an argument is out of range.
 
     Example:
 
     >>> layer = random_crop_and_resize_layer((64, 64))
     >>> dataset = dataset.map(lambda images: layer(images, training=True))
     """
-    _check_range("area", area, 1)
-    _check_range("aspect", aspect, 100)
+    size = _checks.pair("size", size)
+    area = _check_range("area", area, 1)
+    aspect = _check_range("aspect", aspect, 100)
+    seed = None if seed is None else _checks.integer("seed", seed, minimum=0)
     try:
         import keras_cv
     except ImportError as error:
@@ -83,7 +98,7 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
             f"which needs neither. The import failed with: {error}"
         ) from error
     return keras_cv.layers.RandomCropAndResize(
-        target_size=_checks.pair("size", size),
+        target_size=size,
         crop_area_factor=area,
         aspect_ratio_factor=aspect,
         seed=seed,
@@ -120,9 +135,32 @@ def _shares(first, last, count, size):
     return np.maximum(shares, 0).astype("float32")
 
 
+def _check_images(images):
+    """`images` as an array of uint8 or floats with four axes, none of them empty."""
+    found = np.asarray(images)
+    if found.dtype != np.uint8 and found.dtype.kind != "f":
+        raise TypeError(
+            "`images` must be an array of uint8 or floats. Received: images of dtype "
+            f"{found.dtype} (of type {type(images).__name__})."
+        )
+    if found.ndim != 4 or 0 in found.shape:
+        raise ValueError(
+            "`images` must have the shape (batch, height, width, channels), none of "
+            f"them 0. Received: images of shape={found.shape}."
+        )
+    return found
+
+
 def _check_range(name, ends, most):
+    """`ends` as `(low, high)`, two floats."""
+    if not isinstance(ends, list | tuple) or len(ends) != 2:
+        raise TypeError(
+            f"`{name}` must be two numbers, the smaller one first. "
+            f"Received: {name}={ends!r}."
+        )
     low, high = (_checks.real(name, end, 1e-6, most) for end in ends)
     if low > high:
         raise ValueError(
             f"`{name}` must be a range, the smaller end first. Received: {name}={ends}."
         )
+    return low, high

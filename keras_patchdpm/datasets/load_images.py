@@ -1,99 +1,116 @@
 """Images from a folder, an array file or TensorFlow Datasets, as one uint8 array."""
 
-import pathlib
+import math
 
 import numpy as np
+from PIL import Image, ImageOps
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, _files
+from keras_patchdpm.datasets._array_file import array_images, open_array
+from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._image_folder import folder_images
+from keras_patchdpm.datasets._skipped import Skipped, Unreadable
+from keras_patchdpm.datasets._tfds import tfds_images
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
-
-def load_images(source, image_size, split="train", limit=None):
+def load_images(
+    source, image_size, split="train", limit=None, strict=False, smallest=None
+):
     """Reads images, crops them to their middle and resizes them.
 
+    A folder is searched through, in the order of the names. PNG, JPEG, WebP, BMP,
+    TIFF and GIF (the first frame) are read, upright (EXIF orientation), as 8-bit RGB:
+    of 16 bits the upper 8 are kept, and what is transparent becomes white. Colour
+    profiles (ICC) are ignored. Hidden files are left out, and so are `Thumbs.db` and
+    `desktop.ini`. Every other file that is not read is counted in one `UserWarning`,
+    which names the first 20 with the reason: broken files, other formats, links to
+    folders, images smaller than `smallest` or of more pixels than
+    `PIL.Image.MAX_IMAGE_PIXELS` (89 million; `None` removes the limit).
+
     Args:
-        source: Path of a folder of images (searched through), path of a `.npy` array
-            `(count, H, W, 3)` of uint8, or `"tfds:NAME"`, such as `"tfds:celeb_a"`.
-        image_size: Positive int or pair `(height, width)`.
+        source: Path of a folder of images, path of a `.npy` array `(count, H, W, 3)`
+            of uint8, or `"tfds:NAME"`, such as `"tfds:celeb_a"`.
+        image_size: Positive int or pair `(height, width)`, in pixels.
         split: Split of a TensorFlow data set.
-        limit: Positive int or `None`. Images to read at most.
+        limit: Positive int, the images to read at most. `None`: all.
+        strict: Bool. True: the first file that cannot be read raises, instead of the
+            warning.
+        smallest: Positive int or pair `(height, width)`, in pixels: smaller images
+            are skipped. `None`: `image_size`, so that no image is enlarged.
 
     Returns:
-        Uint8 array of shape `(count, height, width, 3)`.
+        Uint8 array of shape `(count, height, width, 3)`. A `.npy` array that already
+        has the size stays on the disk, as a memory map.
 
     Raises:
         ImportError: If `tensorflow-datasets` is needed and missing.
-        ValueError: If there is no such source, or no image in it.
+        OSError: If `source` cannot be opened.
+        TypeError: If an argument has another type.
+        ValueError: If there is no such source, or no image in it that can be read.
 
     Example:
 
     >>> images = load_images("photos/", image_size=64)
     """
     size = _checks.pair("image_size", image_size)
-    if str(source).startswith("tfds:"):
-        found = _from_tfds(str(source).removeprefix("tfds:"), split)
-    elif pathlib.Path(source).suffix == ".npy":
-        found = _from_array(source, size, limit)
-        if isinstance(found, np.ndarray):
-            return found
+    smallest = size if smallest is None else _checks.pair("smallest", smallest)
+    limit = math.inf if limit is None else _checks.positive_int("limit", limit)
+    if not isinstance(split, str):
+        raise TypeError(f"`split` must be a string. Received: split={split!r}.")
+    skipped = Skipped(str(source), _checks.boolean("strict", strict))
+    if isinstance(source, str) and source.startswith("tfds:"):
+        count, items = tfds_images(source.removeprefix("tfds:"), split)
     else:
-        found = _from_folder(pathlib.Path(source))
-    images = []
-    for image in found:
-        images.append(_fit(image, size))
-        if limit is not None and len(images) >= limit:
+        path = _files.path_of("source", source)
+        if path.is_dir():
+            count, items = folder_images(path)
+        elif path.suffix.lower() == ".npy":
+            array = open_array(path)
+            if len(array) and array.shape[1:3] == size:
+                return array if limit == math.inf else array[:limit]
+            count, items = array_images(array)
+        else:
+            raise ValueError(
+                "`source` must be a folder of images, a .npy array or 'tfds:NAME'. "
+                f"Received: source={str(path)!r}, which is no folder."
+            )
+    return _read(items, min(count, limit), limit, size, smallest, skipped)
+
+
+def _read(items, most, limit, size, smallest, skipped):
+    """Reads until `limit` images are there; `most` is how many there can be."""
+    shape = (most, *size, 3)
+    check_fits(math.prod(shape), f"{most} images, image_size={size}")
+    images = np.empty(shape, "uint8")
+    count = 0
+    for name, read in items:
+        try:
+            image = _fit(read(), size, smallest)
+        except Unreadable as error:
+            skipped.add(name, error)
+            continue
+        images[count] = image
+        count += 1
+        if count >= limit:
             break
-    if not images:
-        raise ValueError(f"There is no image in {source}. Received: source={source!r}.")
-    return np.stack(images)
-
-
-def _from_array(path, size, limit):
-    """The array itself where it has the right size: a memory map, not a copy."""
-    images = np.load(path, mmap_mode="r", allow_pickle=False)
-    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+    if not count:
+        found = f" {skipped.summary()}\n" if skipped.errors else " "
         raise ValueError(
-            "An array of images must be uint8 of shape (count, height, width, 3). "
-            f"Received: {path} of {images.dtype} {images.shape}."
+            f"There is no image in {skipped.source} that can be read.{found}"
+            f"Received: source={skipped.source!r}, smallest={smallest}."
         )
-    return images[:limit] if images.shape[1:3] == size else iter(images)
+    skipped.warn(count)
+    return images[:count]
 
 
-def _from_folder(folder):
-    if not folder.is_dir():
-        raise ValueError(
-            "`source` must be a folder of images, a .npy array or 'tfds:NAME'. "
-            f"Received: source={str(folder)!r}, which is no folder."
-        )
-    from PIL import Image
-
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES:
-            with Image.open(path) as image:
-                yield np.asarray(image.convert("RGB"))
-
-
-def _from_tfds(name, split):
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            "TensorFlow Datasets is needed to load this data set: "
-            f"pip install 'keras-patchdpm[data]'. Received: 'tfds:{name}'."
-        ) from error
-    for example in tfds.as_numpy(tfds.load(name, split=split, shuffle_files=False)):
-        yield example["image"]
-
-
-def _fit(image, size):
+def _fit(image, size, smallest):
     """Crops the middle to the shape of `size`, then resizes."""
-    from PIL import Image, ImageOps
-
-    height, width = size
-    if image.shape[-1] == 1:
-        image = np.repeat(image, 3, axis=-1)
-    if image.shape[:2] == size:
+    if image.height < smallest[0] or image.width < smallest[1]:
+        raise Unreadable(
+            f"smaller than `smallest`, {smallest[0]}x{smallest[1]} pixels",
+            f"{image.height}x{image.width}",
+        )
+    image = image.convert("RGB")
+    if (image.height, image.width) == size:
         return np.asarray(image)
-    fitted = ImageOps.fit(Image.fromarray(image), (width, height), Image.BICUBIC)
-    return np.asarray(fitted)
+    return np.asarray(ImageOps.fit(image, size[::-1], Image.Resampling.BICUBIC))

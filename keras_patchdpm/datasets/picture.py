@@ -1,29 +1,42 @@
 """Images laid out in one picture, and written to files."""
 
+import io
 import math
-import os
-import pathlib
 
 import numpy as np
+from PIL import Image
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, _files
+from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._image_file import FORMATS
+
+_LOSSY = ("JPEG", "WEBP")
+_HEADER = 128  # Bytes before the values of a `.npy` file.
 
 
 def tile(images, columns=None, margin=2):
     """Lays images out in rows, white between them.
 
     Args:
-        images: Uint8 array of shape `(count, H, W, C)`.
-        columns: Positive int, or `None` for a picture about as wide as high.
+        images: Uint8 array of shape `(B, H, W, C)`, with one image or more.
+        columns: Positive int. `None`: a picture about as wide as high.
         margin: Int of at least 0. Pixels between the images.
 
     Returns:
         Uint8 array of shape `(height, width, C)`.
+
+    Raises:
+        TypeError: If an argument has another type.
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> picture = tile(images, columns=4)
     """
-    height, width, channels = _checks.image_shape("images", images.shape)
-    columns = columns or math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    size = (rows * (height + margin) - margin, columns * (width + margin) - margin)
+    images = _check_images(images)
+    margin = _checks.integer("margin", margin, minimum=0)
+    _, height, width, channels = images.shape
+    columns, size = _layout(images.shape, columns, margin)
     picture = np.full((*size, channels), 255, "uint8")
     for index, image in enumerate(images):
         row, col = divmod(index, columns)
@@ -36,40 +49,117 @@ def save_images(images, path, columns=None):
     """Writes images, whole or not at all: as one picture, or as an array.
 
     Args:
-        images: Uint8 array of shape `(count, H, W, C)`, C being 1 or 3.
-        path: Of the file. `.npy` is an array, any ending Pillow knows a picture.
-        columns: Of the picture, as in `tile`.
+        images: Uint8 array of shape `(B, H, W, C)`, with one image or more. A picture
+            needs 1 channel (grey) or 3 (RGB).
+        path: Path of the file. The suffix chooses the format: `.npy` is the array,
+            `.png`, `.jpg`, `.webp`, `.bmp`, `.tif` or `.gif` one picture of all images.
+            JPEG and WebP lose detail; GIF keeps 256 colours.
+        columns: Positive int, the images in a row of the picture. `None`: a picture
+            about as wide as high.
 
     Raises:
-        ValueError: If `path` is nothing that can be written.
+        OSError: If the file cannot be written, the disk being full for instance. What
+            was there before stays.
+        TypeError: If an argument has another type.
+        ValueError: If the suffix is another one, there is no such folder, or an
+            argument is out of range.
+
+    Example:
+
+    >>> save_images(keras_patchdpm.sample(n=2), "faces.png")
     """
-    from PIL import Image
-
-    path = check_path(path)
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
-    if path.suffix == ".npy":
-        np.save(temporary, images)
-    else:
-        picture = tile(images, columns)
-        picture = picture[..., 0] if picture.shape[-1] == 1 else picture
-        Image.fromarray(picture).save(temporary)
-    os.replace(temporary, path)
+    images = _check_images(images)
+    path = check_path(path, images.shape, columns)
+    with _files.replacing(path) as file:
+        if path.suffix.lower() == ".npy":
+            np.save(file, images)
+        else:
+            file.write(_encode(tile(images, columns), path))
 
 
-def check_path(path):
-    """Returns `path` as a `Path` if images can be written there.
+def check_path(path, shape, columns=None):
+    """Refuses a path that `save_images` cannot write, before the images are computed.
 
-    To be called before a long work whose result would be lost.
+    Args:
+        path: As in `save_images`.
+        shape: `(B, H, W, C)` of the images that will be written.
+        columns: As in `save_images`.
+
+    Returns:
+        `path`, a `Path` with `~` expanded.
+
+    Raises:
+        OSError: If the folder is read-only, the name too long or the disk too full.
+        TypeError: If an argument has another type.
+        ValueError: If `save_images` would refuse the arguments.
     """
-    from PIL import Image
-
-    path = pathlib.Path(path)
-    known = {".npy", *Image.registered_extensions()}
-    if path.suffix.lower() not in known:
+    path = _files.path_of("path", path)
+    suffix, num_bytes = path.suffix.lower(), math.prod(shape)
+    if suffix == ".npy":
+        return _files.check_writable(path, num_bytes + _HEADER)
+    if suffix not in FORMATS:
         raise ValueError(
-            "The name of the file must end in .png, .npy or another format that can "
-            f"be written. Received: {str(path)!r}."
+            "`path` must end in .npy or in the suffix of a picture, one of "
+            f"{', '.join(FORMATS)}. Received: path={str(path)!r}."
         )
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {path.parent}. Received: {str(path)!r}.")
-    return path
+    if shape[-1] not in (1, 3):
+        raise ValueError(
+            "A picture has 1 channel (grey) or 3 (RGB). Choose among the channels, or "
+            f"write an array (.npy). Received: images of shape={tuple(shape)}."
+        )
+    _, size = _layout(shape, columns)
+    _encode(
+        np.zeros((*size, shape[-1]), "uint8"), path
+    )  # Not too large for the format?
+    lossy = FORMATS[suffix] in _LOSSY
+    return _files.check_writable(path, num_bytes // 10 if lossy else num_bytes)
+
+
+def _check_images(images):
+    """`images` as a NumPy array, uint8 with four axes, none of them empty."""
+    try:
+        found = np.asarray(images)
+    except Exception as error:  # Ragged lists, tensors of another device.
+        raise TypeError(
+            f"`images` must be a uint8 array: NumPy cannot read it ({error}). "
+            f"Received: images of type {type(images).__name__}."
+        ) from error
+    if found.dtype != np.uint8:
+        raise TypeError(
+            "`images` must be a uint8 array, with values in [0, 255]. Received: images "
+            f"of dtype {found.dtype} (of type {type(images).__name__})."
+        )
+    if found.ndim != 4 or 0 in found.shape:
+        raise ValueError(
+            "`images` must have the shape (batch, height, width, channels), none of "
+            f"them 0. Received: images of shape={found.shape}."
+        )
+    return found
+
+
+def _layout(shape, columns, margin=2):
+    """`(columns, (height, width))` of a picture of images of `shape`."""
+    count, height, width, channels = shape
+    if columns is None:
+        columns = math.ceil(math.sqrt(count))
+    columns = _checks.positive_int("columns", columns)
+    rows = math.ceil(count / columns)
+    size = (rows * (height + margin) - margin, columns * (width + margin) - margin)
+    check_fits(math.prod(size) * channels, f"columns={columns}, margin={margin}")
+    return columns, size
+
+
+def _encode(picture, path):
+    """The bytes of a picture file. They are checked as they are written, once whole."""
+    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(picture).save(buffer, FORMATS[path.suffix.lower()])
+    except (OSError, ValueError, OverflowError) as error:
+        height, width = picture.shape[:2]
+        raise ValueError(
+            f"A {path.suffix} file cannot hold a picture of {height}x{width} pixels "
+            f"({error}). Choose .png or .npy, or fewer images. Received: "
+            f"path={str(path)!r}."
+        ) from error
+    return buffer.getvalue()

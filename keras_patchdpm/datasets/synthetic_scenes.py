@@ -1,10 +1,15 @@
 """Small drawn scenes to train on, with no download."""
 
+import math
+
 import numpy as np
 
 from keras_patchdpm import _checks
+from keras_patchdpm.datasets._fits import check_fits
 
-_CHUNK = 256  # Scenes drawn together: bounds the memory of a large count.
+_CHUNK = 256  # Scenes drawn together at most,
+_PIXELS = 2**24  # and their pixels: bounds the memory of a large count or size.
+_BYTES = 64  # Of memory for each of those pixels, about.
 _MINIMUM_SIZE = 8
 
 
@@ -28,7 +33,8 @@ def synthetic_scenes(count, image_size=32, seed=0):
 
     Raises:
         TypeError: If an argument is not an int.
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or the images are larger than the
+            memory of the machine.
 
     Example:
 
@@ -36,16 +42,20 @@ def synthetic_scenes(count, image_size=32, seed=0):
     >>> images.shape
     (1000, 32, 32, 3)
     """
-    _checks.positive_int("count", count)
+    count = _checks.positive_int("count", count)
     size = _checks.pair("image_size", image_size)
     for pixels in size:
         _checks.integer("image_size", pixels, minimum=_MINIMUM_SIZE)
-    _checks.integer("seed", seed, minimum=0)
+    seed = _checks.integer("seed", seed, minimum=0)
+    pixels = math.prod(size)
+    together = max(1, min(_CHUNK, _PIXELS // pixels))
+    needed = count * (3 * pixels + 9 * 8) + min(count, together) * pixels * _BYTES
+    check_fits(needed, f"count={count}, image_size={size}")
     # Drawn row by row, so that row k is the same for every count.
     draws = np.random.default_rng(seed).random((count, 9))
     images = np.empty((count, *size, 3), "uint8")
-    for start in range(0, count, _CHUNK):
-        chunk = slice(start, start + _CHUNK)
+    for start in range(0, count, together):
+        chunk = slice(start, start + together)
         scenes = _draw(draws[chunk].astype("float32"), *size)
         images[chunk] = np.rint(scenes * 255)
     return images

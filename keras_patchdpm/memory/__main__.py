@@ -17,17 +17,28 @@ VARIABLES = ("OMP_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS", "JAX_PLATFORMS", "XLA_F
 
 
 def main(arguments=None):
-    """Measures one network for several grids and prints the table."""
+    """Measures one network for several grids and prints the table.
+
+    Args:
+        arguments: List of strings, or `None` for those of the process.
+
+    Returns:
+        Int, the exit status: 0, or 130 after Ctrl-C. Any error ends the process with 2.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         reports = [_report(options, divisions) for divisions in options.divisions]
         text = table(reports)
-    except ValueError as error:
-        parser.error(str(error))
+    except KeyboardInterrupt:
+        print("error: interrupted. Nothing is kept.", file=sys.stderr)
+        return 130
+    except (TypeError, ValueError, ImportError, OSError, MemoryError) as error:
+        parser.error(str(error) or type(error).__name__)
     print(text)
     print(f"Made by: {_command(arguments)}")
+    return 0
 
 
 def _report(options, divisions):
@@ -63,17 +74,19 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m keras_patchdpm.memory",
         description="Prints how the memory of one network call of a sampling step "
-        "falls with N, the patches per side.",
+        "falls with N: the image is cut into N x N patches. Of grids; for another "
+        "patching call `keras_patchdpm.memory.profile`.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--network", choices=NETWORKS, default=NETWORKS[0])
-    add("--dim", type=int, default=64, help="width of the first level")
+    add("--network", choices=NETWORKS, default=NETWORKS[0], help="which to measure")
+    add("--dim", type=int, default=64, help="channels of the first resolution")
     add("--image-size", type=int, default=128, help="height and width in pixels")
     add("--batch-size", type=int, default=4, help="images sampled together")
     add("--patches-per-call", type=int, default=1, help="of each image")
-    add("--divisions", type=int, nargs="+", default=[1, 2, 4, 8], help="the N")
+    add("--divisions", type=int, nargs="+", default=[1, 2, 4, 8], help="each N")
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,46 +1,67 @@
 """Amounts of memory: as people write them, and what is in use now."""
 
+import decimal
+import numbers
 import re
 
 import psutil
 
-from keras_patchdpm import _checks
 from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
 
-UNITS = {
-    "B": 1,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-}
+UNITS = {"": 1, "B": 1}
+for _power, _letter in enumerate("KMGT", 1):
+    UNITS |= {_letter: 1000**_power, f"{_letter}B": 1000**_power}
+    UNITS[f"{_letter}IB"] = 1024**_power
+
+_AMOUNT = re.compile(
+    r"\s*([0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE]\+?[0-9]{1,2})?)\s*([A-Za-z]*)\s*"
+)
 
 
 def parse_bytes(name, amount):
-    """Bytes of an int, or of a string such as `"300MB"` or `"1.5 GiB"`.
+    """Bytes of a number, or of a string such as `"300MB"` or `"1.5 GiB"`.
 
     Args:
         name: Name of the argument, for the message.
-        amount: Positive int or string; MB is a million bytes, MiB 2**20.
+        amount: Positive int, float that is a whole number (`3e8`), or a string of a
+            number with or without a unit: `"300000000"`, `"3e8"`, `"300M"`,
+            `"300MB"`, `"1.5GiB"`. K, M, G and T are powers of 1000, with or without a
+            B; KiB, MiB, GiB and TiB are powers of 1024.
 
     Returns:
         Int.
 
     Raises:
-        TypeError: If it is neither.
-        ValueError: If it is not positive, or cannot be read.
+        TypeError: If it is neither a number nor a string.
+        ValueError: If it is not positive, not a whole number of bytes, or cannot be
+            read.
     """
-    if not isinstance(amount, str):
-        return _checks.positive_int(name, amount)
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", amount)
-    if found is None or found[2].upper() not in UNITS or float(found[1]) == 0:
-        raise ValueError(
-            f"`{name}` must be a positive number of bytes, or one with a unit: B, KB, "
-            f'MB, GB, KiB, MiB or GiB, as in "300MB". Received: {name}={amount!r}.'
-        )
-    return int(float(found[1]) * UNITS[found[2].upper()])
+    if isinstance(amount, str):
+        found = _AMOUNT.fullmatch(amount)
+        unit = None if found is None else UNITS.get(found[2].upper())
+        whole = 0 if unit is None else decimal.Decimal(found[1]) * unit
+        if unit == 1 and whole % 1:
+            whole = 0  # Parts of a byte.
+    elif isinstance(amount, numbers.Real) and not isinstance(amount, bool):
+        # Neither NaN nor infinity is a whole number.
+        whole = amount if amount == amount // 1 else 0
+    else:
+        raise TypeError(f"{_wanted(name)} {_received(name, amount)}")
+    if whole < 1:
+        raise ValueError(f"{_wanted(name)} {_received(name, amount)}")
+    return int(whole)
+
+
+def _wanted(name):
+    return (
+        f"`{name}` must be a positive whole number of bytes, or a string of a number "
+        'with a unit: B, K, M, G, T, KB, KiB and so on, as in "300MB", "1.5GiB" or '
+        '"3e8".'
+    )
+
+
+def _received(name, amount):
+    return f"Received: {name}={amount!r} (of type {type(amount).__name__})."
 
 
 def current():

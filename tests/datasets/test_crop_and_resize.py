@@ -131,6 +131,38 @@ def test_ranges_out_of_bounds_are_refused(options, match):
         random_crop_and_resize_layer((4, 4), **options)
 
 
+IMAGES, RNG = np.zeros((1, 4, 4, 3), "uint8"), np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ((None, RNG), TypeError, "`images` must be an array of uint8 or floats"),
+        ((IMAGES.astype("int16"), RNG), TypeError, "of dtype int16"),
+        ((IMAGES.astype("complex64"), RNG), TypeError, "of dtype complex64"),
+        ((IMAGES[0], RNG), ValueError, r"`images` must .*shape=\(4, 4, 3\)"),
+        ((IMAGES[:0], RNG), ValueError, "none of them 0"),
+        ((IMAGES, 0), TypeError, "`draws` must be a generator.*draws=0"),
+        ((IMAGES, None), TypeError, "`draws` must be a generator"),
+        ((IMAGES, RNG, 1), TypeError, "`area` must be two numbers"),
+        ((IMAGES, RNG, (1, 1, 1)), TypeError, "`area` must be two numbers"),
+        ((IMAGES, RNG, ("a", 1)), TypeError, "`area` must be a number"),
+        ((IMAGES, RNG, (1, 1), None), TypeError, "`aspect` must be two numbers"),
+        ((IMAGES, RNG, (1, 1), (1, 1), 0), ValueError, "`size` must be at least 1"),
+        ((IMAGES, RNG, (1, 1), (1, 1), 10**8), ValueError, "need .*iB of memory"),
+    ],
+)
+def test_other_arguments_are_refused(arguments, error, match):
+    with pytest.raises(error, match=match):
+        random_crop_and_resize(*arguments)
+
+
+def test_the_layer_checks_before_it_imports():
+    for options, name in (({"size": None}, "size"), ({"size": 8, "seed": -1}, "seed")):
+        with pytest.raises((TypeError, ValueError), match=f"`{name}` must be"):
+            random_crop_and_resize_layer(**options)
+
+
 def test_images_that_come_again_in_an_epoch_have_another_order():
     images = np.arange(8, dtype="uint8")[:, None, None, None].repeat(8, 1).repeat(8, 2)
     batches = RandomPatching(8, (0.25,), [1.0]).batches(

@@ -34,6 +34,13 @@ def test_scene_k_depends_on_the_seed_and_k_alone():
     assert (images != other).any(axis=(1, 2, 3)).all()
 
 
+def test_a_large_image_is_drawn_alone(monkeypatch):
+    monkeypatch.setattr("keras_patchdpm.datasets.synthetic_scenes._PIXELS", 5 * 16 * 16)
+    found = synthetic_scenes(12, 16, seed=7)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found, synthetic_scenes(12, 16, seed=7))
+
+
 def test_scenes_differ():
     images = synthetic_scenes(200).reshape(200, -1)
     assert len(np.unique(images, axis=0)) == 200
@@ -96,6 +103,9 @@ def test_the_same_scene_in_another_size():
         ({"count": 1, "image_size": (8, 8, 3)}, ValueError, "`image_size` must be"),
         ({"count": 1, "image_size": 32.0}, TypeError, "`image_size` must be an int"),
         ({"count": 1, "seed": -1}, ValueError, "`seed` must be at least 0"),
+        ({"count": 10**12}, ValueError, "`count` must|need .*count=1000000000000"),
+        ({"count": 10**8, "image_size": 999}, ValueError, "need .*iB of memory"),
+        ({"count": 1, "image_size": 10**6}, ValueError, "need .*iB of memory"),
     ],
 )
 def test_refuses(arguments, error, message):

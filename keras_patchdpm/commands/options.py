@@ -1,0 +1,114 @@
+"""Values of command-line options, checked before any work; and how help shows them."""
+
+import argparse
+import math
+import sys
+
+from keras_patchdpm import _files
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Shows the default of every option that has one and a help text."""
+
+    def _get_help_string(self, action):
+        shown = action.option_strings and action.nargs != 0
+        if shown and action.default not in (None, argparse.SUPPRESS):
+            return f"{action.help} (default: %(default)s)"
+        return action.help
+
+
+def run(parser, arguments):
+    """Parses `arguments` and runs the command; errors become one line.
+
+    Args:
+        parser: `argparse.ArgumentParser`. Its options or those of its subparsers set
+            `run`, a function of the options; `parser`, which prints what is wrong
+            with them; and `interrupted`, a function of the options that says what is
+            kept after Ctrl-C.
+        arguments: List of strings, or `None` for those of the process.
+
+    Returns:
+        Int, the exit status: 0, 2 after an error, 130 after Ctrl-C.
+    """
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:  # The command's own usage, not the one of the list of commands.
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        return _report(f"interrupted. {options.interrupted(options)}", 130)
+    except (TypeError, ValueError, ImportError) as error:
+        return _report(str(error), 2)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        named = error.filename is None or str(error.filename) in reason
+        return _report(reason if named else f"{error.filename}: {reason}", 2)
+    except MemoryError as error:
+        hint = "Choose fewer or smaller images, or a smaller batch."
+        return _report(f"memory has run out ({error}). {hint}", 2)
+    return 0
+
+
+def positive_int(text):
+    """An int of at least 1."""
+    return _int(text, 1)
+
+
+def non_negative_int(text):
+    """An int of at least 0."""
+    return _int(text, 0)
+
+
+def positive_number(text):
+    """A finite number above 0."""
+    return _number(text, "a number above 0", lambda value: value > 0)
+
+
+def momentum(text):
+    """A number of at least 0 and below 1."""
+    return _number(text, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def size(text):
+    """An int, or `[height, width]` of `"HxW"`: a list, as JSON has it."""
+    parts = text.lower().split("x")
+    if len(parts) > 2:
+        raise argparse.ArgumentTypeError(f"must be pixels or HxW, not {text!r}")
+    sides = [positive_int(part) for part in parts]
+    return sides[0] if len(sides) == 1 else sides
+
+
+def path(text):
+    """A path with `~` expanded, as a string: it may also be a name."""
+    try:
+        return str(_files.path_of("path", text))
+    except (ValueError, RuntimeError) as error:  # No such user has a home.
+        raise argparse.ArgumentTypeError(f"must be a path, not {text!r}") from error
+
+
+def _int(text, minimum):
+    try:
+        value = int(text)
+    except ValueError:
+        value = minimum - 1
+    if value < minimum:
+        raise argparse.ArgumentTypeError(
+            f"must be an int of at least {minimum}, not {text!r}"
+        )
+    return value
+
+
+def _number(text, wanted, accepts):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and accepts(value)):
+        raise argparse.ArgumentTypeError(f"must be {wanted}, not {text!r}")
+    return value
+
+
+def _report(message, status):
+    """Prints what went wrong; returns the exit status."""
+    print(f"error: {message}", file=sys.stderr)
+    return status

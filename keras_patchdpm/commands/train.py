@@ -1,0 +1,263 @@
+"""`python -m keras_patchdpm train`: trains a model on images."""
+
+import sys
+import warnings
+
+from keras_patchdpm import _files
+from keras_patchdpm.commands import options as types
+from keras_patchdpm.models import presets
+
+PATCHINGS = ("cascade", "grid", "crops")
+
+
+def add_options(parser):
+    """Adds the options of the command to its `argparse.ArgumentParser`."""
+    parser.set_defaults(run=run, interrupted=_interrupted)
+    _add_data(parser.add_argument_group("images and result"))
+    _add_model(parser.add_argument_group("model"))
+    _add_grid(parser.add_argument_group("only with --patching grid"))
+    _add_training(parser.add_argument_group("training"))
+
+
+def run(options):
+    """Reads the images and trains until the time or the epochs are over."""
+    from keras_patchdpm.training import TrainingSettings, train
+
+    if options.minutes is None and options.epochs is None:
+        raise ValueError(
+            "Say when the training ends: give --minutes, --epochs or both."
+        )
+    config = {
+        "network": _network(options),
+        "schedule": {"name": "EDMSchedule"}
+        if options.patching == "crops"
+        else {
+            "name": "DDPMSchedule",
+            "beta_schedule": "cosine",
+            "prediction": options.prediction,
+        },
+        "patching": _patching(options),
+    }
+    settings = TrainingSettings(
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        warmup_steps=options.warmup_steps,
+        decay_steps=options.decay_steps,
+        ema_momentum=options.ema_momentum,
+        steps_per_epoch=options.steps_per_epoch,
+        precision=options.precision,
+        flip=not options.no_flip,
+        seed=options.seed,
+        start_from=options.start_from,
+    )
+    _check_folder(_files.path_of("--out", options.out))
+    images = _images(options)
+    train(config, images, options.out, options.minutes, options.epochs, settings)
+    print(f"The trained model is in {options.out}/preset")
+
+
+def _add_data(group):
+    group.add_argument(
+        "--data",
+        type=types.path,
+        required=True,
+        help="folder of images, .npy array of uint8 (count, H, W, 3), or tfds:NAME",
+    )
+    group.add_argument(
+        "--out",
+        type=types.path,
+        required=True,
+        help="folder to write: backup, curve of the loss, and preset, the trained "
+        "model; the same command resumes from the backup",
+    )
+    group.add_argument(
+        "--image-size",
+        type=types.size,
+        default=64,
+        help="pixels, or HxW: the middle of each image is cropped and resized",
+    )
+    group.add_argument(
+        "--smallest",
+        type=types.size,
+        help="pixels, or HxW: smaller images are skipped (default: --image-size)",
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at the first file that cannot be read, instead of skipping it",
+    )
+    group.add_argument("--no-flip", action="store_true", help="never mirror images")
+
+
+def _add_model(group):
+    group.add_argument(
+        "--n",
+        type=types.positive_int,
+        default=2,
+        help="N: the image is cut into N x N patches",
+    )
+    group.add_argument(
+        "--patching",
+        choices=PATCHINGS,
+        default="cascade",
+        help="cascade: a thumbnail first, no borders; grid: the method of Arakawa et "
+        "al.; crops: Patch Diffusion, one model for any N",
+    )
+    group.add_argument(
+        "--width", type=types.positive_int, default=64, help="channels of the network"
+    )
+    group.add_argument(
+        "--multipliers",
+        type=types.positive_int,
+        nargs="+",
+        metavar="M",
+        help="channels of each resolution, in multiples of --width: fewer suit small "
+        "images (default: the network's, see `keras_patchdpm.networks.unet`)",
+    )
+    group.add_argument(
+        "--stem",
+        type=types.positive_int,
+        default=2,
+        help="side of the blocks of pixels that the network begins with",
+    )
+    group.add_argument(
+        "--prediction",
+        choices=("noise", "clean", "velocity"),
+        default="velocity",
+        help="what the network predicts, but for crops",
+    )
+    group.add_argument(
+        "--start-from",
+        type=types.path,
+        help="preset of the same network whose weights to start from: "
+        f"{', '.join(presets.names())}, or a folder (default: random weights)",
+    )
+
+
+def _add_grid(group):
+    group.add_argument(
+        "--position",
+        choices=("one_hot", "coordinates"),
+        help="how the network receives the position (default: one_hot)",
+    )
+    group.add_argument(
+        "--halo",
+        type=types.non_negative_int,
+        help="pixels around its patch that the network sees (default: 0)",
+    )
+    group.add_argument(
+        "--moving", action="store_true", help="shift the grid at every step"
+    )
+
+
+def _add_training(group):
+    add = group.add_argument
+    add("--minutes", type=types.positive_number, help="when to stop, by the clock")
+    add("--epochs", type=types.positive_int, help="when to stop, by the epochs")
+    add("--batch-size", type=types.positive_int, default=64, help="images of a step")
+    add(
+        "--steps-per-epoch",
+        type=types.positive_int,
+        default=250,
+        help="steps between two backups",
+    )
+    add("--learning-rate", type=types.positive_number, default=4e-4, help="of Adam")
+    add(
+        "--warmup-steps",
+        type=types.non_negative_int,
+        default=0,
+        help="first steps, in which the learning rate rises from 0",
+    )
+    add(
+        "--decay-steps",
+        type=types.positive_int,
+        help="steps after them, in which it falls to 0 (default: it stays)",
+    )
+    add(
+        "--ema-momentum",
+        type=types.momentum,
+        default=0.999,
+        help="of the averaged weights",
+    )
+    add(
+        "--seed",
+        type=types.non_negative_int,
+        default=0,
+        help="of the weights, the order of the images and the noise",
+    )
+    add("--precision", default="mixed_bfloat16", help="Keras dtype policy")
+
+
+def _images(options):
+    """The images of --data; says how many were read, and which files were not."""
+    from keras_patchdpm.datasets import load_images
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        images = load_images(
+            options.data,
+            options.image_size,
+            strict=options.strict,
+            smallest=options.smallest,
+        )
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    print(f"{len(images)} images of {options.data} are used", flush=True)
+    if len(images) < options.batch_size:
+        raise ValueError(
+            f"There are {len(images)} images, fewer than a batch has. Pass "
+            f"--batch-size {len(images)} or less. "
+            f"Received: --batch-size {options.batch_size}."
+        )
+    return images
+
+
+def _check_folder(path):
+    """Refuses a folder that cannot be made or written to, before images are read."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"There is a file of that name. Received: --out {path}.")
+    existing = path.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    _files.check_writable(existing / path.name)
+
+
+def _network(options):
+    """The configuration of the network."""
+    network = {
+        "name": "unet",
+        "image_size": options.image_size,
+        "width": options.width,
+        "stem": options.stem,
+    }
+    if options.multipliers is not None:
+        network["multipliers"] = options.multipliers
+    return network
+
+
+def _patching(options):
+    """The configuration of what the network sees."""
+    given = {
+        name: value
+        for name in ("position", "halo", "moving")
+        if (value := vars(options)[name])
+    }
+    if options.patching == "grid":
+        return {"name": "GridPatching", "divisions": options.n, **given}
+    if given:
+        raise ValueError(
+            "--position, --halo and --moving are options of --patching grid. Leave "
+            f"them out, or choose that. Received: --patching {options.patching}, "
+            f"{given}."
+        )
+    if options.patching == "crops":
+        size = options.image_size
+        return {"name": "RandomPatching", "image_size": size, "content": True}
+    return {"name": "CascadePatching", "divisions": options.n}
+
+
+def _interrupted(options):
+    return (
+        f"What is kept is in {options.out}: the same command resumes from its last "
+        "backup, or starts anew if there is none yet."
+    )

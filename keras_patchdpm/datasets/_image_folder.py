@@ -1,0 +1,62 @@
+"""The files of a folder, in order, each with the function that reads it."""
+
+import functools
+import os
+import pathlib
+
+from keras_patchdpm.datasets._image_file import FORMATS, read_image
+from keras_patchdpm.datasets._skipped import Unreadable
+
+_OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")
+
+
+def folder_images(folder):
+    """Lists the files of a folder and of the folders in it.
+
+    Hidden files and folders, whose names begin with a dot, are left out; so is what
+    Windows adds (`Thumbs.db`, `desktop.ini`). Links to folders are not followed.
+
+    Args:
+        folder: `Path`.
+
+    Returns:
+        `(count, items)`: how many files may be images, and for each file its path
+        within the folder and a function that returns the image or raises
+        `Unreadable`.
+    """
+    found = {}
+    for path, error in _walk(folder):
+        if error is not None:
+            found[path] = functools.partial(_refuse, *error)
+        elif path.suffix.lower() in FORMATS:
+            found[path] = functools.partial(read_image, path)
+        else:
+            suffix = path.suffix.lower() or "none"
+            found[path] = functools.partial(
+                _refuse, "without the suffix of an image format that is read", suffix
+            )
+    count = sum(path.suffix.lower() in FORMATS for path in found)
+    names = ((str(path.relative_to(folder)), found[path]) for path in sorted(found))
+    return count, names
+
+
+def _walk(folder):
+    """Yields each path that is listed, with `None` or why it is no file to read."""
+    unlisted = []
+    for parent, folders, files in os.walk(folder, onerror=unlisted.append):
+        parent = pathlib.Path(parent)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if (parent / name).is_symlink():
+                yield parent / name, ("a link to a folder",)
+            elif (parent / name).suffix.lower() in FORMATS:
+                yield parent / name, ("a folder",)
+        for name in files:
+            if not name.startswith(".") and name.lower() not in _OF_THE_SYSTEM:
+                yield parent / name, None
+    for error in unlisted:
+        yield pathlib.Path(error.filename), ("a folder", error.strerror)
+
+
+def _refuse(*reason):
+    raise Unreadable(*reason)

@@ -1,0 +1,73 @@
+"""Images that could not be read: why, and one warning about all of them."""
+
+import collections
+import warnings
+
+NAMED = 20  # Files that a message names at most.
+
+
+class Unreadable(Exception):
+    """Raised where one image cannot be used.
+
+    Args:
+        reason: String. What is counted together, such as `"broken"`.
+        detail: String. What is known about this image, or `""`.
+    """
+
+    def __init__(self, reason, detail=""):
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
+
+
+class Skipped:
+    """The images of one source that were not read.
+
+    Args:
+        source: String. Where the images come from, for the messages.
+        strict: Bool. Whether the first such image raises.
+    """
+
+    def __init__(self, source, strict):
+        self.source = source
+        self.strict = strict
+        self.errors = []  # Pairs of a name and an `Unreadable`.
+
+    def add(self, name, error):
+        """Counts an image.
+
+        Args:
+            name: String. Its path within the source.
+            error: `Unreadable`.
+
+        Raises:
+            ValueError: If `strict` is True.
+        """
+        if self.strict:
+            raise ValueError(
+                f"{name!r} in {self.source} cannot be read: {error}. Repair or remove "
+                "it, or pass `strict=False` to skip it. Received: strict=True."
+            ) from error
+        self.errors.append((name, error))
+
+    def warn(self, read):
+        """Warns once about all of them, if there are any.
+
+        Args:
+            read: Int. Images that were read.
+        """
+        if self.errors:
+            images = "1 image was" if read == 1 else f"{read} images were"
+            warnings.warn(
+                f"{images} read from {self.source}. {self.summary()}", stacklevel=4
+            )
+
+    def summary(self):
+        """Counts by reason, then a line for each of the first `NAMED` files."""
+        reasons = collections.Counter(error.reason for _, error in self.errors)
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        lines = [f"Not read: {len(self.errors)} ({counts})."]
+        # `repr`: a name may hold line breaks, or bytes that are no text.
+        lines += [f"  {name!r}: {error}" for name, error in self.errors[:NAMED]]
+        if len(self.errors) > NAMED:
+            lines.append(f"  and {len(self.errors) - NAMED} more")
+        return "\n".join(lines)

@@ -1,0 +1,58 @@
+"""Images from TensorFlow Datasets."""
+
+import difflib
+import functools
+
+import numpy as np
+from PIL import Image
+
+from keras_patchdpm.datasets._skipped import Unreadable
+
+
+def tfds_images(name, split):
+    """`(count, items)` of a data set, as `folder_images` returns them of a folder.
+
+    Args:
+        name: String. Name of the data set, such as `"celeb_a"`.
+        split: String, such as `"train"`.
+
+    Raises:
+        ImportError: If `tensorflow-datasets` is missing.
+        ValueError: If there is no such data set or split.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            "TensorFlow Datasets is needed to load this data set: "
+            f"pip install 'keras-patchdpm[data]'. Received: 'tfds:{name}'."
+        ) from error
+    try:
+        dataset = tfds.load(name, split=split, shuffle_files=False)
+    except tfds.core.DatasetNotFoundError as error:
+        close = difflib.get_close_matches(name, tfds.list_builders(), n=3)
+        hint = f" Close names: {', '.join(close)}." if close else ""
+        raise ValueError(
+            "TensorFlow Datasets has no data set of that name. Its names are in "
+            f"`tensorflow_datasets.list_builders()`.{hint} Received: 'tfds:{name}'."
+        ) from error
+    except ValueError as error:  # The name cannot be read, or there is no such split.
+        raise ValueError(
+            f"TensorFlow Datasets refuses 'tfds:{name}': {' '.join(str(error).split())}"
+            f" Received: source='tfds:{name}', split={split!r}."
+        ) from error
+    items = (
+        (f"image {number}", functools.partial(_read, example))
+        for number, example in enumerate(tfds.as_numpy(dataset))
+    )
+    return len(dataset), items
+
+
+def _read(example):
+    """The image of an example; grey becomes RGB."""
+    image = example.get("image") if isinstance(example, dict) else None
+    if image is None:
+        raise Unreadable("without an entry 'image'")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
+        raise Unreadable("not uint8 of 1 or 3 channels", f"{image.dtype} {image.shape}")
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
