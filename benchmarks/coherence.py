@@ -76,7 +76,8 @@ def main():
     model = kp.PatchDPM.from_preset(out / "preset")
     images_seen = _patches_seen(out / "preset")
     at_once = min(options.patches_per_call, model.patching.num_patches)
-    sampler = kp.PatchSampler(model, "ddim", options.steps, patches_per_call=at_once)
+    # Evenly, as the figures in docs/seams.md were made.
+    sampler = kp.PatchSampler(model, "ddim", options.steps, at_once, spacing="uniform")
     start = time.perf_counter()
     samples = sampler(options.samples, batch_size=options.images_at_once)
     seconds = time.perf_counter() - start

@@ -1,10 +1,14 @@
 """What a model is made of: a network, a schedule and a patching that fit."""
 
+import warnings
+
 from keras_patchdpm import _checks
 from keras_patchdpm.layers.label_embedding import classes_of
 from keras_patchdpm.models._crops import has_crops
+from keras_patchdpm.schedules.predictions import error_gain
 
 _SCHEDULE = ("draw", "corrupt", "weight", "make_loss", "level_dtype")
+_MOST_GAIN = 1000  # 157 with "linear" noise, which samples latents well.
 _PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image")
 
 
@@ -86,6 +90,20 @@ def check_level(network, schedule):
             f"The levels of {type(schedule).__name__} are floats. Build the network "
             "with the same `schedule`, such as `networks.unet(64, patching, "
             f"schedule=schedule)`. Received: a network whose input 'level' is {found}."
+        )
+
+
+def warn_of_growing_errors(schedule):
+    """Warns of a schedule that needs clean estimates to be clipped: latents are not."""
+    gain = error_gain(schedule)
+    if gain > _MOST_GAIN:
+        warnings.warn(
+            f"`schedule` multiplies errors of the network by {gain:,.0f} where "
+            "sampling starts, and the clean estimates of latents are not clipped: "
+            "latents come out far too large. Choose "
+            '`DDPMSchedule(prediction="velocity")` or `EDMSchedule()`. '
+            f"Received: latents=True, schedule={schedule!r}.",
+            stacklevel=3,
         )
 
 

@@ -74,7 +74,8 @@ class PatchDPM(TrainStep):
         _parts.check_level(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
-        super().__init__(**kwargs)
+        # The network's layers cast what they are given; its level stays exact.
+        super().__init__(autocast=False, **kwargs)
         self.network = network
         self.schedule = schedule
         self.patching = patching
@@ -82,6 +83,8 @@ class PatchDPM(TrainStep):
         self.num_classes = num_classes
         self.label_dropout = _checks.real("label_dropout", label_dropout, 0, 1)
         self.latents = bool(latents)
+        if self.latents:
+            _parts.warn_of_growing_errors(schedule)
         self.seed = _parts.check_seed("seed", seed)
         self.test_seed = _parts.check_seed("test_seed", test_seed)
         self.train_draws = SeedGenerator(self.seed)

@@ -39,9 +39,9 @@ class PatchSampler:
         clip: Bool. Whether the clean estimate is clipped to [-1, 1] at each step.
             `None`: if the model is not one of latents.
         order: Order of the patches, a permutation of their indices, or `None`.
-        spacing: How fewer steps are spread over the timesteps: `"uniform"` (`None` is
-            the same), `"leading"`, `"trailing"` or `"karras"`, the only one of an
-            `EDMSchedule`.
+        spacing: How fewer steps are spread over the timesteps: `"karras"` (`None` is
+            the same), `"uniform"`, `"leading"` or `"trailing"`. An `EDMSchedule` has
+            `"karras"` alone, and a sequence of `steps` has none.
         churn: Non-negative float, of `"heun"` and an `EDMSchedule`: noise that is
             added before each step, for the step to take away. The paper has 40.
         memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,

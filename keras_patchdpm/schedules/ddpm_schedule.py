@@ -9,6 +9,7 @@ from keras_patchdpm._registration import serializable
 from keras_patchdpm.schedules import predictions, spacings
 from keras_patchdpm.schedules.level import CLEAN, Level
 
+MOST = 100_000  # Timesteps: tables of them are held.
 _LOSSES = {
     "l2": keras.losses.MeanSquaredError,
     "l1": keras.losses.MeanAbsoluteError,
@@ -47,7 +48,7 @@ class DDPMSchedule:
 
     Args:
         beta_schedule: `"cosine"` (the authors' code) or `"linear"` (1e-4 to 0.02).
-        num_timesteps: Positive int T.
+        num_timesteps: Int T from 1 to 100,000.
         prediction: What the network returns: `"noise"` (both papers), `"velocity"`
             (`alpha * noise - sigma * clean`) or `"clean"`.
         loss: `"l2"` (the paper), `"l1"` (the authors' code) or `"huber"`.
@@ -78,7 +79,7 @@ class DDPMSchedule:
         min_snr_gamma=None,
     ):
         self.beta_schedule = _checks.one_of("beta_schedule", beta_schedule, _BETAS)
-        self.num_timesteps = _checks.positive_int("num_timesteps", num_timesteps)
+        self.num_timesteps = _checks.integer("num_timesteps", num_timesteps, 1, MOST)
         self.prediction = _checks.one_of("prediction", prediction, predictions.TYPES)
         self.loss = _checks.one_of("loss", loss, _LOSSES)
         self.min_snr_gamma = min_snr_gamma
@@ -182,19 +183,24 @@ class DDPMSchedule:
 
         Args:
             steps: Int from 1 to `num_timesteps`, or `None` for all of them; or the
-                timesteps themselves, a falling sequence of ints.
-            spacing: How fewer steps are spread, see `schedules.spacings`; `None` for
-                `"uniform"`.
+                timesteps themselves, a falling sequence of ints. A sequence that starts
+                below the last timestep is for sampling from a noisy image of that
+                level (`noise=`), not from pure noise.
+            spacing: How fewer steps are spread, see `schedules.spacings`: `"karras"`,
+                `"uniform"`, `"leading"` or `"trailing"`. `None` is `"karras"`, or no
+                spacing for a sequence.
 
         Returns:
             List of `steps + 1` `Level`s, the last of them clean.
 
         Raises:
-            ValueError: If there are more steps than timesteps, the spacing is unknown,
-                or timesteps do not fall or are out of range.
+            ValueError: If there are more steps than timesteps, the spacing is unknown
+                or given beside a sequence, or timesteps do not fall or are out of
+                range.
         """
-        spacing = "uniform" if spacing is None else spacing
-        timesteps = spacings.timesteps(self.sigmas / self.alphas, steps, spacing)
+        with np.errstate(divide="ignore"):  # Of a schedule that ends in pure noise.
+            strengths = self.sigmas / self.alphas
+        timesteps = spacings.timesteps(strengths, steps, spacing)
         return [self.level(timestep) for timestep in timesteps] + [CLEAN]
 
     def level(self, timestep):
@@ -203,7 +209,7 @@ class DDPMSchedule:
         Raises:
             ValueError: If `timestep` is not in `[0, num_timesteps)`.
         """
-        _checks.integer("timestep", timestep, 0, self.num_timesteps - 1)
+        timestep = _checks.integer("timestep", timestep, 0, self.num_timesteps - 1)
         return Level(
             float(self.alphas[timestep]), float(self.sigmas[timestep]), timestep
         )
@@ -223,7 +229,7 @@ class DDPMSchedule:
 
     def _look_up(self, table, timestep):
         # What lies in a tensor cannot be seen while a graph is built.
-        if isinstance(timestep, int | list | np.integer | np.ndarray):
+        if not ops.is_tensor(timestep):
             for value in np.unique(timestep):
                 _checks.integer("timestep", value, 0, self.num_timesteps - 1)
         return ops.take(ops.convert_to_tensor(table.astype("float32")), timestep)

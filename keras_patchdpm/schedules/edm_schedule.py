@@ -8,10 +8,13 @@ from keras import ops
 
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
+from keras_patchdpm.schedules import spacings
 from keras_patchdpm.schedules.level import CLEAN, Level
 
 STEPS = 18
+MOST_STEPS = 100_000  # A list of as many levels is made.
 SPACINGS = ("karras",)
+WEAKEST, STRONGEST = 1e-6, 1e6  # Strengths whose square float32 holds.
 
 
 @serializable
@@ -28,12 +31,13 @@ class EDMSchedule:
     weight of the loss, `1 / c_out**2` on the clean image, is 1 for every level.
 
     Args:
-        sigma_min, sigma_max: Positive floats. The noise that sampling ends and starts
-            with, for images in [-1, 1].
-        sigma_data: Positive float. Standard deviation of the clean images.
-        log_mean, log_std: Floats. Training draws `ln(s)` from this normal
-            distribution.
-        rho: Positive float. The larger, the more steps are made near the clean image.
+        sigma_min, sigma_max: Floats in [1e-6, 1e6]. The noise that sampling ends and
+            starts with, for images in [-1, 1].
+        sigma_data: Float in [1e-6, 1e6]. Standard deviation of the clean images.
+        log_mean, log_std: Floats in [-14, 14] and [1e-6, 5]. Training draws `ln(s)`
+            from this normal distribution.
+        rho: Float in [0.1, 1000]. The larger, the more steps are made near the clean
+            image.
 
     Raises:
         ValueError: If a number is out of range, or `sigma_min` is not the smaller one.
@@ -59,12 +63,12 @@ class EDMSchedule:
         log_std=1.2,
         rho=7.0,
     ):
-        self.sigma_min = _checks.real("sigma_min", sigma_min, 1e-6)
-        self.sigma_max = _checks.real("sigma_max", sigma_max, 1e-6)
-        self.sigma_data = _checks.real("sigma_data", sigma_data, 1e-6)
-        self.log_mean = _checks.real("log_mean", log_mean)
-        self.log_std = _checks.real("log_std", log_std, 1e-6)
-        self.rho = _checks.real("rho", rho, 1e-6)
+        self.sigma_min = _checks.real("sigma_min", sigma_min, WEAKEST, STRONGEST)
+        self.sigma_max = _checks.real("sigma_max", sigma_max, WEAKEST, STRONGEST)
+        self.sigma_data = _checks.real("sigma_data", sigma_data, WEAKEST, STRONGEST)
+        self.log_mean = _checks.real("log_mean", log_mean, -14, 14)
+        self.log_std = _checks.real("log_std", log_std, 1e-6, 5)
+        self.rho = _checks.real("rho", rho, 0.1, 1000)
         if self.sigma_min >= self.sigma_max:
             raise ValueError(
                 "`sigma_min` must be below `sigma_max`. Received: "
@@ -139,36 +143,45 @@ class EDMSchedule:
         """The levels that a sampler walks down.
 
         Args:
-            steps: Positive int, `None` for 18; or the strengths `s` themselves, a
-                falling sequence of positive floats.
-            spacing: `"karras"`, or `None` for the same: evenly in `s ** (1 / rho)`.
+            steps: Int from 1 to 100,000, `None` for 18; or the strengths `s`
+                themselves, a falling sequence of floats in [1e-6, 1e6].
+            spacing: `"karras"`, or `None` for the same: evenly in `s ** (1 / rho)`. A
+                sequence has none.
 
         Returns:
-            List of `steps + 1` `Level`s, the last of them clean.
+            List of `steps + 1` `Level`s, the last of them clean. Sampling starts from
+            noise of unit variance, which is `alpha * clean + sigma * noise` for clean
+            images of deviation `sigma_data`: at the default `sigma_max` 2e-5 stronger
+            than `sigma * noise`, with which Karras et al. start. A sequence that starts
+            far lower is for sampling from a noisy image (`noise=`).
 
         Raises:
-            ValueError: If the spacing is unknown, `steps` is below 1, or strengths do
-                not fall or are not positive.
+            ValueError: If the spacing is unknown or given beside a sequence, `steps` is
+                out of range, or strengths do not fall or are out of range.
 
         Source: Karras et al. 2022, equation 5.
         """
         _checks.one_of("spacing", spacing, (None, *SPACINGS))
-        if isinstance(steps, list | tuple | np.ndarray):
-            strengths = [_checks.real("steps", step, 1e-12) for step in steps]
-            if not strengths or any(np.diff(strengths) >= 0):
-                raise ValueError(
-                    "The strengths of the noise must fall, and there must be one at "
-                    f"least. Received: steps={strengths}."
-                )
+        if spacings.is_sequence(steps):
+            spacings.check_no_spacing(spacing)
+            strengths = [
+                _checks.real("steps", step, WEAKEST, STRONGEST) for step in steps
+            ]
         else:
-            steps = _checks.integer("steps", STEPS if steps is None else steps, 1)
+            steps = STEPS if steps is None else steps
+            steps = _checks.integer("steps", steps, 1, MOST_STEPS)
             ends = np.array([self.sigma_max, self.sigma_min]) ** (1 / self.rho)
-            strengths = np.linspace(*ends, steps) ** self.rho
+            strengths = (np.linspace(*ends, steps) ** self.rho).tolist()
+        if not strengths or any(np.diff(strengths) >= 0):
+            raise ValueError(
+                "The strengths of the noise must fall, and there must be one at "
+                f"least. Received: steps={steps!r}, which are {strengths[:10]}."
+            )
         return [self.level(strength) for strength in strengths] + [CLEAN]
 
     def level(self, strength):
         """The `Level` of noise of strength `s`, a positive float."""
-        strength = float(strength)
+        strength = _checks.real("strength", strength, WEAKEST / 2, 2 * STRONGEST)
         alpha = 1 / math.sqrt(strength**2 + self.sigma_data**2)
         return Level(alpha, strength * alpha, math.log(strength) / 4)
 

@@ -1,21 +1,27 @@
 """Which timesteps a sampler takes, if not all of them.
 
+Every spacing starts at the last timestep, since sampling starts from pure noise.
+
+- `"karras"`, the default: the last timestep, then those nearest to levels that are even
+  in `(sigma / alpha) ** (1 / 7)`, denser near the clean image. Source: Karras et al.
+  2022 (arXiv:2206.00364), equation 5. They are spread from a strength of 80 down, as
+  there: above it an image is nothing but noise, and the cosine schedule, which goes up
+  to 20,000, would lose half of its steps there.
 - `"uniform"`: evenly, the first and the last included.
 - `"leading"`: every k-th from 0 on. Source: Song et al. 2021 (arXiv:2010.02502),
-  appendix D.2, "linear".
+  appendix D.2, "linear". Theirs ends short of the last timestep, which is wrong for
+  pure noise (Lin et al. 2023, section 3.3): here the noisiest one is the last.
 - `"trailing"`: every k-th down from the last. Source: Lin et al. 2023
   (arXiv:2305.08891), table 2.
-- `"karras"`: those nearest to levels that are even in `(sigma / alpha) ** (1 / 7)`,
-  denser near the clean image. Source: Karras et al. 2022 (arXiv:2206.00364),
-  equation 5.
 """
 
 import numpy as np
 
 from keras_patchdpm import _checks
 
-SPACINGS = ("uniform", "leading", "trailing", "karras")
+SPACINGS = ("karras", "uniform", "leading", "trailing")
 RHO = 7
+STRONGEST = 80.0  # `sigma_max` of Karras et al., table 1.
 
 
 def timesteps(ratios, steps, spacing):
@@ -24,14 +30,15 @@ def timesteps(ratios, steps, spacing):
     Args:
         ratios: Float array of `sigma / alpha` at each timestep, rising.
         steps: Int, `None` for all, or the timesteps themselves.
-        spacing: One of `SPACINGS`.
+        spacing: One of `SPACINGS`, or `None` for `"karras"`.
 
     Returns:
         List of ints.
     """
-    _checks.one_of("spacing", spacing, SPACINGS)
+    _checks.one_of("spacing", spacing, (None, *SPACINGS))
     total = len(ratios)
-    if isinstance(steps, list | tuple | range | np.ndarray):
+    if is_sequence(steps):
+        check_no_spacing(spacing)
         return _own(steps, total)
     steps = total if steps is None else steps
     _checks.integer("steps", steps, minimum=1)
@@ -40,26 +47,59 @@ def timesteps(ratios, steps, spacing):
             f"A process of {total} timesteps cannot be walked down in more steps than "
             f"that. Received: steps={steps}."
         )
-    if spacing == "leading":
-        return (np.arange(steps) * (total // steps))[::-1].tolist()
-    if spacing == "trailing":
-        return (
-            (np.rint(total - np.arange(steps) * total / steps) - 1).astype(int).tolist()
+    found = _SPREAD[spacing or "karras"](ratios, steps).astype(int)
+    found[0] = total - 1
+    return found.tolist()
+
+
+def is_sequence(steps):
+    """Whether `steps` are the steps themselves, and not their number."""
+    if isinstance(steps, np.ndarray):
+        return steps.ndim > 0
+    return isinstance(steps, list | tuple | range)
+
+
+def check_no_spacing(spacing):
+    """Refuses a spacing beside a sequence of steps."""
+    if spacing is not None:
+        raise ValueError(
+            "`spacing` spreads a number of `steps`, and a sequence of them is spread "
+            f"already. Leave `spacing` out. Received: spacing={spacing!r}."
         )
-    if spacing == "karras":
-        return _karras(ratios, steps)
-    return np.linspace(total - 1, 0, steps).round().astype(int).tolist()
 
 
 def _karras(ratios, steps):
+    ratios = np.minimum(ratios, STRONGEST)
     ends = ratios[[-1, 0]] ** (1 / RHO)
     wanted = np.linspace(*ends, steps) ** RHO
     found = np.interp(np.log(wanted), np.log(ratios), np.arange(len(ratios)))
     # No timestep twice: near the clean image there are fewer than would be taken.
     found = np.maximum(np.rint(found).astype(int), np.arange(steps)[::-1])
+    found[0] = len(ratios) - 1
     for step in range(1, steps):
         found[step] = min(found[step], found[step - 1] - 1)
-    return found.tolist()
+    return found
+
+
+def _uniform(ratios, steps):
+    return np.linspace(len(ratios) - 1, 0, steps).round()
+
+
+def _leading(ratios, steps):
+    return (np.arange(steps) * (len(ratios) // steps))[::-1]
+
+
+def _trailing(ratios, steps):
+    total = len(ratios)
+    return np.rint(total - np.arange(steps) * total / steps) - 1
+
+
+_SPREAD = {
+    "karras": _karras,
+    "uniform": _uniform,
+    "leading": _leading,
+    "trailing": _trailing,
+}
 
 
 def _own(steps, total):

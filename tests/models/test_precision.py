@@ -3,9 +3,18 @@
 import keras
 import numpy as np
 import pytest
+import tiny_models
 from tiny_models import state, tiny_images, tiny_model, train
 
-from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, networks
+from keras_patchdpm import (
+    DDPMSchedule,
+    EDMSchedule,
+    GridPatching,
+    PatchDPM,
+    WholeImage,
+    networks,
+)
+from keras_patchdpm.layers import TimestepEmbedding
 
 SMALL = {"width": 8, "multipliers": (1,), "blocks_per_level": 1}
 
@@ -63,6 +72,61 @@ def test_the_level_is_told_exactly():
     found = keras.ops.convert_to_numpy(model(prepared))
     assert given.max() > 256 and prepared["noisy"].dtype != "bfloat16"
     assert (found[:, 0, 0, 0] == given).all()
+
+
+LEVELS = (0.16229883, -0.38802868)  # None of them is a number of 16 bits.
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class FixedLevels(EDMSchedule):
+    """Draws the same levels in every step."""
+
+    def draw(self, count, seed):
+        return keras.ops.take(keras.ops.array(LEVELS, "float32"), [0, 1])
+
+
+class Recorded(TimestepEmbedding):
+    """Keeps what it is given."""
+
+    def build(self, input_shape):
+        self.given = self.add_weight(
+            shape=(2,), dtype="float32", initializer="zeros", trainable=False
+        )
+
+    def call(self, timestep):
+        self.given.assign(keras.ops.cast(timestep, "float32"))
+        return super().call(timestep)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_the_embedding_of_a_level_is_given_what_was_drawn(dtype, monkeypatch):
+    """Bit for bit: a level of EDM is a float, and layers cast floats to 16 bits."""
+    monkeypatch.setattr(tiny_models, "TimestepEmbedding", Recorded)
+    keras.config.set_dtype_policy(dtype)
+    schedule = FixedLevels()
+    network = tiny_models.tiny_network(WholeImage(), schedule=schedule)
+    model = PatchDPM(network, schedule, WholeImage())
+    model.compile("sgd")
+    images = tiny_images(2)
+    (layer,) = (layer for layer in network.layers if isinstance(layer, Recorded))
+    for step in (model.fit, model.evaluate):
+        layer.given.assign([0.0, 0.0])
+        step(images, batch_size=2, verbose=0)
+        found = keras.ops.convert_to_numpy(layer.given)
+        np.testing.assert_array_equal(found, np.array(LEVELS, "float32"))
+
+
+def test_only_the_layers_compute_in_16_bits():
+    """The model hands its inputs over as they are; its layers cast them."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    patching = GridPatching(2)
+    network = networks.unet(8, patching, **SMALL)
+    model = PatchDPM(network, DDPMSchedule(), patching)
+    assert network.get_layer("first").compute_dtype == "bfloat16"
+    inputs, _, _ = model.prepare(tiny_images(2), model.train_draws)
+    found, direct = model(inputs), network(inputs)
+    assert found.dtype == direct.dtype
+    np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (found, direct)))
 
 
 def test_clean_images_are_float32_whatever_floatx():

@@ -76,20 +76,22 @@ def to_clean(scheduler, prediction, noisy, timestep):
     return alpha * noisy - sigma * prediction
 
 
-def compare(monkeypatch, kind, schedule, options, **arguments):
+def compare(monkeypatch, kind, schedule, options, steps, **arguments):
+    """Both walk down the timesteps of `diffusers`."""
     scheduler = kind(
         num_train_timesteps=schedule.num_timesteps,
         beta_schedule=NAMES[schedule.beta_schedule],
         prediction_type=TYPES[schedule.prediction],
         **options,
     )
-    noise, fresh, found = trajectory(monkeypatch, schedule, **arguments)
-    scheduler.set_timesteps(len(found))
-    conditions = [
-        level.condition
-        for level in schedule.levels(arguments["steps"], arguments["spacing"])[:-1]
-    ]
-    assert scheduler.timesteps.tolist() == conditions
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    noise, fresh, found = trajectory(
+        monkeypatch, schedule, steps=timesteps, **arguments
+    )
+    if options["timestep_spacing"] == "trailing":
+        ours = schedule.levels(steps, "trailing")
+        assert timesteps == [level.condition for level in ours[:-1]]
     expected = theirs(scheduler, noise, fresh, monkeypatch)
     scale = np.abs(expected).max()
     assert np.ptp(expected[-1]) > 0.3
@@ -102,7 +104,11 @@ def compare(monkeypatch, kind, schedule, options, **arguments):
 @pytest.mark.parametrize("steps", [20, 250])
 def test_ddpm(monkeypatch, prediction, name, variance, steps):
     schedule = DDPMSchedule(name, prediction=prediction)
-    options = {"variance_type": f"fixed_{variance}", "clip_sample": False}
+    options = {
+        "variance_type": f"fixed_{variance}",
+        "clip_sample": False,
+        "timestep_spacing": "leading",
+    }
     compare(
         monkeypatch,
         diffusers.DDPMScheduler,
@@ -111,7 +117,6 @@ def test_ddpm(monkeypatch, prediction, name, variance, steps):
         rule="ddpm",
         variance=variance,
         steps=steps,
-        spacing="leading",
     )
 
 
@@ -128,7 +133,6 @@ def test_ddim(monkeypatch, prediction, name, spacing):
         options,
         rule="ddim",
         steps=20,
-        spacing=spacing,
     )
 
 
@@ -151,5 +155,4 @@ def test_dpm_solver(monkeypatch, prediction, name, rule):
         options,
         rule=rule,
         steps=20,
-        spacing="trailing",
     )

@@ -209,7 +209,7 @@ def test_ddim_error_halves_when_steps_double():
     exact = MEAN + STD * noise
     errors = [
         np.abs(
-            PatchSampler(model, "ddim", steps, clip=False)(
+            PatchSampler(model, "ddim", steps, clip=False, spacing="uniform")(
                 2, noise=noise, dtype="float32"
             )
             - exact

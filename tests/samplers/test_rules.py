@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from samplers.fakes import gaussian_clean
 
-from keras_patchdpm import DDPMSchedule
+from keras_patchdpm import DDPMSchedule, EDMSchedule
 from keras_patchdpm.samplers import rules
+from keras_patchdpm.schedules import Level
 
 MEAN = 0.3
 FIRST_ORDER = [rules.ddpm, rules.ddim]
@@ -189,16 +190,100 @@ def test_euler_of_karras_et_al_is_ddim(images):
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
-def test_heun_of_karras_et_al(images):
-    """Lines 4 to 11 of their algorithm 1, without churn."""
+def textbook_heun(noisy, clean, ahead, now, then):
+    """Lines 4 to 11 of algorithm 1 of Karras et al., without churn."""
+    s, s_then = now.sigma / now.alpha, then.sigma / then.alpha
+    x = noisy / now.alpha
+    slope = (x - clean) / s
+    euler = x + (s_then - s) * slope
+    slope_ahead = (euler - ahead) / s_then
+    return (x + (s_then - s) * (slope + slope_ahead) / 2) * then.alpha
+
+
+@pytest.mark.parametrize("levels", [EDMSchedule().levels(18), DDPMSchedule().levels()])
+def test_heun_of_karras_et_al(images, levels):
+    """To the letter in their own 18 steps, and wherever steps are no longer."""
     noisy, clean, ahead = images
-    for now, then in itertools.pairwise(DDPMSchedule().levels(9)[:-1]):
-        s, s_then = now.sigma / now.alpha, then.sigma / then.alpha
-        x = noisy / now.alpha
-        slope = (x - clean) / s
-        euler = x + (s_then - s) * slope
-        slope_ahead = (euler - ahead) / s_then
-        expected = (x + (s_then - s) * (slope + slope_ahead) / 2) * then.alpha
+    for now, then in itertools.pairwise(levels[1:-1]):
+        if rules.remaining(now, then) < 1 / 4:
+            continue
         found = apply(rules.ddim, noisy, clean, None, now, then)
         found = found + rules.heun_correction(now, then) * (clean - ahead)
-        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        expected = textbook_heun(noisy, clean, ahead, now, then)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    shortest = min(rules.remaining(*pair) for pair in itertools.pairwise(levels[1:-1]))
+    assert len(levels) != 19 or shortest > 1 / 4
+
+
+def test_a_long_step_of_heun_does_not_blow_up():
+    """From a strength of 20,000 to 10, where the textbook's correction is -1000."""
+    now, then = Level(5e-5, 1.0), Level(0.0995, 0.995)
+    std = 0.3
+    start = np.sqrt((now.alpha * std) ** 2 + now.sigma**2)
+    clean = gaussian_clean(start, now, 0.0, std)
+    euler = apply(rules.ddim, start, clean, None, now, then)
+    ahead = gaussian_clean(euler, then, 0.0, std)
+    weight = rules.heun_correction(now, then)
+    exact = np.sqrt((then.alpha * std) ** 2 + then.sigma**2)
+    assert -then.alpha / 2 <= weight < 0
+    assert abs(euler + weight * (clean - ahead) - exact) < 0.01 * abs(euler - exact)
+    textbook = textbook_heun(start, clean, ahead, now, then)
+    assert abs(textbook - exact) > 100 * abs(euler - exact)
+
+
+def test_no_extrapolation_beyond_what_two_estimates_tell():
+    """A step more than twice as long as the one before is of first order."""
+    before, now = Level(1.0, 4.0), Level(1.0, 2.0)
+    for rule in SECOND_ORDER:
+        assert rule(now, Level(1.0, 0.51), before).before < 0
+        for then in (Level(1.0, 0.49), Level(1.0, 1e-9), Level(1.0, 0.0)):
+            found, first = rule(now, then, before), rule(now, then)
+            assert found == first and not found.before
+
+
+ALL = [
+    rules.ddpm,
+    functools.partial(rules.ddpm, variance="large"),
+    rules.ddim,
+    functools.partial(rules.ddim, eta=1.0),
+    *SECOND_ORDER,
+]
+
+
+@pytest.mark.parametrize("rule", ALL)
+def test_pure_noise_is_the_limit_of_almost_pure_noise(rule):
+    """`alpha` 0, as in rectified flow and a schedule of zero terminal SNR."""
+    pure, almost = Level(0.0, 1.0), Level(1e-13, 1.0)
+    then, later = Level(0.1, 0.9), Level(0.7, 0.4)
+    for path in ((then,), (then, Level(1.0, 0.0))):
+        for left, right, exact in (
+            ((pure, path[0]), (almost, path[0]), 1e-11),
+            ((path[0], later, pure), (path[0], later, almost), 0.1),
+        ):
+            found, near = rule(*left), rule(*right)
+            np.testing.assert_allclose(found, near, atol=exact)
+            assert np.isfinite(found).all()
+    end = rule(pure, Level(1.0, 0.0))
+    assert (end.noisy, end.clean, end.before, end.noise) == (0, 1, 0, 0)
+    assert rule(then, Level(1.0, 0.0), pure)[:2] == pytest.approx((0, 1))
+
+
+def test_heun_from_pure_noise():
+    then = Level(0.1, 0.9)
+    found = rules.heun_correction(Level(0.0, 1.0), then)
+    assert found == -then.alpha / 2
+    assert rules.heun_correction(Level(1e-13, 1.0), then) == pytest.approx(found)
+
+
+def test_churn_leaves_pure_noise_alone():
+    pure = Level(0.0, 1.0)
+    assert rules.churn(pure, None, 40, 18) == (pure, rules.Weights(1.0, 0.0))
+
+
+@pytest.mark.parametrize("rule", ALL)
+def test_levels_that_touch_have_real_weights(rule):
+    """What rounds to nothing or below is no square root of a negative number."""
+    for alpha in (1e-12, 0.3, 1.0):
+        now = Level(alpha, 0.5)
+        then = Level(alpha, float(np.nextafter(0.5, 0)))
+        assert np.isfinite(rule(now, then)).all()

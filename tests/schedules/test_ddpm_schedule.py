@@ -171,9 +171,10 @@ def test_all_levels():
 
 
 @given(st.integers(2, 1000), st.data())
-def test_levels_are_spread_from_the_last_timestep_to_the_first(total, data):
+def test_uniform_levels_go_from_the_last_timestep_to_the_first(total, data):
     steps = data.draw(st.integers(2, total))
-    found = [level.condition for level in DDPMSchedule("linear", total).levels(steps)]
+    levels = DDPMSchedule("linear", total).levels(steps, "uniform")
+    found = [level.condition for level in levels]
     timesteps = found[:-1]
     assert len(timesteps) == steps
     assert (timesteps[0], timesteps[-1], found[-1]) == (total - 1, 0, None)
@@ -209,7 +210,8 @@ def test_config_round_trip():
         ({"beta_schedule": "sigmoid"}, "'linear', 'cosine'.*beta_schedule='sigmoid'"),
         ({"prediction": "score"}, "'noise', 'velocity', 'clean'.*prediction='score'"),
         ({"loss": "l3"}, "'l2', 'l1', 'huber'.*loss='l3'"),
-        ({"num_timesteps": 0}, "`num_timesteps` must be at least 1"),
+        ({"num_timesteps": 0}, r"`num_timesteps` must be .*\[1, 100000\]|at least 1"),
+        ({"num_timesteps": 10**12}, "`num_timesteps` must be at most 100000"),
         ({"min_snr_gamma": 0}, "`min_snr_gamma` must be"),
     ],
 )
@@ -232,10 +234,19 @@ def test_refuses_timesteps_out_of_range(timestep):
             call()
 
 
-@pytest.mark.parametrize("timestep", [0.5, None, True])
+@pytest.mark.parametrize("timestep", [0.5, True, "9", float("nan")])
 def test_refuses_timesteps_that_are_no_ints(timestep):
+    schedule = DDPMSchedule()
+    for call in (schedule.level, schedule.alpha_sigma):
+        with pytest.raises(TypeError, match="`timestep` must be an int"):
+            call(timestep)
     with pytest.raises(TypeError, match="`timestep` must be an int"):
-        DDPMSchedule().level(timestep)
+        schedule.level(None)
+
+
+def test_a_level_of_numpys_int_is_a_plain_one():
+    level = DDPMSchedule().level(np.int64(7))
+    assert type(level.condition) is int and type(level.alpha) is float
 
 
 @pytest.mark.parametrize(

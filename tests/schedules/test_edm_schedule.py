@@ -193,9 +193,14 @@ def test_churn_keeps_the_distribution():
     ("options", "error", "message"),
     [
         ({"sigma_min": 80}, ValueError, "must be below `sigma_max`.*sigma_min=80"),
-        ({"sigma_data": 0}, ValueError, "`sigma_data` must be at least"),
+        ({"sigma_data": 0}, ValueError, "`sigma_data` must lie in"),
         ({"rho": "7"}, TypeError, "`rho` must be a number"),
-        ({"log_std": -1}, ValueError, "`log_std` must be at least"),
+        ({"log_std": -1}, ValueError, "`log_std` must lie in"),
+        ({"log_mean": 1000}, ValueError, "`log_mean` must lie in"),
+        ({"sigma_max": 1e200}, ValueError, "`sigma_max` must lie in"),
+        ({"sigma_max": math.inf}, ValueError, "`sigma_max` must lie in"),
+        ({"rho": 1e-5}, ValueError, "`rho` must lie in"),
+        ({"rho": 1e300}, ValueError, "`rho` must lie in"),
     ],
 )
 def test_refuses(options, error, message):
@@ -204,17 +209,61 @@ def test_refuses(options, error, message):
 
 
 @pytest.mark.parametrize(
-    ("steps", "spacing", "message"),
+    ("steps", "error", "message"),
     [
-        (0, None, "`steps` must be at least 1"),
-        ([1.0, 2.0], None, "must fall.*1.0, 2.0"),
-        ([], None, "at least"),
-        (5, "uniform", "`spacing`.*uniform"),
+        (0, ValueError, "`steps` must be at least 1"),
+        (10**12, ValueError, "`steps` must be at most 100000"),
+        (True, TypeError, "`steps` must be an int"),
+        ("18", TypeError, "`steps` must be an int"),
+        (18.0, TypeError, "`steps` must be an int"),
+        ([1.0, 2.0], ValueError, "must fall.*1.0, 2.0"),
+        ([1.0, 1.0], ValueError, "must fall.*1.0, 1.0"),
+        ([], ValueError, "at least"),
+        ([math.nan, 1.0], ValueError, "`steps` must lie in.*nan"),
+        ([math.inf, 1.0], ValueError, "`steps` must lie in.*inf"),
+        ([1.0, 0.0], ValueError, "`steps` must lie in"),
+        ([1.0, -1.0], ValueError, "`steps` must lie in"),
+        ([1e300, 1.0], ValueError, "`steps` must lie in"),
+        ([True], TypeError, "`steps` must be a number"),
+        (["1"], TypeError, "`steps` must be a number"),
     ],
 )
-def test_levels_refuse(steps, spacing, message):
-    with pytest.raises(ValueError, match=message):
-        EDMSchedule().levels(steps, spacing)
+def test_levels_refuse(steps, error, message):
+    with pytest.raises(error, match=message):
+        EDMSchedule().levels(steps)
+
+
+def test_levels_refuse_another_spacing():
+    with pytest.raises(ValueError, match="`spacing`.*uniform"):
+        EDMSchedule().levels(5, "uniform")
+
+
+def test_levels_refuse_strengths_that_rounding_makes_one():
+    with pytest.raises(ValueError, match="must fall.*steps=9"):
+        EDMSchedule(sigma_min=1, sigma_max=1 + 1e-15).levels(9)
+
+
+@pytest.mark.parametrize("strength", [0, -1.0, math.nan, math.inf, 1e9])
+def test_a_level_refuses_strengths_out_of_range(strength):
+    with pytest.raises(ValueError, match="`strength` must lie in"):
+        EDMSchedule().level(strength)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rho": 0.1},
+        {"rho": 1000},
+        {"sigma_min": 1e-6, "sigma_max": 1e6},
+        {"sigma_data": 1e-6},
+        {"sigma_data": 1e6},
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 2, 18])
+def test_levels_at_the_ends_of_the_ranges(options, steps):
+    levels = EDMSchedule(**options).levels(steps)
+    assert np.isfinite([level[:2] for level in levels]).all()
+    assert all(now.sigma / now.alpha > 0 for now in levels[:-1])
 
 
 def test_a_network_of_timesteps_is_refused():

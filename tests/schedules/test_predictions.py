@@ -1,6 +1,10 @@
+import warnings
+
 import numpy as np
 import pytest
+from tiny_models import tiny_network
 
+from keras_patchdpm import DDPMSchedule, EDMSchedule, PatchDPM, WholeImage
 from keras_patchdpm.schedules import predictions
 
 ALPHA, SIGMA = 0.6, 0.8
@@ -41,3 +45,64 @@ def test_the_clean_image_comes_back(pair, kind):
     target = predictions.target(kind, clean, noise, ALPHA, SIGMA)
     found = predictions.clean(kind, target, noisy, ALPHA, SIGMA)
     np.testing.assert_allclose(found, clean, atol=1e-12)
+
+
+def test_noise_says_nothing_of_the_image_in_pure_noise(pair):
+    noise, noisy = pair
+    with pytest.raises(ValueError, match="pure noise.*velocity.*alpha=0"):
+        predictions.clean("noise", noise, noisy, 0.0, 1.0)
+    velocity = predictions.target("velocity", noisy, noise, 0.0, 1.0)
+    np.testing.assert_array_equal(
+        predictions.clean("velocity", velocity, noise, 0.0, 1.0), noisy
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "gain"),
+    [
+        (DDPMSchedule("cosine"), 20291),
+        (DDPMSchedule("linear"), 157.4),
+        (DDPMSchedule("cosine", prediction="velocity"), 1),
+        (DDPMSchedule("cosine", prediction="clean"), 1),
+        (EDMSchedule(), 0.5),
+    ],
+)
+def test_the_gain_is_that_of_an_error_of_the_network(schedule, gain, pair):
+    assert predictions.error_gain(schedule) == pytest.approx(gain, rel=1e-3)
+    prediction, noisy = pair
+    level = schedule.levels(1)[0]
+    found, wrong = (
+        schedule.clean(prediction + error, noisy, level) for error in (0.0, 0.01)
+    )
+    np.testing.assert_allclose(np.abs(wrong - found), 0.01 * gain, rtol=1e-3)
+
+
+def test_the_gain_is_infinite_where_nothing_is_said():
+    schedule = DDPMSchedule()
+    schedule.alphas[-1] = 0
+    assert predictions.error_gain(schedule) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warns"),
+    [
+        (DDPMSchedule(), True),
+        (DDPMSchedule("linear"), False),
+        (DDPMSchedule(prediction="velocity"), False),
+        (EDMSchedule(), False),
+    ],
+)
+def test_latents_want_a_schedule_that_needs_no_clipping(schedule, warns):
+    def build(latents):
+        network = tiny_network(WholeImage(), schedule=schedule)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            PatchDPM(network, schedule, WholeImage(), latents=latents)
+        return [str(warning.message) for warning in caught]
+
+    assert not build(latents=False)
+    found = build(latents=True)
+    assert len(found) == warns
+    for message in found:
+        assert "multiplies errors of the network by 20,291" in message
+        assert 'prediction="velocity"' in message and "EDMSchedule" in message

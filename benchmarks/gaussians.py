@@ -1,0 +1,47 @@
+"""What a rule makes of pixels that are normal, followed exactly: no network, no draws.
+
+The best denoiser of such pixels is linear, so a rule keeps them normal. One pixel
+starts from 0 and sees no noise: it is the mean. Each of the others sees one unit of one
+noise: together they are the standard deviation.
+"""
+
+import numpy as np
+
+from keras_patchdpm.samplers.sampler import State, walk
+
+
+def propagate(levels, rule, mean=0.2, std=0.3):
+    """Mean and standard deviation of the images that sampling ends with.
+
+    Args:
+        levels: List of `Level`s, of `schedule.levels`.
+        rule: `Rule`, such as `named_rules.RULES["ddim"]`.
+        mean, std: Floats, of the pixels of the true images.
+
+    Returns:
+        `(mean, std)`, two floats: those of the truth, were the rule exact.
+    """
+
+    def denoise(noisy, level, out=None):
+        share = level.alpha * std**2 / ((level.alpha * std) ** 2 + level.sigma**2)
+        return mean + share * (noisy - level.alpha * mean)
+
+    pixels = np.zeros((1, 2 * len(levels), 1, 1))  # Float64: no rounding in the way.
+    pixels[0, 1] = 1.0  # The noise that sampling starts from.
+    units = _Units()
+    state = State(pixels)
+    for _ in walk(denoise, state, levels, rule, lambda step: [units]):
+        pass
+    found = state.noisy.ravel()
+    return float(found[0]), float(np.linalg.norm(found - found[0]))
+
+
+class _Units:
+    """In the place of a generator: its k-th draw is 1 for the pixel k + 1 alone."""
+
+    def __init__(self):
+        self.pixel = 1
+
+    def standard_normal(self, count, dtype):
+        self.pixel += 1
+        return (np.arange(count) == self.pixel).astype("float64")
