@@ -5,8 +5,15 @@ import numpy as np
 import pytest
 
 import keras_patchdpm as kp
-from keras_patchdpm import sampling
+from keras_patchdpm import (
+    EDMSchedule,
+    GridPatching,
+    RandomPatching,
+    WholeImage,
+    sampling,
+)
 from keras_patchdpm.models import presets
+from keras_patchdpm.networks import unet
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +82,60 @@ def test_wrong_arguments(error, arguments, message):
 @pytest.mark.parametrize(
     ("patching", "numbers"),
     [
-        ({"name": "GridPatching", "divisions": 2}, [2]),
-        ({"name": "RandomPatching", "image_size": 64}, [1, 2, 4]),
-        ({"name": "RandomPatching", "image_size": 64, "fractions": [0.125]}, [8]),
+        (GridPatching(2), [2]),
+        (GridPatching((2, 3)), [(2, 3)]),
+        (RandomPatching(64), [1, 2, 4]),
+        (RandomPatching(64, [0.125]), [8]),
+        (WholeImage(), [1]),
     ],
 )
 def test_a_preset_serves_every_n_it_was_trained_for(patching, numbers, monkeypatch):
-    config = {
-        "network": {"name": "unet", "image_size": 64, "width": 8},
-        "schedule": {"name": "EDMSchedule"},
-        "patching": patching,
-    }
     monkeypatch.setattr(presets, "names", lambda: ["other"])
-    monkeypatch.setattr(presets, "read_config", lambda name: config)
+    monkeypatch.setattr(presets, "read_config", lambda name: None)
+    monkeypatch.setattr(presets, "patching_of", lambda config: patching)
     for n in numbers:
         assert sampling._preset_of(n) == "other"
     with pytest.raises(ValueError, match=r"no trained model.*'other': \[.*n=3"):
         sampling._preset_of(3)
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """A preset of crops of halves and quarters, and one of latents."""
+    folder = tmp_path_factory.mktemp("crops")
+    patching, schedule = RandomPatching(16, (0.25, 0.5)), EDMSchedule()
+    network = unet(
+        16, patching, width=8, multipliers=(1,), blocks_per_level=1, schedule=schedule
+    )
+    kp.PatchDPM(network, schedule, patching).save_to_preset(folder / "images")
+    latents = kp.PatchDPM(network, schedule, patching, latents=True)
+    latents.save_to_preset(folder / "latents")
+    return folder
+
+
+@pytest.mark.parametrize(("n", "divisions"), [(None, 2), (4, 4), (2, 2)])
+def test_a_preset_of_crops_serves_any_n(crops, n, divisions, monkeypatch):
+    asked = []
+
+    def sampler(*args, **options):
+        asked.append(options)
+        return kp.PatchSampler(*args, **options)
+
+    monkeypatch.setattr(sampling, "PatchSampler", sampler)
+    images = kp.sample(n, num_images=1, rule="heun", steps=1, preset=crops / "images")
+    assert images.shape == (1, 16, 16, 3)
+    assert asked[0]["divisions"] == divisions
+
+
+def test_a_preset_of_latents_needs_a_decoder(crops):
+    with pytest.raises(ValueError, match="decode=decode.*latents"):
+        kp.sample(preset=crops / "latents")
+
+
+def test_a_preset_knows_its_n():
+    named = kp.sample(num_images=1, steps=1, preset="faces64_n4_cascade")
+    again = kp.sample(4, num_images=1, steps=1, preset="faces64_n4_cascade")
+    np.testing.assert_array_equal(named, again)
 
 
 def test_a_cascade_is_taken_before_a_grid():

@@ -17,6 +17,7 @@ from keras_patchdpm.models import (
 from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._precision import precision as in_precision
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
+from keras_patchdpm.networks.recorded import record, recorded
 
 
 @serializable
@@ -94,11 +95,11 @@ class PatchDPM(TrainStep):
 
     @classmethod
     def from_preset(cls, preset, precision=None):
-        """A trained model that comes with the package, or lies in a folder.
+        """A trained model that comes with the package, or is in a folder.
 
         Args:
-            preset: Name of a built-in preset, or path of a folder with `config.json`
-                and `weights.npz`.
+            preset: Name of a built-in preset (`PatchDPM.presets()` lists them), or path
+                of a folder that `save_to_preset` or `train` wrote.
             precision: Keras dtype policy, such as `"mixed_float16"`, for devices that
                 compute in it: on CPUs it takes more memory, not less. `None` for the
                 global one.
@@ -108,16 +109,57 @@ class PatchDPM(TrainStep):
 
         Raises:
             ValueError: If there is no such preset (those there are, are listed), or
-                its weights are damaged or of another configuration.
+                a file of it is damaged; the message names the file.
 
         Example:
 
         >>> model = PatchDPM.from_preset("faces64_n2")
         """
-        with in_precision(precision), presets.blank_weights():
-            model = cls(**presets.parts(presets.read_config(preset)))
-        presets.load_weights(model.network, preset)
-        return model
+        with in_precision(precision):
+            return cls(**presets.load(preset))
+
+    @staticmethod
+    def presets():
+        """Lists the trained models that come with the package.
+
+        Returns:
+            List of dicts of `name`, `image_size` (`(height, width)` in pixels), `n` (a
+            list: images are made in `n` x `n` patches), `licence` of the weights, and
+            `bytes` of their file.
+
+        Example:
+
+        >>> [preset["name"] for preset in PatchDPM.presets()]
+        ['faces64_n2', 'faces64_n2_cascade', 'faces64_n4_cascade']
+        """
+        return presets.listing()
+
+    def save_to_preset(self, folder, card=None):
+        """Writes the model as a preset, which `from_preset` reads.
+
+        A preset is a few plain files to share or to sample from. The weights are those
+        that the model has now, in float16; optimizer and seeds are left out. To
+        continue a training, use `model.save("model.keras")` instead. After `fit` with
+        `use_ema=True` the weights are the averaged ones.
+
+        Args:
+            folder: Path, created if need be. A preset that is there is replaced.
+            card: String, the text of `card.md`: what the model shows, its training
+                images, their licence. `{sha256}` in it becomes the checksum of the
+                weights. `None` for a line that says how it was written.
+
+        Raises:
+            TypeError: If `folder` is no path, or `card` no string.
+            ValueError: If the network, schedule or patching is none of the package's, a
+                weight is not finite, or `folder` is the name of a built-in preset.
+            OSError: If a file cannot be written.
+
+        Example:
+
+        >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
+        >>> images = keras_patchdpm.sample(preset="runs/mine")
+        """
+        presets.save_model(self, folder, card)
 
     def call(self, inputs, training=None):
         """The network's prediction of a dict of its inputs."""
@@ -279,6 +321,7 @@ class PatchDPM(TrainStep):
             "test_seed": self.test_seed,
             "label_dropout": self.label_dropout,
             "latents": self.latents,
+            "network_arguments": recorded(self.network),
         }
         return {**super().get_config(), **own}
 
@@ -287,6 +330,7 @@ class PatchDPM(TrainStep):
         config = dict(config)
         for key in ("network", "schedule", "patching"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
+        record(config["network"], config.pop("network_arguments", None))
         return cls(**config)
 
     def _per_patch(self, values):

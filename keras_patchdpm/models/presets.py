@@ -1,22 +1,22 @@
 """Trained models as plain data: a configuration, float16 weights, a model card.
 
-A preset is a folder with `config.json`, `weights.npz` and `card.md`. Nothing in it is
-code: the configuration names one of this package's builders, and the weights are
-checked against a SHA-256 before they are read.
+A preset is a folder with `config.json`, a `.npz` file of weights, which `config.json`
+names, and `card.md`, text for people. Nothing in it is code: the configuration names
+one of this package's builders, whose arguments are checked, and the weights are checked
+against a SHA-256 before they are read.
 """
 
-import contextlib
 import hashlib
-import io
 import json
 import os
 import pathlib
 
-import keras
-import numpy as np
-from keras import ops
-
-from keras_patchdpm import _checks, networks
+from keras_patchdpm import _files, networks
+from keras_patchdpm.models import _preset_config
+from keras_patchdpm.models._blank_weights import blank_weights
+from keras_patchdpm.models._preset_weights import WeightsFile, pack
+from keras_patchdpm.networks.limits import at_most_weights
+from keras_patchdpm.networks.recorded import recorded
 from keras_patchdpm.patching import (
     CascadePatching,
     GridPatching,
@@ -26,6 +26,7 @@ from keras_patchdpm.patching import (
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 
 BUILT_IN = pathlib.Path(__file__).resolve().parent.parent / "presets"
+CONFIG = "config.json"
 
 _NETWORKS = {"unet": networks.unet, "arakawa_unet": networks.arakawa_unet}
 _PATCHINGS = {
@@ -35,99 +36,116 @@ _PATCHINGS = {
     "WholeImage": WholeImage,
 }
 _SCHEDULES = {"DDPMSchedule": DDPMSchedule, "EDMSchedule": EDMSchedule}
+_CARD = """# A patch diffusion model
+
+Written by `PatchDPM.save_to_preset`. SHA-256 of the weights: {sha256}.
+"""
 
 
 def names():
     """The presets that come with the package."""
-    return sorted(path.parent.name for path in BUILT_IN.glob("*/config.json"))
+    return sorted(path.parent.name for path in BUILT_IN.glob(f"*/{CONFIG}"))
 
 
 def find(preset):
     """The folder of a built-in preset, or of one's own.
 
     Raises:
+        TypeError: If `preset` is no path.
         ValueError: If there is none; the built-in ones are listed.
     """
-    for folder in (BUILT_IN / preset, pathlib.Path(preset)):
-        if (folder / "config.json").is_file():
-            return folder
+    folder = _files.path_of("preset", preset)
+    if os.fspath(preset) in names():
+        return BUILT_IN / preset
+    if (folder / CONFIG).is_file():
+        return folder
+    if folder.suffix in (".keras", ".h5"):
+        advice = (
+            "That is the name of a model that Keras saved: `keras.models.load_model` "
+            "reads it, and the model's `save_to_preset(folder)` writes a preset."
+        )
+    elif folder.is_file():
+        advice = f"Pass the folder, '{folder.parent}', rather than a file in it."
+    else:
+        advice = f"The package has {', '.join(map(repr, names()))}."
     raise ValueError(
-        f"There is no preset of that name, nor a folder with a config.json. The "
-        f"package has {', '.join(map(repr, names()))}. Received: preset={preset!r}."
+        f"There is no preset of that name, nor a folder with a {CONFIG}. {advice} "
+        f"Received: preset={os.fspath(preset)!r}."
     )
 
 
 def read_config(preset):
-    """The configuration of a preset, a dict."""
-    return json.loads((find(preset) / "config.json").read_text())
+    """The configuration of a preset, a dict.
+
+    Raises:
+        ValueError: If there is no such preset, or its `config.json` is damaged.
+    """
+    return _preset_config.read(find(preset) / CONFIG)
+
+
+def patching_of(config):
+    """The patching of a configuration."""
+    return _preset_config.build("patching", _PATCHINGS, config["patching"])
 
 
 def parts(config):
-    """Network, schedule and patching of a configuration, untrained.
+    """What a configuration describes, untrained.
 
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of `name` and
-            arguments.
+            arguments, and perhaps of `latents` and `label_dropout`.
 
     Returns:
         Dict of the arguments of `PatchDPM`.
 
     Raises:
-        ValueError: If a name is none of this package's.
+        TypeError: If an argument has another type than it must have.
+        ValueError: If a name is none of this package's, or an argument unknown or out
+            of range.
     """
-    patching = _make(_PATCHINGS, config["patching"])
-    schedule = _make(_SCHEDULES, config["schedule"])
-    arguments = dict(config["network"])
-    if arguments["name"] == "unet":
-        arguments |= {"patching": patching, "schedule": schedule}
-    return {
-        "network": _make(_NETWORKS, arguments),
-        "schedule": schedule,
-        "patching": patching,
-    }
+    _preset_config.check(config)
+    patching = patching_of(config)
+    schedule = _preset_config.build("schedule", _SCHEDULES, config["schedule"])
+    network = _preset_config.build(
+        "network",
+        _NETWORKS,
+        config["network"],
+        patching=patching,
+        schedule=schedule,
+    )
+    options = {key: config[key] for key in _preset_config.OPTIONS if key in config}
+    return {"network": network, "schedule": schedule, "patching": patching, **options}
 
 
-@contextlib.contextmanager
-def blank_weights():
-    """A context in which layers start from zeros: their weights are about to be read.
-
-    To draw them is work for nothing, most of all on JAX, which compiles a function for
-    every shape.
-    """
-    add_weight = keras.Layer.add_weight
-
-    def blank(self, shape=None, initializer=None, *args, **options):
-        return add_weight(self, shape, "zeros", *args, **options)
-
-    keras.Layer.add_weight = blank
-    try:
-        yield
-    finally:
-        keras.Layer.add_weight = add_weight
-
-
-def save(folder, config, network, card):
-    """Writes a preset, each file whole or not at all.
+def load(preset):
+    """What a preset describes, trained.
 
     Args:
-        folder: Where to; made if need be.
-        config: Dict from which `parts` builds `network`, and whatever is to be told.
-        network: The trained network.
-        card: Text of the model card; `{sha256}` in it becomes the weights' checksum.
+        preset: Name of a built-in preset, or path of a folder.
+
+    Returns:
+        Dict of the arguments of `PatchDPM`.
+
+    Raises:
+        ValueError: If there is no such preset, its configuration cannot be built, or
+            its weights are damaged or of another configuration. The message names the
+            file.
     """
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {
-        weight.path: ops.convert_to_numpy(weight).astype("float16")
-        for weight in network.weights
-    }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    checksum = hashlib.sha256(buffer.getvalue()).hexdigest()
-    text = json.dumps({**config, "sha256": checksum}, indent=2) + "\n"
-    _write(folder / "weights.npz", buffer.getvalue())
-    _write(folder / "card.md", card.replace("{sha256}", checksum).encode())
-    _write(folder / "config.json", text.encode())
+    folder = find(preset)
+    config, weights = _open(folder)
+    with weights:
+        # No more memory than the weights in the file have.
+        with blank_weights(), at_most_weights(weights.count):
+            try:
+                arguments = parts(config)
+            except Exception as error:  # Foreign arguments can raise anything.
+                raise ValueError(
+                    f"{folder / CONFIG} and {weights.path.name} beside it do not "
+                    f"describe a model of this package. {error} Correct the "
+                    "configuration, or copy the folder anew."
+                ) from error
+        weights.assign(arguments["network"])
+    return arguments
 
 
 def load_weights(network, preset):
@@ -136,43 +154,161 @@ def load_weights(network, preset):
     Raises:
         ValueError: If the file is damaged, or of another configuration.
     """
-    folder, config = find(preset), read_config(preset)
-    content = (folder / "weights.npz").read_bytes()
+    _, weights = _open(find(preset))
+    with weights:
+        weights.assign(network)
+
+
+def save(folder, config, network, card):
+    """Writes a preset, over another one if need be.
+
+    The weights' file has a name of its own, which `config.json`, written last, refers
+    to: wherever the writing is stopped, the folder holds the old preset or the new one.
+
+    Args:
+        folder: Path, created if need be.
+        config: Dict from which `parts` builds `network`, and what else to record.
+        network: The trained network.
+        card: Text of the model card; `{sha256}` in it becomes the weights' checksum.
+
+    Raises:
+        ValueError: If a weight is not finite, or there is a file named `folder`.
+        OSError: If a file cannot be written.
+    """
+    folder = _files.path_of("folder", folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"There is a file of that name. Received: folder='{folder}'.")
+    _preset_config.check(config)
+    content = pack(network)
     checksum = hashlib.sha256(content).hexdigest()
-    if checksum != config["sha256"]:
+    name = f"weights-{checksum[:12]}.npz"
+    config = {**config, "weights": name, "sha256": checksum}
+    text = json.dumps(config, indent=2, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    former = _weights_in(folder)
+    _files.write(folder / name, content)
+    _files.write(folder / "card.md", card.replace("{sha256}", checksum))
+    _files.write(folder / CONFIG, text)
+    if former not in (None, name) and (folder / former).is_file():
+        (folder / former).unlink(missing_ok=True)
+
+
+def save_model(model, folder, card=None):
+    """Writes a `PatchDPM` as a preset: see `PatchDPM.save_to_preset`."""
+    path = _files.path_of("folder", folder)
+    if os.fspath(folder) in names():
         raise ValueError(
-            f"{folder / 'weights.npz'} is damaged or belongs to another preset. "
-            "Install the package again, or copy the folder anew. Received: a file of "
-            f"the SHA-256 {checksum}, where config.json says {config['sha256']}."
+            "That is the name of a preset of the package, which `from_preset` would "
+            f"read instead. Choose another folder. Received: folder='{path}'."
         )
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        found = {name: arrays[name].astype("float32") for name in arrays.files}
-    expected = {weight.path: tuple(weight.shape) for weight in network.weights}
-    shapes = {name: array.shape for name, array in found.items()}
-    if expected != shapes:
-        odd = sorted(
-            name
-            for name in {*expected, *shapes}
-            if expected.get(name) != shapes.get(name)
+    card = _CARD if card is None else card
+    if not isinstance(card, str):
+        raise TypeError(
+            f"`card` must be a string. Received: card={card!r} "
+            f"(of type {type(card).__name__})."
         )
+    save(path, describe(model), model.network, card)
+
+
+def describe(model):
+    """The configuration of a `PatchDPM`, from which `parts` builds it again.
+
+    Raises:
+        ValueError: If a part of it is none of this package's.
+    """
+    network = recorded(model.network)
+    if network is None:
         raise ValueError(
-            f"The weights in {folder} are of another configuration than the network: "
-            f"{len(odd)} tensors differ, the first {odd[0]!r} (the network has "
-            f"{expected.get(odd[0])}, the file {shapes.get(odd[0])}). Build the "
-            "network as the preset's config.json says."
+            "The network of a preset must be built by `networks.unet` or "
+            "`networks.arakawa_unet`, by name. Save models of other networks with "
+            "`model.save('model.keras')`. Received: a network named "
+            f"{model.network.name!r}, whose arguments are not known."
         )
-    for weight in network.weights:
-        weight.assign(found[weight.path])
+    config = {
+        "network": network,
+        "schedule": _named("schedule", _SCHEDULES, model.schedule),
+        "patching": _named("patching", _PATCHINGS, model.patching),
+        "latents": model.latents,
+        "label_dropout": model.label_dropout,
+    }
+    config = json.loads(json.dumps(config))
+    with blank_weights():
+        built = parts(config)["network"]
+    expected = {weight.path: weight.shape for weight in model.network.weights}
+    if {weight.path: weight.shape for weight in built.weights} != expected:
+        raise ValueError(
+            "The network was changed after it was built, or built for another patching "
+            "than the model's, so that its arguments do not describe it. Build it with "
+            f"the model's `patching`. Received: a network of the arguments {network}."
+        )
+    return config
 
 
-def _make(makers, arguments):
-    arguments = dict(arguments)
-    name = _checks.one_of("name", arguments.pop("name"), tuple(makers))
-    return makers[name](**arguments)
+def listing():
+    """A dict for each built-in preset: see `PatchDPM.presets`."""
+    return [_listed(name) for name in names()]
 
 
-def _write(path, content):
-    """Writes to a temporary file, which takes the name when it is whole."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+def numbers_of(patching):
+    """The `n` of `n` x `n` patches that a model was trained for, a list.
+
+    Args:
+        patching: A patching of this package.
+
+    Returns:
+        List of ints, rising; of a grid that is not square its pair `(rows, cols)`.
+    """
+    if isinstance(patching, RandomPatching):
+        return sorted(round(1 / fraction) for fraction in patching.fractions)
+    rows, cols = patching.grid.divisions
+    return [rows if rows == cols else (rows, cols)]
+
+
+def _open(folder):
+    """`(config, WeightsFile)` of a preset, which may be saved anew at the same time."""
+    while True:
+        config = _preset_config.read(folder / CONFIG)
+        path = folder / config.get("weights", _preset_config.WEIGHTS)
+        try:
+            return config, WeightsFile(path, config["sha256"])
+        except FileNotFoundError as error:
+            if _preset_config.read(folder / CONFIG) == config:
+                raise ValueError(
+                    f"There is no file {path}, which {CONFIG} names. Copy the folder "
+                    "anew, or install the package again."
+                ) from error
+
+
+def _weights_in(folder):
+    """Name of the weights' file of the preset in a folder, or `None`."""
+    if not (folder / CONFIG).is_file():
+        return None
+    try:
+        config = _preset_config.read(folder / CONFIG)
+    except (OSError, ValueError):  # A damaged one.
+        return None
+    return config.get("weights", _preset_config.WEIGHTS)
+
+
+def _named(what, makers, part):
+    """`name` and arguments of a part, from its own configuration."""
+    for name, maker in makers.items():
+        if type(part) is maker:
+            return {"name": name, **part.get_config()}
+    raise ValueError(
+        f"The {what} of a preset must be one of {', '.join(makers)}. Save other models "
+        f"with `model.save('model.keras')`. Received: {what}={part!r}."
+    )
+
+
+def _listed(name):
+    config = read_config(name)
+    path = BUILT_IN / name / config.get("weights", _preset_config.WEIGHTS)
+    size = config["network"]["image_size"]
+    return {
+        "name": name,
+        "image_size": tuple(size) if isinstance(size, list) else (size, size),
+        "n": numbers_of(patching_of(config)),
+        "licence": config.get("licence"),
+        "bytes": path.stat().st_size,
+    }

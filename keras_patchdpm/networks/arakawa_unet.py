@@ -13,6 +13,8 @@ from keras_patchdpm.layers import (
     SelfAttention2D,
     TimestepEmbedding,
 )
+from keras_patchdpm.networks import limits
+from keras_patchdpm.networks.recorded import record
 
 GROUPS = 8
 NUM_HEADS = 4
@@ -37,14 +39,15 @@ def arakawa_unet(
     fills it with weights the authors' code has trained.
 
     Args:
-        image_size: Positive int or `(height, width)`. The whole image in pixels.
+        image_size: Int from 1 to 65536 or `(height, width)`. The whole image in
+            pixels.
         divisions: Positive int N (a grid of N x N patches) or `(rows, cols)`.
-        dim: Positive multiple of 8. Width of the first level.
-        channels: Positive int. Channels of the image.
-        multipliers: Positive ints, the first one 1. Width of each level over `dim`;
-            between two levels the patch is halved.
-        num_classes: Positive int, or `None` as in the paper. With it the network is
-            also told a label of the image: see `layers.LabelEmbedding`.
+        dim: Multiple of 8 up to 8192. Width of the first level.
+        channels: Int from 1 to 4096. Channels of the image.
+        multipliers: 1 to 16 ints from 1 to 64, the first one 1. Width of each level
+            over `dim`; between two levels the patch is halved.
+        num_classes: Int from 1 to 1,000,000, or `None` as in the paper. With it the
+            network also has the input `label`: see `layers.LabelEmbedding`.
         name: Name of the model.
 
     Returns:
@@ -57,7 +60,8 @@ def arakawa_unet(
     Raises:
         TypeError: If a size is not an int.
         ValueError: If the image does not divide into patches, a patch cannot be
-            halved often enough, or `dim` or `multipliers` do not fit the network.
+            halved often enough, `dim` or `multipliers` do not fit the network, a
+            number is out of range, or the network would have more than 2**34 weights.
 
     Example:
 
@@ -68,10 +72,17 @@ def arakawa_unet(
     Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.2 and 3.3, and the
     settings of their code, `ShineiArakawa/patch-based-ddpm` (MIT).
     """
+    limits.check_data_format()
     grid = PatchGrid(divisions)
     widths = _widths(dim, multipliers)
-    h, w = _patch_size(grid, _checks.pair("image_size", image_size), len(widths))
-    channels = _checks.positive_int("channels", channels)
+    image_size = limits.image_size(image_size)
+    h, w = _patch_size(grid, image_size, len(widths))
+    channels = _checks.integer("channels", channels, 1, limits.CHANNELS)
+    if num_classes is not None:
+        num_classes = _checks.integer("num_classes", num_classes, 1, limits.CLASSES)
+    # Of its largest layers: two blocks in a level, two convolutions in a block.
+    least = 4 * sum(limits.convolution(3, width, width) for width in widths)
+    limits.check_weights(least + (grid.num_patches + (num_classes or 0)) * dim)
     inputs = {
         "noisy": keras.Input((h, w, channels), name="noisy"),
         "level": keras.Input((), dtype="int32", name="level"),
@@ -87,7 +98,16 @@ def arakawa_unet(
     x = _u_net(x, embedding, widths)
     x = _block(x, None, dim, "last_block")
     x = layers.Conv2D(channels, 1, dtype="float32", name="output")(x)
-    return keras.Model(inputs, x, name=name)
+    arguments = {
+        "name": "arakawa_unet",
+        "image_size": list(image_size),
+        "divisions": list(grid.divisions),
+        "dim": widths[0],
+        "channels": channels,
+        "multipliers": [width // widths[0] for width in widths],
+        "num_classes": num_classes,
+    }
+    return record(keras.Model(inputs, x, name=name), arguments)
 
 
 def _u_net(x, embedding, widths):
@@ -176,12 +196,12 @@ def _embedding(inputs, num_patches, dim, num_classes):
 
 def _widths(dim, multipliers):
     """Width of each level, from the finest to the coarsest."""
-    if _checks.positive_int("dim", dim) % GROUPS:
+    if _checks.integer("dim", dim, 1, limits.WIDTH) % GROUPS:
         raise ValueError(
             f"`dim` must be a multiple of {GROUPS}, the groups of the normalisation: "
             f"{_either(dim, GROUPS)}. Received: dim={dim}."
         )
-    multipliers = tuple(_checks.positive_int("multipliers", m) for m in multipliers)
+    multipliers = limits.multipliers(multipliers)
     if multipliers[:1] != (1,):
         raise ValueError(
             "`multipliers` must start with 1: the last block of the authors' network "

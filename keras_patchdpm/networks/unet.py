@@ -12,11 +12,13 @@ from keras_patchdpm.layers import (
     SpaceToDepth,
     TimestepEmbedding,
 )
+from keras_patchdpm.networks import limits
 from keras_patchdpm.networks.blocks import (
     attention_block,
     group_norm,
     residual_block,
 )
+from keras_patchdpm.networks.recorded import record
 from keras_patchdpm.patching import WholeImage
 
 
@@ -37,24 +39,25 @@ def unet(
     """A U-Net over patches of images of `image_size`.
 
     Args:
-        image_size: Positive int or pair `(height, width)`: pixels of the WHOLE image.
+        image_size: Int from 1 to 65536 or pair `(height, width)`: pixels of the WHOLE
+            image.
         patching: What the network sees of it: `GridPatching`, `CascadePatching`,
             `RandomPatching` or `WholeImage`.
-        channels: Positive int. Channels of the image.
-        width: Even int of at least 4. Channels of the first level.
-        multipliers: Ints, one per level: the level's channels over `width`. Each
-            level but the first halves the feature map.
-        blocks_per_level: Positive int. Residual blocks of a level, on each side.
+        channels: Int from 1 to 4096. Channels of the image.
+        width: Even int from 4 to 8192. Channels of the first level.
+        multipliers: 1 to 16 ints from 1 to 64, one per level: the level's channels
+            over `width`. Each level but the first halves the feature map.
+        blocks_per_level: Int from 1 to 64. Residual blocks of a level, on each side.
         attention_levels: Levels (0 is the first) that end with attention, on each
             side, or `None` for all but the first. Its memory grows with the map's
             pixels, squared.
-        stem: Positive int. Blocks of `stem` x `stem` pixels are moved into the
+        stem: Int from 1 to 64. Blocks of `stem` x `stem` pixels are moved into the
             channels first: 2 makes the network about four times cheaper.
         dropout: Float in [0, 1), after each block's modulation.
         schedule: The process of the model, or `None` for one with timesteps. It says
             whether levels are ints (`DDPMSchedule`) or floats (`EDMSchedule`).
-        num_classes: Positive int, or `None`. With it the network is also told a label
-            of the image, `label` `(B,)`: see `layers.LabelEmbedding`.
+        num_classes: Int from 1 to 1,000,000, or `None`. With it the network also has
+            the input `label` `(B,)`: see `layers.LabelEmbedding`.
         name: Name of the model.
 
     Returns:
@@ -62,9 +65,11 @@ def unet(
         `(B,)` and what the patching adds, to the prediction `(B, h, w, C)`.
 
     Raises:
-        TypeError: If an argument that counts something is not an int.
+        TypeError: If an argument that counts something is not an int, `patching` is
+            no patching or `schedule` no schedule.
         ValueError: If the image does not divide into the patches, or the patch not
-            into the levels, or a number is out of range.
+            into the levels, or a number is out of range, or the network would have
+            more than 2**34 weights.
 
     Example:
 
@@ -73,25 +78,46 @@ def unet(
     Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; modulation: Dhariwal &
     Nichol 2021 (arXiv:2105.05233), section 3.
     """
-    for key, value in (
-        ("channels", channels),
-        ("blocks_per_level", blocks_per_level),
-        ("stem", stem),
-        *(("multipliers", multiplier) for multiplier in multipliers),
-    ):
-        _checks.positive_int(key, value)
-    _check_width(width)
+    limits.check_data_format()
+    image_size = limits.image_size(image_size)
+    channels = _checks.integer("channels", channels, 1, limits.CHANNELS)
+    width = _check_width(width)
+    multipliers = limits.multipliers(multipliers)
+    blocks_per_level = _checks.integer(
+        "blocks_per_level", blocks_per_level, 1, limits.BLOCKS
+    )
     if attention_levels is None:
         attention_levels = range(1, len(multipliers))
-    for level in attention_levels:
-        _checks.integer("attention_levels", level, 0, len(multipliers) - 1)
-    _checks.real("dropout", dropout, 0, 0.999)
+    attention_levels = limits.integers(
+        "attention_levels", attention_levels, 0, len(multipliers) - 1
+    )
+    stem = _checks.integer("stem", stem, 1, limits.STEM)
+    dropout = _checks.real("dropout", dropout, 0, 0.999)
+    if num_classes is not None:
+        num_classes = _checks.integer("num_classes", num_classes, 1, limits.CLASSES)
     patching = WholeImage() if patching is None else patching
-    image_shape = (*_checks.pair("image_size", image_size), channels)
-    specs = patching.input_specs(image_shape)
+    _check_object("patching", patching, "input_specs", "`GridPatching(2)`")
+    if schedule is not None:
+        _check_object("schedule", schedule, "level_dtype", "`DDPMSchedule()`")
+    specs = patching.input_specs((*image_size, channels))
     level_dtype = "int32" if schedule is None else schedule.level_dtype
     for size in getattr(patching, "sizes", [specs["noisy"][0][:2]]):
         _check_patch(size, stem * 2 ** (len(multipliers) - 1))
+    vectors = num_classes or 0
+    if "patch_index" in specs:
+        vectors += patching.num_patches
+    limits.check_weights(
+        4 * width * vectors
+        + limits.convolution(3, channels * stem**2, width)
+        + _least_weights(
+            specs["noisy"][0][:2],
+            stem,
+            width,
+            multipliers,
+            blocks_per_level,
+            attention_levels,
+        )
+    )
     inputs = {
         key: keras.Input(shape, dtype=dtype, name=key)
         for key, (shape, dtype) in {**specs, "level": ((), level_dtype)}.items()
@@ -151,7 +177,31 @@ def unet(
     )(x)
     if stem > 1:
         x = DepthToSpace(stem, dtype="float32", name="last_pixels")(x)
-    return keras.Model(inputs, x, name=name)
+    arguments = {
+        "name": "unet",
+        "image_size": list(image_size),
+        "channels": channels,
+        "width": width,
+        "multipliers": list(multipliers),
+        "blocks_per_level": blocks_per_level,
+        "attention_levels": list(attention_levels),
+        "stem": stem,
+        "dropout": dropout,
+        "num_classes": num_classes,
+    }
+    return record(keras.Model(inputs, x, name=name), arguments)
+
+
+def _least_weights(patch, stem, width, multipliers, blocks, attention_levels):
+    """Fewer weights than the blocks have: convolutions, and vectors of the pixels."""
+    widths = [width * multiplier for multiplier in multipliers]
+    # Down and up, two convolutions in a block.
+    weights = 4 * blocks * sum(limits.convolution(3, size, size) for size in widths)
+    if None not in patch:
+        for level in attention_levels:
+            h, w = (side // stem >> level for side in patch)
+            weights += 2 * h * w * widths[level]
+    return weights
 
 
 def _embedding(inputs, patching, width, num_classes):
@@ -177,8 +227,18 @@ def _embedding(inputs, patching, width, num_classes):
 
 def _check_width(width):
     """The noise level is told in as many numbers, half of them sines."""
-    if _checks.integer("width", width, minimum=4) % 2:
+    if _checks.integer("width", width, 4, limits.WIDTH) % 2:
         raise ValueError(f"`width` must be even. Received: width={width}.")
+    return int(width)
+
+
+def _check_object(name, value, needed, example):
+    """Refuses what is no patching or schedule, such as the number of patches."""
+    if isinstance(value, type) or not hasattr(value, needed):
+        raise TypeError(
+            f"`{name}` must be an object such as {example}. "
+            f"Received: {name}={value!r} (of type {type(value).__name__})."
+        )
 
 
 def _check_patch(size, factor):

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from tiny_models import tiny_model
 
 import keras_patchdpm as kp
 from keras_patchdpm.models import presets
@@ -47,18 +48,6 @@ def test_round_trip_in_half_precision(network, folder):
     assert model.patching.grid.divisions == (2, 2)
 
 
-def test_weights_to_be_read_are_not_drawn_before(folder, monkeypatch):
-    initializer = keras.initializers.GlorotUniform
-    draw = initializer.__call__
-    monkeypatch.setattr(initializer, "__call__", lambda *_, **__: pytest.fail("drawn"))
-    network = kp.PatchDPM.from_preset(folder).network
-    assert isinstance(network.get_layer("first").kernel_initializer, initializer)
-    monkeypatch.setattr(initializer, "__call__", draw)
-    layer = keras.layers.Dense(4)
-    layer.build((None, 4))
-    assert np.ptp(keras.ops.convert_to_numpy(layer.kernel)) > 0
-
-
 def test_card_names_the_checksum(folder):
     checksum = json.loads((folder / "config.json").read_text())["sha256"]
     assert (folder / "card.md").read_text() == f"Checksum {checksum}."
@@ -66,7 +55,8 @@ def test_card_names_the_checksum(folder):
 
 def test_no_temporary_file_is_left(folder):
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["card.md", "config.json", "weights.npz"]
+    weights = json.loads((folder / "config.json").read_text())["weights"]
+    assert names == ["card.md", "config.json", weights]
 
 
 def test_unknown_preset_lists_those_there_are():
@@ -74,25 +64,126 @@ def test_unknown_preset_lists_those_there_are():
         kp.PatchDPM.from_preset("faces1024")
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b"foreign" + b[7:]])
-def test_damaged_weights_are_refused(folder, damage):
-    weights = folder / "weights.npz"
-    weights.write_bytes(damage(weights.read_bytes()))
-    with pytest.raises(ValueError, match="damaged.*SHA-256"):
-        kp.PatchDPM.from_preset(folder)
+@pytest.mark.parametrize("preset", [None, 3, b"faces64_n2", ""])
+def test_a_preset_is_a_name_or_a_path(preset):
+    with pytest.raises((TypeError, ValueError), match="`preset` must be a path"):
+        kp.PatchDPM.from_preset(preset)
 
 
-def test_weights_of_another_configuration_are_refused(folder):
-    config = json.loads((folder / "config.json").read_text())
-    config["network"]["width"] = 16
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(
-        ValueError, match=r"another configuration.*'down0_block0_conv1/bias'"
-    ):
-        kp.PatchDPM.from_preset(folder)
+def test_a_file_of_keras_is_no_preset_and_the_message_says_what_it_is(folder):
+    with pytest.raises(ValueError, match=r"load_model` reads it.*save_to_preset"):
+        kp.PatchDPM.from_preset("model.keras")
+    with pytest.raises(ValueError, match=f"Pass the folder, '{folder}'"):
+        kp.PatchDPM.from_preset(folder / "config.json")
+
+
+def test_the_presets_of_the_package_are_listed():
+    listed = {preset["name"]: preset for preset in kp.PatchDPM.presets()}
+    assert sorted(listed) == presets.names()
+    assert listed["faces64_n4_cascade"]["n"] == [4]
+    for preset in listed.values():
+        assert preset["image_size"] == (64, 64)
+        assert "non-commercial" in preset["licence"]
+        assert 10**6 < preset["bytes"] < 15e6
 
 
 def test_foreign_builders_are_refused():
     config = {**CONFIG, "network": {"name": "os.system"}}
     with pytest.raises(ValueError, match=r"one of 'unet'.*os\.system"):
         presets.parts(config)
+
+
+def random_model(patching, schedule, rng, **options):
+    network = kp.networks.unet(
+        8,
+        patching,
+        width=8,
+        multipliers=(1,),
+        blocks_per_level=1,
+        schedule=schedule,
+        num_classes=3,
+    )
+    model = kp.PatchDPM(network, schedule, patching, **options)
+    for weight in network.weights:
+        weight.assign(rng.normal(size=weight.shape).astype("float16"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("patching", "schedule"),
+    [
+        (kp.GridPatching((1, 2)), kp.DDPMSchedule(min_snr_gamma=5)),
+        (kp.CascadePatching(2, moving=False), kp.DDPMSchedule(loss="huber")),
+        (kp.RandomPatching(8, (0.5, 1.0), content=True), kp.EDMSchedule(sigma_max=9)),
+        (kp.WholeImage(), kp.DDPMSchedule("linear", 10)),
+    ],
+)
+def test_a_model_is_saved_as_a_preset_and_comes_back(patching, schedule, rng, tmp_path):
+    model = random_model(patching, schedule, rng, latents=True, label_dropout=0.25)
+    model.save_to_preset(tmp_path / "mine", card="Mine, {sha256}.")
+    found = kp.PatchDPM.from_preset(tmp_path / "mine")
+    assert found.latents and found.label_dropout == 0.25 and found.num_classes == 3
+    assert found.schedule.get_config() == schedule.get_config()
+    assert found.patching.get_config() == patching.get_config()
+    for one, other in zip(model.network.weights, found.network.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    assert "Mine, " in (tmp_path / "mine" / "card.md").read_text()
+
+
+def test_the_authors_network_is_saved_as_a_preset(tmp_path):
+    network = kp.networks.arakawa_unet(8, 2, 8, multipliers=(1, 2))
+    model = kp.PatchDPM(network, kp.DDPMSchedule(), kp.GridPatching(2))
+    model.save_to_preset(tmp_path)
+    found = kp.PatchDPM.from_preset(tmp_path).network
+    assert [w.path for w in found.weights] == [w.path for w in network.weights]
+
+
+def test_a_model_that_keras_saved_and_loaded_can_be_saved_as_a_preset(rng, tmp_path):
+    model = random_model(kp.GridPatching(2), kp.DDPMSchedule(), rng)
+    model.save(tmp_path / "model.keras")
+    keras.models.load_model(tmp_path / "model.keras").save_to_preset(tmp_path / "mine")
+    found = kp.PatchDPM.from_preset(tmp_path / "mine")
+    for one, other in zip(model.network.weights, found.network.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_weights_beyond_half_precision_keep_their_values(rng, tmp_path):
+    model = random_model(kp.GridPatching(2), kp.DDPMSchedule(), rng)
+    first, *_ = model.network.weights
+    first.assign(np.full(first.shape, 1e6, "float32"))
+    model.save_to_preset(tmp_path)
+    found = kp.PatchDPM.from_preset(tmp_path).network.weights[0]
+    np.testing.assert_array_equal(np.asarray(found), 1e6)
+    first.assign(np.full(first.shape, np.nan, "float32"))
+    with pytest.raises(ValueError, match=f"finite.*{first.path}"):
+        model.save_to_preset(tmp_path)
+
+
+def test_what_no_preset_can_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="networks.unet.*model.save"):
+        tiny_model().save_to_preset(tmp_path)
+
+    class Own(kp.GridPatching):
+        pass
+
+    model = random_model(Own(2), kp.DDPMSchedule(), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="The patching of a preset must be one of"):
+        model.save_to_preset(tmp_path)
+    grid = random_model(kp.GridPatching(2), kp.DDPMSchedule(), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="name of a preset of the package"):
+        grid.save_to_preset("faces64_n2")
+    with pytest.raises(TypeError, match="`card` must be a string"):
+        grid.save_to_preset(tmp_path, card=3)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="a file of that name"):
+        grid.save_to_preset(tmp_path / "file")
+
+
+def test_a_network_built_for_another_patching_is_refused(tmp_path):
+    """Its inputs fit, but it has a vector for each of eight patches."""
+    network = kp.networks.unet(
+        (8, 16), kp.GridPatching((2, 4)), width=8, multipliers=(1,), blocks_per_level=1
+    )
+    model = kp.PatchDPM(network, kp.DDPMSchedule(), kp.GridPatching(2))
+    with pytest.raises(ValueError, match="built for another patching"):
+        model.save_to_preset(tmp_path)

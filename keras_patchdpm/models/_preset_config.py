@@ -1,0 +1,155 @@
+"""The `config.json` of a preset, which may come from strangers: read and checked."""
+
+import inspect
+import json
+import math
+import re
+
+from keras_patchdpm import _checks
+
+MOST_BYTES = 2**20
+MOST_ELEMENTS = 64  # Of a list.
+MOST = 10**6  # No int of a configuration is larger.
+WEIGHTS = "weights.npz"  # Unless the configuration names another file.
+PARTS = ("network", "schedule", "patching")
+OPTIONS = ("label_dropout", "latents")  # Arguments of `PatchDPM`.
+RECORDS = ("training", "licence", "weights", "sha256")
+
+
+def read(path):
+    """The configuration in a file, a dict.
+
+    Args:
+        path: `Path` of a `config.json`.
+
+    Raises:
+        ValueError: If it is not JSON, or not the configuration of a preset.
+    """
+    with open(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    try:
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES} bytes")
+        config = json.loads(
+            content, parse_constant=_refuse_constant, parse_float=_finite
+        )
+        check(config)
+        _check_records(config)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not the configuration of a preset: {error} Correct the file, "
+            "or copy the folder anew."
+        ) from error
+    return config
+
+
+def check(config):
+    """Refuses what is no dict of the keys of a configuration.
+
+    Raises:
+        TypeError: If it, or one of its parts, is no dict.
+        ValueError: If a key is missing or unknown.
+    """
+    _check_dict("config", config)
+    missing = [key for key in PARTS if key not in config]
+    unknown = [key for key in config if key not in (*PARTS, *OPTIONS, *RECORDS)]
+    if missing or unknown:
+        raise ValueError(
+            f"A configuration has {', '.join(PARTS)}, and may have "
+            f"{', '.join((*OPTIONS, *RECORDS))}. Received: {list(config)[:20]}, where "
+            f"{missing or 'none'} are missing and {unknown[:20] or 'none'} unknown."
+        )
+    for key in (*PARTS, *(("training",) if "training" in config else ())):
+        _check_dict(key, config[key])
+    if "latents" in config:
+        _checks.boolean("latents", config["latents"])
+    if "label_dropout" in config:
+        _checks.real("label_dropout", config["label_dropout"], 0, 1)
+    seen = config.get("training", {}).get("patches_seen", 0)
+    _checks.integer("patches_seen", seen, minimum=0)
+
+
+def build(part, makers, arguments, **others):
+    """Calls the maker that `arguments` name.
+
+    Args:
+        part: `"network"`, `"schedule"` or `"patching"`, for the message.
+        makers: Dict of names to functions or classes.
+        arguments: Dict of a `name` and the maker's arguments, plain data.
+        **others: Further arguments, of those makers that have them.
+
+    Raises:
+        TypeError: If an argument has another type than it must have.
+        ValueError: If the name or an argument is unknown, or out of range.
+    """
+    arguments = dict(arguments)
+    name = arguments.pop("name", None)
+    _checks.one_of(f"{part}.name", name, tuple(makers))
+    known = inspect.signature(makers[name]).parameters
+    others = {key: value for key, value in others.items() if key in known}
+    open_ones = [key for key in known if key not in (*others, "name")]
+    unknown = [key for key in arguments if key not in open_ones]
+    if unknown:
+        raise ValueError(
+            f"{name} has the arguments {', '.join(open_ones) or 'none'}. "
+            f"Received: {unknown[:20]}."
+        )
+    for key in open_ones:
+        if key in arguments:
+            _check_plain(key, arguments[key])
+            if isinstance(known[key].default, bool):
+                _checks.boolean(key, arguments[key])
+        elif known[key].default is inspect.Parameter.empty:
+            raise ValueError(f"{name} needs `{key}`. Received: {list(arguments)}.")
+    return makers[name](**arguments, **others)
+
+
+def _check_records(config):
+    """Checks what says which file holds the weights."""
+    sha256, weights = config.get("sha256"), config.get("weights", WEIGHTS)
+    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(
+            f"`sha256` must be 64 hexadecimal digits. Received: sha256={sha256!r}."
+        )
+    if not isinstance(weights, str) or not re.fullmatch(r"[\w-]+\.npz", weights):
+        raise ValueError(
+            "`weights` must be the name of a .npz file in the same folder. "
+            f"Received: weights={weights!r}."
+        )
+    if not isinstance(config.get("licence", ""), str):
+        raise TypeError(
+            f"`licence` must be a string. Received: licence={config['licence']!r}."
+        )
+
+
+def _check_dict(name, value):
+    if not isinstance(value, dict):
+        raise TypeError(
+            f"`{name}` must be a dict. Received: {name}={value!r:.200} "
+            f"(of type {type(value).__name__})."
+        )
+
+
+def _check_plain(name, value):
+    """Refuses numbers and lists that are larger than any that makes sense."""
+    if isinstance(value, list | tuple):
+        if len(value) > MOST_ELEMENTS:
+            raise ValueError(
+                f"`{name}` must have at most {MOST_ELEMENTS} elements. "
+                f"Received: {len(value)} of them."
+            )
+        for element in value:
+            _check_plain(name, element)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        _checks.integer(name, value, -MOST, MOST)
+    elif isinstance(value, float):
+        _checks.real(name, value)
+
+
+def _refuse_constant(text):
+    raise ValueError(f"Numbers must be finite. Received: {text}.")
+
+
+def _finite(text):
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)

@@ -1,0 +1,166 @@
+"""The weights of a preset: a `.npz` file, checked before anything is allocated."""
+
+import hashlib
+import io
+import math
+import zipfile
+
+import numpy as np
+from keras import ops
+
+_DTYPES = ("float16", "float32", "float64")
+
+
+class WeightsFile:
+    """The weights of a preset, open for reading.
+
+    Only names, shapes and types are read at first: a small file can hold arrays of
+    many gigabytes.
+
+    Args:
+        path: `Path` of the file.
+        sha256: String, the checksum that it must have.
+
+    Attributes:
+        shapes: Dict of the weights' names to their shapes.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no regular file, has another checksum, or holds anything
+            but arrays of floats.
+    """
+
+    def __init__(self, path, sha256):
+        self.path = path
+        if path.exists() and not path.is_file():  # A pipe would wait for ever.
+            raise ValueError(f"{path} is no regular file. {_ADVICE}")
+        self._file = open(path, "rb")
+        try:
+            found = hashlib.file_digest(self._file, "sha256").hexdigest()
+            if found != sha256:
+                raise ValueError(
+                    f"{path} is damaged or belongs to another preset. {_ADVICE} "
+                    f"Received: a file of the SHA-256 {found}, where config.json says "
+                    f"{sha256}."
+                )
+            self.shapes = self._parsed(self._read_headers)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    @property
+    def count(self):
+        """Int. Numbers in the file."""
+        return sum(map(math.prod, self.shapes.values()))
+
+    def assign(self, network):
+        """Gives the weights to `network`, all of them or, if one does not fit, none.
+
+        Raises:
+            ValueError: If names or shapes are other than the network's, or a value is
+                not finite.
+        """
+        self._check_fits(network)
+        arrays = self._parsed(self._read_arrays)
+        odd = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        if odd:
+            raise ValueError(
+                f"The weights in {self.path} must be finite in float32. {_ADVICE} "
+                f"Received: {len(odd)} tensors that are not, the first {odd[0]!r}."
+            )
+        for weight in network.weights:
+            weight.assign(arrays[weight.path])
+
+    def _parsed(self, read):
+        """What `read` returns for the archive."""
+        try:
+            with zipfile.ZipFile(self._file) as archive:
+                return read(archive)
+        except Exception as error:  # Damaged bytes can raise anything.
+            raise ValueError(
+                f"{self.path} is no file of weights. {_ADVICE} Reading it failed: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _read_headers(self, archive):
+        shapes = {}
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if name in shapes or name == member.filename:
+                raise ValueError(f"there must be one array {name!r}")
+            shapes[name] = _read_header(archive, member)
+        if not shapes:
+            raise ValueError("it holds no array")
+        return shapes
+
+    def _read_arrays(self, archive):
+        arrays = {}
+        for name in self.shapes:
+            with archive.open(f"{name}.npy") as file, np.errstate(over="ignore"):
+                array = np.lib.format.read_array(file, allow_pickle=False)
+                arrays[name] = array.astype("float32")
+        return arrays
+
+    def _check_fits(self, network):
+        expected = {weight.path: tuple(weight.shape) for weight in network.weights}
+        if expected == self.shapes:
+            return
+        odd = sorted(
+            name
+            for name in {*expected, *self.shapes}
+            if expected.get(name) != self.shapes.get(name)
+        )
+        raise ValueError(
+            f"The weights in {self.path} are of another configuration than the "
+            f"network: {len(odd)} tensors differ, the first {odd[0]!r} (the network "
+            f"has {expected.get(odd[0])}, the file {self.shapes.get(odd[0])}). Build "
+            "the network as the preset's config.json says."
+        )
+
+
+def pack(network):
+    """The weights of `network` as the bytes of a `.npz` file.
+
+    In float16, which halves the file; a tensor with values beyond its range in float32.
+
+    Raises:
+        ValueError: If a weight is not finite.
+    """
+    arrays = {}
+    for weight in network.weights:
+        array = ops.convert_to_numpy(ops.cast(weight, "float32"))
+        if not np.isfinite(array).all():
+            raise ValueError(
+                "The network's weights must be finite to be saved as a preset. Train "
+                "it again, with a smaller learning rate. Received: NaN or infinity in "
+                f"{weight.path!r}."
+            )
+        fits = np.abs(array).max(initial=0) <= np.finfo("float16").max
+        arrays[weight.path] = array.astype("float16") if fits else array
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _read_header(archive, member):
+    """The shape of one array, whose type and size are as they must be."""
+    with archive.open(member) as file:
+        # Version 1 has at most 64 KB of header.
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{member.filename} is of another version of the format")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.name not in _DTYPES:
+            raise ValueError(f"{member.filename} holds {dtype.name}, not floats")
+        if min(shape, default=0) < 0 or member.file_size - file.tell() != size:
+            raise ValueError(f"{member.filename} has not the size of its shape {shape}")
+    return shape
+
+
+_ADVICE = "Copy the folder anew, or install the package again."

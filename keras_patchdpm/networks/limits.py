@@ -1,0 +1,96 @@
+"""How large a network may be: a typing error is refused before memory is allocated."""
+
+import contextlib
+import contextvars
+import math
+
+import keras
+
+from keras_patchdpm import _checks
+
+IMAGE_SIZE = 65_536  # Pixels of a side.
+CHANNELS = 4_096
+WIDTH = 8_192
+LEVELS = 16
+MULTIPLIER = 64
+BLOCKS = 64
+STEM = 64
+CLASSES = 10**6
+WEIGHTS = 2**34  # 64 GiB in float32.
+
+_most_weights = contextvars.ContextVar("most_weights", default=WEIGHTS)
+
+
+@contextlib.contextmanager
+def at_most_weights(count):
+    """Context in which builders refuse networks with more weights, in this thread.
+
+    Args:
+        count: Int.
+    """
+    token = _most_weights.set(min(count, WEIGHTS))
+    try:
+        yield
+    finally:
+        _most_weights.reset(token)
+
+
+def check_weights(least):
+    """Refuses a network that has too many weights, before it is built.
+
+    Args:
+        least: Int, a lower bound of its weights.
+
+    Raises:
+        ValueError: If they are more than the limit.
+    """
+    most = _most_weights.get()
+    if least > most:
+        raise ValueError(
+            f"The network would have more than {least} weights; the limit here is "
+            f"{most}. Choose a smaller width, image or number of levels, blocks, "
+            f"patches or classes. Received: at least {least} weights."
+        )
+
+
+def image_size(value):
+    """`(height, width)` of an image, each side at most `IMAGE_SIZE`."""
+    size = _checks.pair("image_size", value)
+    for side in size:
+        _checks.integer("image_size", side, 1, IMAGE_SIZE)
+    return size
+
+
+def multipliers(values):
+    """The widths of the levels over that of the first, a tuple of positive ints."""
+    return integers("multipliers", values, 1, MULTIPLIER, at_least_one=True)
+
+
+def integers(name, values, minimum, maximum, at_least_one=False):
+    """Returns a tuple of at most `LEVELS` ints within `[minimum, maximum]`."""
+    if not isinstance(values, list | tuple | range):
+        raise TypeError(
+            f"`{name}` must be a list of ints. Received: {name}={values!r} "
+            f"(of type {type(values).__name__})."
+        )
+    if len(values) > LEVELS or (at_least_one and not values):
+        raise ValueError(
+            f"`{name}` must have {int(at_least_one)} to {LEVELS} elements. "
+            f"Received: {len(values)} of them, {name}={list(values[:LEVELS])}."
+        )
+    return tuple(_checks.integer(name, value, minimum, maximum) for value in values)
+
+
+def check_data_format():
+    """Refuses Keras' channels first, which the shapes of this package are not."""
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "Images are (batch, height, width, channels) in this package. Set "
+            '`keras.config.set_image_data_format("channels_last")`, or in keras.json. '
+            f"Received: image_data_format={keras.config.image_data_format()!r}."
+        )
+
+
+def convolution(side, inner, outer):
+    """Weights of a kernel of `side` x `side` pixels."""
+    return math.prod((side, side, inner, outer))
