@@ -156,7 +156,6 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
             keras.callbacks.BackupAndRestore(
                 str(folder / "backup"), delete_checkpoint=False, double_checkpoint=True
             ),
-            datasets.EpochOfBatches(batches),
             keras.callbacks.CSVLogger(str(folder / "curve.csv"), append=True),
         ]
         if minutes is not None:
