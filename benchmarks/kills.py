@@ -209,7 +209,7 @@ def _fit(kp, begin, config, images, folder, epochs):
     model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9))
     batches = kp.datasets.ImageBatches(images, batch_size=4, steps=STEPS)
     backup = kp.callbacks.BackupAndRestore(folder / "backup")
-    callbacks = [backup, kp.datasets.EpochOfBatches(batches), begin]
+    callbacks = [backup, begin]
     model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
     lines = [json.dumps(row) + "\n" for row in backup.curve]
     (folder / "curve.txt").write_text("".join(lines))

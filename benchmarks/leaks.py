@@ -3,10 +3,10 @@
     KERAS_BACKEND=jax python benchmarks/leaks.py
 
 One process, three parts: calls of a sampler, `fit`s of one step, and models that are
-built, compiled and dropped. One line of JSON for each: the resident memory after a tenth
-of the repetitions and after all of them, and the growth between them. Memory that the
-allocator keeps for later is not given back to the system, so the first tenth does not
-count.
+built, compiled and dropped. One line of JSON for each: the resident memory after a
+tenth of the repetitions and after all of them, and the growth between them. Memory that
+the allocator keeps for later is not given back to the system, so the first tenth does
+not count.
 
 Models that are also trained and dropped cost TensorFlow 37 MiB each, plain Keras models
 as well: it keeps the graphs. Start a process for each training.

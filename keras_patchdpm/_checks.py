@@ -2,8 +2,13 @@
 
 import math
 import numbers
+import pathlib
+import sys
+import warnings
 
 import numpy as np
+
+_PACKAGE = str(pathlib.Path(__file__).parent)
 
 
 def integer(name, value, minimum=None, maximum=None):
@@ -105,3 +110,11 @@ def image_shape(name, shape):
             f"height and width. Received: shape={tuple(shape)}."
         )
     return tuple(shape[1:])
+
+
+def warn(message):
+    """Warns, at the line of the user's code that called the package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

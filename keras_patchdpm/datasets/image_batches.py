@@ -1,5 +1,6 @@
 """Shuffled batches of an array of images, for `fit` on every backend."""
 
+import copy
 import math
 
 import keras
@@ -10,10 +11,12 @@ from keras_patchdpm.datasets._dtype import in_dtype
 
 
 class ImageBatches(keras.utils.PyDataset):
-    """Batches of images in an order of their own in each epoch, flipped at random.
+    """Batches of images in another order in each epoch, flipped at random.
 
-    An epoch's order and flips depend on `seed` and `epoch` alone, so that a resumed
-    training sees what an unbroken one sees: give `fit` `EpochOfBatches(dataset)`.
+    An epoch's order, flips and augmentation depend on `seed` and `epoch` alone. The
+    batches count their epochs: Keras calls `on_epoch_end`. A training that
+    `PatchDPM.fit` starts at a later epoch, since `BackupAndRestore` has found a backup
+    or by `initial_epoch`, has that epoch's order, as an unbroken one.
 
     Args:
         images: Array of shape `(count, H, W, C)`, uint8 or float in [-1, 1], which may
@@ -30,13 +33,16 @@ class ImageBatches(keras.utils.PyDataset):
             stop.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `workers`.
 
+    Attributes:
+        epoch: Int. The epoch whose batches come next. Set it to 0 to start again.
+
     Raises:
         ValueError: If there are fewer images than `batch_size`.
 
     Example:
 
     >>> batches = ImageBatches(images, batch_size=32)
-    >>> model.fit(batches, epochs=10, callbacks=[EpochOfBatches(batches)])
+    >>> model.fit(batches, epochs=10)
     """
 
     def __init__(
@@ -60,6 +66,8 @@ class ImageBatches(keras.utils.PyDataset):
         self.seed = _checks.integer("seed", seed, minimum=0)
         self.augment = augment
         self.epoch = 0
+        self._counts = True
+        self._begun = False  # Keras also calls `on_epoch_end` before the first epoch.
         self._made = None, None  # The epoch whose order was made last, and the order.
 
     def __len__(self):
@@ -67,25 +75,50 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         _checks.integer("index", index, 0, self.steps - 1)
-        order = self._order()
+        epoch = self.epoch  # Read once: the next one may begin meanwhile.
+        order = self._order(epoch)
         start = index * self.batch_size
         chosen = order[start : start + self.batch_size]
         batch = self.images[np.sort(chosen)]
         if self.flip:
-            draws = np.random.default_rng((self.seed, self.epoch, 1, index))
+            draws = np.random.default_rng((self.seed, epoch, 1, index))
             mirrored = draws.random(len(batch)) < 0.5
             batch[mirrored] = batch[mirrored, :, ::-1]
         if self.augment is not None:
-            draws = np.random.default_rng((self.seed, self.epoch, 2, index))
+            draws = np.random.default_rng((self.seed, epoch, 2, index))
             augmented = keras.ops.convert_to_numpy(self.augment(batch, draws))
             batch = in_dtype(augmented, batch.dtype)
         return (batch,)
 
-    def _order(self):
+    def on_epoch_begin(self):
+        """Called by Keras when it starts to read an epoch."""
+        self._begun = True
+
+    def on_epoch_end(self):
+        """Called by Keras when it has read an epoch: the next one comes."""
+        if self._begun and self._counts:
+            self.epoch += 1
+        self._begun = False
+
+    def set_epoch(self, epoch, before=0):
+        """Sets which epoch comes; `PatchDPM.fit` calls it.
+
+        Args:
+            epoch: Int. Epoch of a training.
+            before: Int. Epochs that the batches have been used for before it.
+        """
+        self.epoch = before + epoch
+
+    def fixed(self):
+        """A copy whose epochs are all the first one, to measure a loss on."""
+        other = copy.copy(self)
+        other.epoch, other._counts = 0, False
+        return other
+
+    def _order(self, epoch):
         """Indices of an epoch's images, each as often as any other, give or take 1."""
-        epoch, order = self._made  # Read at once: workers may be making another.
-        if epoch != self.epoch:
-            epoch = self.epoch
+        made, order = self._made  # Read at once: workers may be making another.
+        if made != epoch:
             rounds = math.ceil(self.steps * self.batch_size / len(self.images))
             draws = np.random.default_rng((self.seed, epoch, 0))
             order = np.concatenate(
@@ -93,18 +126,3 @@ class ImageBatches(keras.utils.PyDataset):
             )
             self._made = epoch, order
         return order
-
-
-class EpochOfBatches(keras.callbacks.Callback):
-    """Tells an `ImageBatches` which epoch it is.
-
-    Args:
-        batches: `ImageBatches`.
-    """
-
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.batches.epoch = epoch

@@ -1,62 +1,57 @@
-"""What a user gives to `fit` and `evaluate`, looked at, as Keras is to have it."""
+"""Validates the data given to `fit` and `evaluate`, and converts it for Keras."""
 
 import warnings
 
 import keras
+import numpy as np
 
-from keras_patchdpm.models import _crops, _images, _labels
+from keras_patchdpm.datasets import ImageBatches
+from keras_patchdpm.models import (
+    _arguments,
+    _batches,
+    _crops,
+    _epochs,
+    _images,
+    _labels,
+    _weights,
+)
 
 
-def look_at(model, images, labels=None):
-    """Refuses images and labels that the model cannot be trained on."""
-    first, of_first = _images.first_batch(images)
-    _images.check(first, model.image_shape, model.latents)
-    if hasattr(images, "shape"):
-        _labels.require(labels, model.num_classes)
-        _labels.check(labels, model.num_classes, len(images))
-    else:
-        _labels.check(of_first if labels is None else labels, model.num_classes)
-
-
-def to_fit(model, x, y, sample_weight, options):
-    """`(x, y, sample_weight, options)` for `keras.Model.fit`.
+def to_fit(model, arguments):
+    """The arguments of `keras.Model.fit`.
 
     Args:
         model: `PatchDPM`.
-        x, y, sample_weight: As given to `PatchDPM.fit`.
-        options: Dict of its other arguments.
+        arguments: Dict of all arguments of `PatchDPM.fit`.
+
+    Returns:
+        `(arguments, check)`: a dict, and the `BatchCheck` that the data pass through.
     """
-    look_at(model, x, y)
-    options = dict(options)
-    _warn_of_backup_in_place(options.get("callbacks"))
-    if options.get("validation_data") is not None:
-        options["validation_data"] = _held_out(model, options)
-    if _crops.has_crops(model.patching):
-        batches = _crops.batches(
-            model.patching,
-            x,
-            options.pop("batch_size", None),
-            model.seed,
-            labels=y,
-            sample_weight=sample_weight,
-            epochs=options.get("epochs", 1),
-        )
-        options["callbacks"] = _crops.with_epochs(options.get("callbacks"), batches)
-        x, y, sample_weight = model.of_open_sizes(batches), None, None
-    if not hasattr(x, "shape"):
+    found = _arguments.of_fit(arguments)
+    _warn_of_backup_in_place(found["callbacks"])
+    table = _weights.of_classes(found.pop("class_weight"), model.num_classes)
+    check = _batches.BatchCheck(model, table)
+    data = [found.pop(name) for name in ("x", "y", "sample_weight")]
+    data, is_array = _validated(model, data, check, found["batch_size"])
+    if found["shuffle"] is None:
         # A data set has an order of its own; Keras would shuffle a `PyDataset`.
-        options.setdefault("shuffle", False)
-    return x, _labels.given_or_zeros(x, y, sample_weight), sample_weight, options
-
-
-def to_evaluate(model, x, y, sample_weight, batch_size):
-    """`(x, y, sample_weight, batch_size)` for `keras.Model.evaluate`."""
-    if hasattr(x, "shape"):
-        look_at(model, x, y)
-    if _crops.has_crops(model.patching) and not _crops.are_cut(x):
-        x = _cut(model, (x, y, sample_weight), batch_size)
-        y = sample_weight = batch_size = None
-    return x, _labels.given_or_zeros(x, y, sample_weight), sample_weight, batch_size
+        found["shuffle"] = is_array
+    if found["validation_data"] is not None:
+        found["validation_data"] = _held_out(model, found)
+    elif found["validation_split"]:
+        data, found["validation_data"] = _split(model, data, is_array, found)
+    found["validation_split"] = 0.0
+    if _crops.has_crops(model.patching):
+        batches, before = _crops_to_fit(model, data, check, found)
+        _follow_epochs(batches, before, found)
+        data = model.of_open_sizes(batches), None, None
+        found["shuffle"] = False
+    else:
+        if isinstance(data[0], ImageBatches):
+            _follow_epochs(data[0], data[0].epoch, found)
+        data = _for_keras(data, check)
+    found["x"], found["y"], found["sample_weight"] = data
+    return found, check
 
 
 def _warn_of_backup_in_place(callbacks):
@@ -72,28 +67,174 @@ def _warn_of_backup_in_place(callbacks):
         )
 
 
-def _held_out(model, options):
-    """The validation data, from the arguments of `fit`."""
-    given = options["validation_data"]
-    images, labels, weights = keras.utils.unpack_x_y_sample_weight(given)
-    look_at(model, images, labels)
-    if _crops.has_crops(model.patching):
-        size = options.get("validation_batch_size") or options.get("batch_size")
-        return _cut(model, (images, labels, weights), size)
-    if weights is None:
-        return given
-    return images, _labels.given_or_zeros(images, labels, weights), weights
+def to_evaluate(model, arguments):
+    """The arguments of `keras.Model.evaluate`, as `to_fit` gives those of `fit`."""
+    found = _arguments.of_evaluate(arguments)
+    check = _batches.BatchCheck(model)
+    data = [found.pop(name) for name in ("x", "y", "sample_weight")]
+    data, _ = _validated(model, data, check, found["batch_size"])
+    data = _to_measure(model, data, check, found["batch_size"])
+    found["x"], found["y"], found["sample_weight"] = data
+    return found, check
 
 
-def _cut(model, data, batch_size):
-    """Crops to evaluate on, the same every time."""
-    images, labels, weights = data
+def to_step(model, x, y, sample_weight, class_weight=None):
+    """`(x, y, sample_weight)` of `train_on_batch` and `test_on_batch`, checked."""
+    table = _weights.of_classes(class_weight, model.num_classes)
+    if isinstance(x, dict):  # Crops, as `RandomPatching.batches` gives them.
+        return x, y, _weights.combined(y, sample_weight, table)
+    _images.refuse_structures(x)
+    check = _batches.BatchCheck(model, table)
+    data, _ = _validated(model, (x, y, sample_weight), check)
+    return _for_keras(data, check)
+
+
+def _validated(model, data, check, batch_size=None):
+    """`([x, y, sample_weight], is_array)`; arrays are checked as a whole."""
+    x, y, sample_weight = data
+    if x is None:
+        raise ValueError(
+            "There are no images. Train with `fit(images)` or `fit(dataset)`. "
+            "Received: x=None."
+        )
+    if _crops.are_cut(x) or _batches.kind_of(x) != "array":
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(
+                    f"A data set holds labels and weights in its batches, `(images, "
+                    f"labels, weights)`: leave out `{name}`. "
+                    f"Received: x of type {type(x).__name__}, and `{name}`."
+                )
+        if not _crops.are_cut(x):
+            first = _batches.first_batch(x)
+            if first is not None:
+                check(first, 0, whole=False)
+        return [x, None, None], False
+    images = _labels.as_numpy("x", x)
+    _images.check(images, model.image_shape, model.latents)
+    count = len(images)
+    y = _labels.of_array(y, model.num_classes, count)
+    sample_weight = _weights.of_array(sample_weight, count)
+    sample_weight = _weights.combined(y, sample_weight, check.table)
+    if model.num_classes is None:
+        y = None
+    size = min(batch_size or _crops.BATCH_SIZE, count)
+    _batches.check_sharding(size, check.shards)
+    if not _crops.has_crops(model.patching):
+        _batches.check_sharding(count % size, check.shards)
+    return [x, y, sample_weight], True
+
+
+def _for_keras(data, check):
+    """`(x, y, sample_weight)`, of a data set with its batches checked."""
+    x, y, sample_weight = data
+    if sample_weight is not None and y is None:
+        # Without labels Keras would leave out the weights.
+        y = np.zeros(len(sample_weight), "int32")
+    if check is not None and not _crops.are_cut(x) and _batches.kind_of(x) != "array":
+        x = _batches.checked(x, check)
+    return x, y, sample_weight
+
+
+def _crops_to_fit(model, data, check, arguments):
+    """`(batches, before)`: `CropBatches`, and the epochs they have been used for."""
+    x, labels, weights = data
+    if _crops.are_cut(x):
+        return x, x.epoch
+    if _batches.kind_of(x) != "array":
+        if check.table is not None:
+            raise ValueError(
+                "`class_weight` of a data set is not carried over to its crops. Pass "
+                "arrays: `fit(images, labels, class_weight=...)`."
+            )
+        x = _batches.checked(x, check)
     batches = _crops.batches(
         model.patching,
-        images,
-        batch_size,
-        model.test_seed,
+        x,
+        arguments["batch_size"],
+        model.seed,
         labels=labels,
         sample_weight=weights,
+        epochs=arguments["epochs"],
     )
-    return model.of_open_sizes(batches)
+    return batches, model.epochs_trained
+
+
+def _to_measure(model, data, check, batch_size):
+    """`(x, y, sample_weight)` to evaluate on: the same batches every time."""
+    if isinstance(data[0], ImageBatches):
+        data = [data[0].fixed(), None, None]
+    if not _crops.has_crops(model.patching):
+        return _for_keras(data, check)
+    x, labels, weights = data
+    if not _crops.are_cut(x):
+        if _batches.kind_of(x) != "array":
+            x = _batches.checked(x, check)
+        x = _crops.batches(
+            model.patching,
+            x,
+            batch_size,
+            model.test_seed,
+            labels=labels,
+            sample_weight=weights,
+        )
+    return model.of_open_sizes(x), None, None
+
+
+def _held_out(model, arguments):
+    """The validation data, from the arguments of `fit`."""
+    given = arguments["validation_data"]
+    if isinstance(given, list | tuple) and not 1 <= len(given) <= 3:
+        raise ValueError(
+            "`validation_data` must be images, `(images, labels)`, `(images, labels, "
+            f"weights)` or a data set. Received: a {type(given).__name__} of "
+            f"{len(given)}."
+        )
+    size = arguments["validation_batch_size"] or arguments["batch_size"]
+    try:
+        check = _batches.BatchCheck(model)
+        data = keras.utils.unpack_x_y_sample_weight(given)
+        data, _ = _validated(model, data, check, size)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"`validation_data`: {error}") from None
+    return _to_measure(model, data, check, size)
+
+
+def _split(model, data, is_array, arguments):
+    """Training and validation data, cut as Keras cuts them: the last are held out."""
+    share = arguments["validation_split"]
+    if not is_array:
+        raise ValueError(
+            "`validation_split` is for arrays. Split the data set yourself, and pass "
+            f"`validation_data`. Received: validation_split={share}, x of type "
+            f"{type(data[0]).__name__}."
+        )
+    count = len(data[0])
+    first = int(np.floor(count * (1 - share)))
+    if first in (0, count):
+        raise ValueError(
+            f"`validation_split` leaves no images on one side. Received: "
+            f"validation_split={share} of {count} images."
+        )
+    train, held = (
+        [None if values is None else values[part] for values in data]
+        for part in (slice(0, first), slice(first, count))
+    )
+    size = arguments["validation_batch_size"] or arguments["batch_size"]
+    return train, _to_measure(model, held, _batches.BatchCheck(model), size)
+
+
+def _follow_epochs(batches, before, arguments):
+    """Adds the callback that says to batches which epoch begins."""
+    steps = arguments["steps_per_epoch"]
+    if steps is not None and steps != len(batches):
+        raise ValueError(
+            f"An epoch of these batches has {len(batches)} steps, each with its own "
+            "order and flips: epochs of another length would mix them. Leave out "
+            "`steps_per_epoch`, and choose the length where the batches are made: "
+            "`ImageBatches(images, batch_size, steps=...)`, or the `batch_size` of "
+            f"crops. Received: steps_per_epoch={steps}."
+        )
+    own = _epochs.EpochOfBatches(batches, before)
+    arguments["callbacks"] = _epochs.with_callback(arguments["callbacks"], own)

@@ -1,6 +1,7 @@
 """The averaged weights that a Keras optimizer keeps (`use_ema=True`)."""
 
 import contextlib
+import sys
 import warnings
 
 from keras import ops
@@ -43,24 +44,34 @@ def averaged(optimizer):
             variable.assign(value)
 
 
-def keep_apart(optimizer):
-    """Keeps weights and averages two arrays when `fit` ends.
+@contextlib.contextmanager
+def finalized_at_the_end(optimizer):
+    """Inside, an optimizer gives its averages to the weights if `fit` ends, and copied.
 
-    Keras assigns the averages to the weights then, which on JAX makes them one array;
-    the next call of the model gives it away as the weights' memory, and the averages
-    are lost.
+    JAX alone needs it. Keras' `fit` also gives them when an exception ends it, which
+    hides that exception if the weights have no values. And it makes weights and
+    averages one array there; the next call of the model gives it away as the weights'
+    memory, and the averages are lost.
     """
     optimizer = _inner(optimizer)
-    finalize = getattr(optimizer, "finalize_variable_values", None)
+    if not getattr(optimizer, "use_ema", False):
+        yield
+        return
+    finalize = optimizer.finalize_variable_values
+    outside = sys.exc_info()[1]
 
     def finalize_variable_values(variables):
+        if sys.exc_info()[1] is not outside:
+            return  # An exception is on its way through `fit`.
         finalize(variables)
-        if optimizer.use_ema:
-            for variable in variables:
-                variable.assign(ops.convert_to_numpy(variable))
+        for variable in variables:
+            variable.assign(ops.convert_to_numpy(variable))
 
-    if finalize is not None:
-        optimizer.finalize_variable_values = finalize_variable_values
+    optimizer.finalize_variable_values = finalize_variable_values
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values
 
 
 def warn_of_accumulation(optimizer):

@@ -1,33 +1,38 @@
-"""What goes into training: images, looked at before they are used."""
-
-import warnings
+"""Checks the images that a model is trained on, and scales them to [-1, 1]."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_patchdpm import _checks
 from keras_patchdpm.models._crops import has_crops
 
-_CHUNK = 256  # Images looked at together.
+_CHUNK = 256  # Images that are checked together.
+_LIMIT = 1.5  # Resizing overshoots a little; values beyond this are of another range.
 
 
 def to_range(images, image_shape):
-    """Images as floats in [-1, 1]; ints are taken as [0, 255].
+    """Images as float32 in [-1, 1]; ints are taken as [0, 255].
 
     `image_shape` is `None` for crops, whose size is any.
     """
-    if isinstance(images, dict | list | tuple):
-        raise ValueError(
-            "The model trains on one batch of images, from which it makes the inputs "
-            f"of the network itself. Received: a {type(images).__name__} of "
-            f"{len(images)}."
-        )
+    refuse_structures(images)
     images = ops.convert_to_tensor(images)
     if image_shape is not None:
         check_shape(images.shape, image_shape)
     whole = "int" in keras.backend.standardize_dtype(images.dtype)
     images = ops.cast(images, "float32")
     return images / 127.5 - 1.0 if whole else images
+
+
+def refuse_structures(images):
+    """Refuses what is not one batch of images, such as a dict of inputs."""
+    if isinstance(images, dict | list | tuple):
+        raise ValueError(
+            "The model trains on one batch of images, from which it makes the inputs "
+            "of the network itself. Give batches of images, or `(images, labels)`. "
+            f"Received: a {type(images).__name__} of {len(images)}."
+        )
 
 
 def and_places(data, patching):
@@ -49,7 +54,14 @@ def and_places(data, patching):
 
 def check_shape(shape, image_shape):
     """Refuses batches of images of another rank, size or channels than the model's."""
-    if len(shape) != 4 or tuple(shape[1:]) != tuple(image_shape):
+    rank = getattr(shape, "rank", len(shape) if shape is not None else None)
+    if rank is None or (rank == 4 and None in tuple(shape[1:])):
+        raise ValueError(
+            "The data set does not state the size of its images. State it with "
+            f"`dataset.map(lambda image: tf.ensure_shape(image, {tuple(image_shape)}))`"
+            f" before the images are batched. Received: images of the shape {shape}."
+        )
+    if rank != 4 or tuple(shape[1:]) != tuple(image_shape):
         raise ValueError(
             f"The model takes images of the shape (batch, {str(tuple(image_shape))[1:]}"
             ". Resize or crop them, or build a model of their size. "
@@ -57,74 +69,70 @@ def check_shape(shape, image_shape):
         )
 
 
-def per_image(sample_weight):
-    """Sample weights as floats of shape `(B,)`."""
-    shape = tuple(sample_weight.shape)
-    if len(shape) != 1 and shape[1:] != (1,):
-        raise ValueError(
-            "`sample_weight` must hold one number per image. "
-            f"Received: a shape of {shape}."
-        )
-    return ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+def check(images, image_shape, latents=False, warn=True):
+    """Checks a batch, or all images of an array: shape, type, range, NaN.
 
+    Args:
+        images: NumPy array.
+        image_shape: `(height, width, channels)` of the model's images.
+        latents: Bool. Whether they are latents: floats of any range.
+        warn: Bool. Whether to warn of floats in [0, 1], which may be a mistake.
 
-def check(images, image_shape, latents=False):
-    """Looks at images given to `fit`, if they can be: shape, range, NaN."""
-    if images is None:
-        return
+    Raises:
+        TypeError: If they are no numbers, or of a type that holds no images.
+        ValueError: If their shape or their values are wrong.
+    """
+    kind = _kind(images, latents)
     check_shape(images.shape, image_shape)
     if not len(images):
         raise ValueError(f"There are no images. Received: a shape of {images.shape}.")
-    if latents and not np.issubdtype(images.dtype, np.floating):
-        raise TypeError(
-            "A model of latents is trained on floats, as `LatentSpace.encode` gives "
-            f"them. Received: {images.dtype}."
-        )
     if images.dtype == np.uint8:
         return
     low, high = _range(images)
-    if np.issubdtype(images.dtype, np.integer):
+    if kind == "int":
         if low < 0 or high > 255:
             raise ValueError(
                 "Images of ints must lie in [0, 255]. "
                 f"Received: {images.dtype} from {low} to {high}."
             )
-    elif not latents and (low >= 0 or low < -1.5 or high > 1.5):
-        warnings.warn(
-            "Float images are taken to lie in [-1, 1], but these lie in "
-            f"[{low:.3g}, {high:.3g}]. Pass uint8 images, or scale them: "
-            "`images / 127.5 - 1` from [0, 255], `images * 2 - 1` from [0, 1].",
-            stacklevel=5,
+    elif not latents:
+        _check_floats(low, high, warn)
+
+
+def _kind(images, latents):
+    """`"int"` or `"float"`; other types are refused."""
+    name = str(images.dtype)
+    kind = "float" if "float" in name else "int" if "int" in name else name
+    if latents and kind != "float":
+        raise TypeError(
+            "A model of latents is trained on floats, as `LatentSpace.encode` gives "
+            f"them. Received: {name}."
         )
+    if kind not in ("int", "float") or name == "int8":
+        raise TypeError(
+            "Images must be uint8 in [0, 255] or floats in [-1, 1]. Convert them, such "
+            f"as by `images.astype('uint8')`. Received: images of the type {name}."
+        )
+    return kind
 
 
-def first_batch(data):
-    """Images and labels that can be looked at beforehand, as NumPy, or `None`.
-
-    All of an array; of a data set its first batch, if it can be had without using it
-    up.
-    """
-    if isinstance(data, keras.utils.PyDataset):
-        data = data[0]
-    elif hasattr(data, "take") and hasattr(data, "element_spec"):  # tf.data
-        data = next(iter(data.take(1)), None)
-    elif hasattr(data, "dataset") and hasattr(data, "collate_fn"):  # torch
-        try:
-            data = data.collate_fn([data.dataset[0]])
-        except (NotImplementedError, TypeError):  # Made to be run through only.
-            return None, None
-    elif not hasattr(data, "shape"):
-        return None, None
-    labels = None
-    while isinstance(data, list | tuple) and data:
-        data, labels = data[0], data[1] if len(data) > 1 else labels
-    return _as_numpy(data), _as_numpy(labels)
-
-
-def _as_numpy(data):
-    if isinstance(data, np.ndarray):
-        return data  # As it is: a copy may not fit into memory.
-    return np.asarray(ops.convert_to_numpy(data)) if hasattr(data, "shape") else None
+def _check_floats(low, high, warn):
+    """Refuses floats that are not in [-1, 1], warns of those in [0, 1]."""
+    scales = (
+        "`images / 127.5 - 1` from [0, 255], `images * 2 - 1` from [0, 1], or, for "
+        "other data such as reflectances, `2 * (images - low) / (high - low) - 1` with "
+        "the least and the greatest value of each channel"
+    )
+    if low < -_LIMIT or high > _LIMIT:
+        raise ValueError(
+            "Images of floats must lie in [-1, 1]. Pass uint8 images in [0, 255], or "
+            f"scale them: {scales}. Received: values from {low:.5g} to {high:.5g}."
+        )
+    if warn and low >= 0:
+        _checks.warn(
+            "Float images are taken to lie in [-1, 1], but these lie in "
+            f"[{low:.3g}, {high:.3g}]. Pass uint8 images, or scale them: {scales}."
+        )
 
 
 def _range(images):
@@ -132,11 +140,14 @@ def _range(images):
     low, high = np.inf, -np.inf
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        bad = ~np.isfinite(chunk).all(axis=(1, 2, 3))
-        if bad.any():
+        if chunk.dtype.kind not in "fiu":  # bfloat16, which NumPy does not know.
+            chunk = chunk.astype("float32")
+        least, greatest = chunk.min(), chunk.max()
+        if not (np.isfinite(least) and np.isfinite(greatest)):
+            bad = ~np.isfinite(chunk).all(axis=(1, 2, 3))
             raise ValueError(
-                "`images` holds NaN or infinity, first in image "
+                "The images hold NaN or infinity, first in image "
                 f"{start + int(bad.argmax())}. Remove or mend it."
             )
-        low, high = min(low, chunk.min()), max(high, chunk.max())
+        low, high = min(low, least), max(high, greatest)
     return low, high

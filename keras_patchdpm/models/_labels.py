@@ -1,45 +1,107 @@
-"""Class labels in training: looked at, and sometimes withheld."""
+"""Class labels in training: checked, and sometimes withheld."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_patchdpm import _checks
 
-def given_or_zeros(images, labels, sample_weight):
-    """The labels given, or some: without any, Keras leaves out the sample weights."""
-    if labels is None and sample_weight is not None:
-        return np.zeros(len(images), "int32")
+
+def of_array(labels, num_classes, count):
+    """The labels of an array of images, as int32 `(count,)`, or `None`.
+
+    Args:
+        labels: Array, tensor or list of ints, of shape `(count,)` or `(count, 1)`, or
+            `None`.
+        num_classes: Int, or `None` for a network that has no input for labels.
+        count: Int. How many images there are.
+
+    Raises:
+        TypeError, ValueError: If they are no such labels.
+    """
+    require(labels, num_classes)
+    if labels is None:
+        return None
+    if isinstance(labels, dict):
+        raise TypeError(
+            "`y` must hold one label per image. Received: a dict of "
+            f"{sorted(map(str, labels))}."
+        )
+    labels = as_numpy("y", labels)
+    if num_classes is not None:
+        check(labels, num_classes, count)
+        return np.reshape(labels, (-1,)).astype("int32")
+    refuse_images(labels)
+    if len(labels) != count:
+        raise ValueError(
+            f"`y` must hold one label for each of the {count} images. "
+            f"Received: a shape of {labels.shape}."
+        )
+    _checks.warn(
+        "The network has no classes, so that the labels `y` are not used. Build it "
+        "with `num_classes`, as in `networks.unet(..., num_classes=10)`, to use them."
+    )
     return labels
 
 
-def check(labels, num_classes, count=None):
-    """Looks at labels, if there are any that can be looked at.
+def as_numpy(name, values):
+    """`values` as a NumPy array; lists of unequal lengths are refused."""
+    if isinstance(values, list | tuple | range):
+        try:
+            return np.array(values)
+        except ValueError as error:
+            raise ValueError(
+                f"`{name}` must hold one number per image. Received: a list of "
+                f"{len(values)} things of different shapes."
+            ) from error
+    elif not hasattr(values, "shape"):
+        raise TypeError(
+            f"`{name}` must be an array or a list with one number per image. "
+            f"Received: {name}={values!r} (of type {type(values).__name__})."
+        )
+    if isinstance(values, np.ndarray):
+        return values  # As it is: a copy may not fit into memory.
+    return np.asarray(ops.convert_to_numpy(values))
 
-    Args:
-        labels: Array of ints of shape `(B,)`, or `None`.
-        num_classes: Int, or `None` for a network that takes no labels.
-        count: Int or `None`. How many there must be.
+
+def check(labels, num_classes, count):
+    """Checks the labels of `count` images, a NumPy array.
 
     Raises:
         TypeError: If they are no ints.
         ValueError: If there are not as many as images, or one is out of range.
     """
-    if num_classes is None or labels is None:
-        return
-    labels = ops.convert_to_numpy(labels)
-    if labels.ndim != 1 or (count is not None and len(labels) != count):
+    if labels.shape not in ((count,), (count, 1)):
+        hint = ""
+        if labels.shape == (count, num_classes):
+            hint = " Of one-hot labels take `np.argmax(labels, axis=-1)`."
         raise ValueError(
             "`labels` must hold one int for each image, of the shape "
-            f"({'count' if count is None else count},). "
-            f"Received: a shape of {labels.shape}."
+            f"({count},) or ({count}, 1).{hint} Received: a shape of {labels.shape}."
         )
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"`labels` must be ints. Received: {labels.dtype}.")
-    low, high = labels.min(), labels.max()
+    if labels.dtype.kind not in "iu":
+        whole = labels.dtype.kind == "f" and (np.rint(labels) == labels).all()
+        if not whole:
+            raise TypeError(
+                "`labels` must be ints. Received: labels of the type "
+                f"{labels.dtype}, such as {labels.reshape(-1)[:3].tolist()}."
+            )
+    low, high = labels.min(initial=0), labels.max(initial=0)
     if low < 0 or high >= num_classes:
         raise ValueError(
             f"Labels must lie in [0, {num_classes - 1}], as the network has "
-            f"num_classes={num_classes}. Received: labels from {low} to {high}."
+            f"num_classes={num_classes}. Received: labels from {labels.min():g} to "
+            f"{labels.max():g}."
+        )
+
+
+def refuse_images(labels):
+    """Refuses images as targets of a network that has no classes."""
+    if labels.ndim > 2:
+        raise ValueError(
+            "`y` is for labels, one per image: a diffusion model learns from the "
+            "images alone, and needs no other images as targets. Train with "
+            f"`fit(images)`. Received: y of the shape {labels.shape}."
         )
 
 

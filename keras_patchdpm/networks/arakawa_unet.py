@@ -14,6 +14,7 @@ from keras_patchdpm.layers import (
     TimestepEmbedding,
 )
 from keras_patchdpm.networks import limits
+from keras_patchdpm.networks.blocks import conv2d, conv2d_transpose
 from keras_patchdpm.networks.recorded import record
 
 GROUPS = 8
@@ -94,10 +95,10 @@ def arakawa_unet(
     embedding = _embedding(inputs, grid.num_patches, dim, num_classes)
     conditioned = GlobalContentConditioning(name="conditioned")
     x = conditioned(inputs["noisy"], inputs["content"])
-    x = layers.Conv2D(dim // 3 * 2, 7, padding="same", name="first_conv")(x)
+    x = conv2d(dim // 3 * 2, 7, padding="same", name="first_conv")(x)
     x = _u_net(x, embedding, widths)
     x = _block(x, None, dim, "last_block")
-    x = layers.Conv2D(channels, 1, dtype="float32", name="output")(x)
+    x = conv2d(channels, 1, dtype="float32", name="output")(x)
     arguments = {
         "name": "arakawa_unet",
         "image_size": list(image_size),
@@ -115,7 +116,7 @@ def _u_net(x, embedding, widths):
     skips = []
     for level, width in enumerate(widths):
         if level:
-            x = layers.Conv2D(
+            x = conv2d(
                 x.shape[-1], 4, 2, padding="same", name=f"down{level - 1}_resample"
             )(x)
         x = _stage(x, embedding, width, f"down{level}")
@@ -126,9 +127,7 @@ def _u_net(x, embedding, widths):
     for stage, width in enumerate(reversed(widths[:-1])):
         x = layers.Concatenate(name=f"up{stage}_concat")([x, skips.pop()])
         x = _stage(x, embedding, width, f"up{stage}")
-        x = layers.Conv2DTranspose(
-            width, 4, 2, padding="same", name=f"up{stage}_resample"
-        )(x)
+        x = conv2d_transpose(width, 4, 2, padding="same", name=f"up{stage}_resample")(x)
     return x
 
 
@@ -144,9 +143,9 @@ def _block(x, embedding, width, name):
     """Two 3x3 convolutions around `x`, the first scaled and shifted."""
     skip = x
     if x.shape[-1] != width:
-        skip = layers.Conv2D(width, 1, name=f"{name}_skip")(x)
+        skip = conv2d(width, 1, name=f"{name}_skip")(x)
     for part in (1, 2):
-        x = layers.Conv2D(width, 3, padding="same", name=f"{name}_conv{part}")(x)
+        x = conv2d(width, 3, padding="same", name=f"{name}_conv{part}")(x)
         x = layers.GroupNormalization(
             GROUPS, epsilon=EPSILON, name=f"{name}_norm{part}"
         )(x)

@@ -1,5 +1,6 @@
 """Blocks of the U-Net: functions from tensors to tensors."""
 
+import functools
 import random
 
 from keras import layers
@@ -7,6 +8,12 @@ from keras import layers
 from keras_patchdpm.layers import PixelPositionEmbedding, SelfAttention2D
 
 GROUPS = 8
+
+# The package's images have their channels last, whatever Keras is set to.
+conv2d = functools.partial(layers.Conv2D, data_format="channels_last")
+conv2d_transpose = functools.partial(
+    layers.Conv2DTranspose, data_format="channels_last"
+)
 
 
 def group_norm(x, name):
@@ -33,10 +40,10 @@ def residual_block(x, embedding, width, name, dropout=0.0):
     """
     skip = x
     if x.shape[-1] != width:
-        skip = layers.Conv2D(width, 1, name=f"{name}_skip")(x)
+        skip = conv2d(width, 1, name=f"{name}_skip")(x)
     x = group_norm(x, f"{name}_norm1")
     x = layers.Activation("silu", name=f"{name}_act1")(x)
-    x = layers.Conv2D(width, 3, padding="same", name=f"{name}_conv1")(x)
+    x = conv2d(width, 3, padding="same", name=f"{name}_conv1")(x)
     x = group_norm(x, f"{name}_norm2")
     x = modulate(x, embedding, f"{name}_modulation")
     x = layers.Activation("silu", name=f"{name}_act2")(x)
@@ -44,7 +51,7 @@ def residual_block(x, embedding, width, name, dropout=0.0):
         # Without a seed PyTorch draws from a state that no backup of Keras has.
         seed = random.randrange(2**31)  # As Keras chooses one: `set_random_seed` holds.
         x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
-    x = layers.Conv2D(
+    x = conv2d(
         width, 3, padding="same", kernel_initializer="zeros", name=f"{name}_conv2"
     )(x)
     return layers.Add(name=f"{name}_add")([skip, x])

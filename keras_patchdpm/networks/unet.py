@@ -15,6 +15,7 @@ from keras_patchdpm.layers import (
 from keras_patchdpm.networks import limits
 from keras_patchdpm.networks.blocks import (
     attention_block,
+    conv2d,
     group_norm,
     residual_block,
 )
@@ -133,7 +134,7 @@ def unet(
         x = layers.Concatenate(name="with_maps")([x, *maps])
     if stem > 1:
         x = SpaceToDepth(stem, name="stem")(x)
-    x = layers.Conv2D(width, 3, padding="same", name="first")(x)
+    x = conv2d(width, 3, padding="same", name="first")(x)
 
     def level_blocks(x, level, side):
         for block in range(blocks_per_level):
@@ -148,7 +149,7 @@ def unet(
     skips = []
     for level in range(len(multipliers)):
         if level:
-            x = layers.Conv2D(
+            x = conv2d(
                 x.shape[-1], 3, strides=2, padding="same", name=f"down{level}_halve"
             )(x)
         x = level_blocks(x, level, "down")
@@ -158,8 +159,10 @@ def unet(
         x = layers.Concatenate(name=f"up{level}_join")([x, skips[level]])
         x = level_blocks(x, level, "up")
         if level:
-            x = layers.UpSampling2D(2, name=f"up{level}_double")(x)
-            x = layers.Conv2D(
+            x = layers.UpSampling2D(
+                2, data_format="channels_last", name=f"up{level}_double"
+            )(x)
+            x = conv2d(
                 width * multipliers[level - 1],
                 3,
                 padding="same",
@@ -167,7 +170,7 @@ def unet(
             )(x)
     x = layers.Activation("silu", name="last_act")(group_norm(x, "last_norm"))
     # The prediction in float32, whatever the precision of the rest.
-    x = layers.Conv2D(
+    x = conv2d(
         channels * stem**2,
         3,
         padding="same",

@@ -126,8 +126,11 @@ class CascadePatching:
     def _disturb(self, images, seed):
         """Adds noise, more to one image than to another."""
         batch = (ops.shape(images)[0], 1, 1, 1)
-        scale = keras.random.uniform(batch, 0, self.content_noise, seed=seed)
-        return images + scale * keras.random.normal(ops.shape(images), seed=seed)
+        scale = keras.random.uniform(
+            batch, 0, self.content_noise, dtype="float32", seed=seed
+        )
+        noise = keras.random.normal(ops.shape(images), dtype="float32", seed=seed)
+        return images + scale * noise
 
 
 class _Stage(GridPatching):

@@ -24,8 +24,10 @@ class CropBatches(keras.utils.PyDataset):
             patching is progressive.
 
     Attributes:
-        epoch: Int. Which epoch comes: `fit` sets it. Each has other sizes and places,
-            and another order.
+        epoch: Int. Which epoch comes: `PatchDPM.fit` sets it. Each has other sizes and
+            places, and another order.
+        before: Int. Epochs before this training, which a progressive one does not
+            count.
     """
 
     def __init__(
@@ -50,21 +52,20 @@ class CropBatches(keras.utils.PyDataset):
         else:
             self.stream = _DataStream(images)
         self.epochs = epochs
-        self.epoch = 0
+        self.epoch = self.before = 0
         self._planned = None, None
 
     def __len__(self):
         return self.stream.steps
 
     def __getitem__(self, step):
-        sizes = self.sizes(self.epoch)
+        epoch = self.epoch  # Read once: the next one may begin meanwhile.
+        sizes = self.sizes(epoch)
         size = sizes[step]
         multipliers = np.array(self.patching.batch_multipliers)[sizes]
         before = int(multipliers[:step].sum())
-        images, labels, weights = self.stream.take(
-            self.epoch, before, multipliers[step]
-        )
-        draws = np.random.default_rng((self.seed, self.epoch, step))
+        images, labels, weights = self.stream.take(epoch, before, multipliers[step])
+        draws = np.random.default_rng((self.seed, epoch, step))
         rows, cols = (
             draws.integers(0, whole - side + 1, (len(images), 1)) + np.arange(side)
             for whole, side in zip(
@@ -85,6 +86,15 @@ class CropBatches(keras.utils.PyDataset):
             return data, labels, weights
         return (data,) if labels is None else (data, labels)
 
+    def set_epoch(self, epoch, before=0):
+        """Sets which epoch comes; `PatchDPM.fit` calls it.
+
+        Args:
+            epoch: Int. Epoch of a training.
+            before: Int. Epochs that the model was trained before it.
+        """
+        self.epoch, self.before = before + epoch, before
+
     def open_shapes(self):
         """Shapes of a batch's arrays, `None` where batches differ."""
         height, width, channels = self.stream.image_shape
@@ -95,16 +105,20 @@ class CropBatches(keras.utils.PyDataset):
 
     def sizes(self, epoch):
         """The number of the size of each step of an epoch, an int array."""
-        if self._planned[0] != epoch:
-            self._planned = epoch, self._plan(epoch)
-        return self._planned[1]
+        planned, sizes = self._planned
+        if planned != (epoch, self.before):
+            sizes = self._plan(epoch)
+            self._planned = (epoch, self.before), sizes
+        return sizes
 
     def _plan(self, epoch):
-        if not self.patching.progressive or epoch >= self.epochs:
+        number = epoch - self.before
+        if not self.patching.progressive or not 0 <= number < self.epochs:
             return self._drawn(epoch)
-        drawn = np.concatenate([self._drawn(number) for number in range(self.epochs)])
+        epochs = range(self.before, self.before + self.epochs)
+        drawn = np.concatenate([self._drawn(epoch) for epoch in epochs])
         rising = np.argsort(np.array(self.patching.fractions)[drawn], kind="stable")
-        return drawn[rising].reshape(self.epochs, -1)[epoch]
+        return drawn[rising].reshape(self.epochs, -1)[number]
 
     def _drawn(self, epoch):
         probabilities = self.patching.probabilities
@@ -159,8 +173,8 @@ class _IndexedStream:
         if self.turn not in (None, (epoch, turn)):
             self.batches.on_epoch_end()
         self.turn = epoch, turn
-        if hasattr(self.batches, "epoch"):  # `ImageBatches`: other orders and flips.
-            self.batches.epoch = epoch * self.turns + turn
+        if hasattr(self.batches, "set_epoch"):  # Of `ImageBatches`: another order.
+            self.batches.set_epoch(epoch * self.turns + turn)
         return _unpacked(self.batches[step])
 
 

@@ -248,7 +248,8 @@ class GridPatching:
 
     def _draw(self, batch, windows, seed):
         """Indices, no patch twice in a row, and corners: `(batch, K)`, `(..., 2)`."""
-        keys = keras.random.uniform((batch, windows.num_patches), seed=seed)
+        shape = (batch, windows.num_patches)
+        keys = keras.random.uniform(shape, dtype="float32", seed=seed)
         order = ops.cast(ops.argsort(keys, axis=-1), "int32")
         index = order[:, : self.patches_per_image]
         offset = windows.draw_offset(batch, seed)
@@ -259,7 +260,9 @@ class GridPatching:
         pooled = self.grid.content(noisy)
         if not self.halo:
             return pooled
-        return ops.image.resize(pooled, windows.size, "bilinear")
+        return ops.image.resize(
+            pooled, windows.size, "bilinear", data_format="channels_last"
+        )
 
 
 def _one_axis(windows):

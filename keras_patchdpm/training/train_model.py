@@ -91,7 +91,6 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
         backup = BackupAndRestore(folder / "backup", settings=identity)
         callbacks = [
             backup,
-            datasets.EpochOfBatches(batches),
             Record(folder, backup),
             *clock,
         ]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_models import assert_same, tiny_images, tiny_model, train, values
 
-from keras_patchdpm.datasets import EpochOfBatches, ImageBatches
+from keras_patchdpm.datasets import ImageBatches
 
 
 @pytest.fixture
@@ -88,12 +88,24 @@ def test_fit_sees_the_epoch_it_is_in(workers):
                 epoch == 2 and set_alike(model)
             )
         )
-        callbacks = [EpochOfBatches(batches), at_epoch_2]
+        callbacks = [at_epoch_2]
         optimizer = keras.optimizers.SGD(0.1)
         options = {"epochs": 4, "initial_epoch": start, "callbacks": callbacks}
         train(model, batches, optimizer, **options)
         found.append(values(model.network.weights))
     assert_same(found[0], found[1])
+
+
+def test_a_copy_to_measure_on(numbered):
+    batches = ImageBatches(numbered, 4)
+    batches.set_epoch(3)
+    other = batches.fixed()
+    for one in (batches, other):
+        one.on_epoch_end()  # As Keras calls it before the first epoch.
+        for _ in range(2):
+            one.on_epoch_begin()
+            one.on_epoch_end()
+    assert (batches.epoch, other.epoch) == (5, 0)
 
 
 def set_alike(model):

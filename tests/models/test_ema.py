@@ -98,6 +98,73 @@ def test_an_error_inside_leaves_the_weights():
     assert_same(values(model.network.weights), before)
 
 
+def values_of(model):
+    return values([*model.network.weights, *model.optimizer.variables])
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_an_error_of_the_first_step_is_what_is_seen(averaged):
+    """Keras on JAX would hide it, and lose the weights."""
+
+    def broken():
+        yield (tiny_images(2)[:, :4],)
+
+    model = tiny_model()
+    model.compile(optimizer=averaging() if averaged else "sgd")
+    model.optimizer.build(model.trainable_variables)
+    before = values_of(model)
+    for work in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="Batch 0 .*images of the shape"):
+            work(broken(), verbose=0)
+        assert_same(values_of(model), before)
+    model.prepare_batch = None  # An error that no check foresees.
+    for work in (model.fit, model.evaluate):
+        with pytest.raises(TypeError, match="not callable"):
+            work(tiny_images(2), verbose=0)
+        assert_same(values_of(model), before)
+    del model.prepare_batch
+    assert np.isfinite(model.fit(tiny_images(2), verbose=0).history["loss"]).all()
+
+
+HOOKS = [
+    f"on_{part}_{when}"
+    for part in ("train_batch", "epoch", "test")
+    for when in ("begin", "end")
+]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_error_of_a_callback_is_what_is_seen(hook):
+    """The model keeps its last weights, and the next call works."""
+    model, images, seen = tiny_model(), tiny_images(8), []
+
+    def fail(number, logs=None):
+        seen.append(number)
+        if len(seen) == 3:
+            raise RuntimeError("my own")
+
+    class Failing(keras.callbacks.Callback):
+        pass
+
+    if hook.startswith("on_test"):
+        setattr(Failing, hook, lambda self, logs=None: fail(0))
+    else:
+        setattr(Failing, hook, lambda self, number, logs=None: fail(number))
+    optimizer = averaging()
+    options = {"epochs": 3, "validation_data": images, "callbacks": [Failing()]}
+    with pytest.raises(RuntimeError, match="^my own$"):
+        train(model, images, optimizer, **options)
+    with model.ema_weights():
+        average = values(model.network.weights)
+    weights = values(model.network.weights)
+    # `fit` did not end, so that the weights are not yet the average.
+    assert any(
+        (one != other).any() for one, other in zip(weights, average, strict=True)
+    )
+    assert np.isfinite(model.evaluate(images, verbose=0))
+    assert np.isfinite(train(model, images)["loss"]).all()
+
+
 def test_no_average():
     model = tiny_model()
     with pytest.raises(ValueError, match="Compile.*use_ema=True.*NoneType"):

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from tiny_models import assert_same, tiny_images, tiny_model, train, values
 
-from keras_patchdpm import DDPMSchedule
+from keras_patchdpm import DDPMSchedule, RandomPatching
 from keras_patchdpm.models import _images
 
 BATCH = 4
@@ -50,36 +50,112 @@ def torch_data(images):
     return torch.utils.data.DataLoader(dataset, batch_size=BATCH)
 
 
+def bare_torch_data(images):
+    import torch
+
+    return torch.utils.data.DataLoader(torch.tensor(images), batch_size=BATCH)
+
+
+def torch_stream(images):
+    import torch
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            yield from torch.tensor(images)
+
+    return torch.utils.data.DataLoader(Stream(), batch_size=BATCH)
+
+
+def tf_data_of_unknown_size(images, shape=(None, None, 3)):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_generator(
+        lambda: iter(images), output_signature=tf.TensorSpec(shape, tf.uint8)
+    ).batch(BATCH)
+
+
 KINDS = {
     "float array": as_floats,
     "PyDataset with labels": lambda images: Batches(images, labels=True),
     "generator": generator,
+    "generator of arrays": lambda images: (batch for (batch,) in Batches(images)),
+    "iterator": lambda images: iter([[batch] for (batch,) in Batches(images)]),
 }
 if importlib.util.find_spec("tensorflow"):
     KINDS["tf.data"] = tf_data
+    KINDS["tf.data of unknown size"] = tf_data_of_unknown_size
+    KINDS["tf.data of unknown rank"] = lambda images: tf_data_of_unknown_size(
+        images, None
+    )
 if importlib.util.find_spec("torch"):
     KINDS["DataLoader with labels"] = torch_data
+    KINDS["DataLoader of tensors"] = bare_torch_data
+    KINDS["DataLoader of unknown length"] = torch_stream
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """The weights that an array of uint8 images gives."""
-    model = tiny_model()
-    train(model, tiny_images(8), keras.optimizers.SGD(0.1))
-    return values(model.network.weights)
+    """The weights that an array of uint8 images gives, and the loss of them then."""
+    model, images = tiny_model(), tiny_images(8)
+    train(model, images, keras.optimizers.SGD(0.1))
+    loss = model.evaluate(images, batch_size=BATCH, verbose=0)
+    return values(model.network.weights), loss
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_images_train_the_same(kind, trained):
-    model = tiny_model()
-    train(model, KINDS[kind](tiny_images(8)), keras.optimizers.SGD(0.1))
-    assert_same(values(model.network.weights), trained, 1e-6)
+    model, images = tiny_model(), tiny_images(8)
+    options = {}
+    if "ator" not in kind:  # Generators can be read only once.
+        options["validation_data"] = KINDS[kind](images)
+    history = train(model, KINDS[kind](images), keras.optimizers.SGD(0.1), **options)
+    weights, loss = trained
+    assert_same(values(model.network.weights), weights, 1e-6)
+    if "array" in kind:
+        found = model.evaluate(KINDS[kind](images), batch_size=BATCH, verbose=0)
+    else:
+        found = model.evaluate(KINDS[kind](images), verbose=0)
+    assert [found, *history.get("val_loss", [])] == pytest.approx(
+        [loss] * (1 + len(options)), rel=1e-5
+    )
+
+
+def test_images_of_unknown_size_are_told():
+    with pytest.raises(ValueError, match="does not state the size.*ensure_shape"):
+        _images.check_shape((None, None, None, 3), (8, 8, 3))
+    with pytest.raises(ValueError, match="does not state the size.*shape None"):
+        _images.check_shape(None, (8, 8, 3))
+
+
+@pytest.mark.parametrize("patching", [None, RandomPatching(8, (0.5, 1.0))])
+def test_images_that_are_held_out_of_an_array(patching):
+    """The last ones, split off before crops are cut."""
+    images, weights = tiny_images(8), np.arange(1.0, 9.0)
+    options = {"epochs": 2, "sample_weight": weights}
+    split, by_hand = tiny_model(patching), tiny_model(patching)
+    found = train(
+        split, images, keras.optimizers.SGD(0.1), validation_split=0.3, **options
+    )
+    held = images[5:], None, weights[5:]
+    options["sample_weight"] = weights[:5]
+    expected = train(
+        by_hand,
+        images[:5],
+        keras.optimizers.SGD(0.1),
+        validation_data=held,
+        **options,
+    )
+    assert found == expected and len(found["val_loss"]) == 2
+    with pytest.raises(ValueError, match="`validation_split` leaves no images"):
+        split.fit(images, validation_split=0.99)
+    with pytest.raises(ValueError, match="`validation_split` is for arrays"):
+        split.fit(Batches(images), validation_split=0.5)
 
 
 def test_labels_of_an_array_are_not_used(trained):
     model = tiny_model()
     train(model, tiny_images(8), keras.optimizers.SGD(0.1), y=np.arange(8))
-    assert_same(values(model.network.weights), trained)
+    assert_same(values(model.network.weights), trained[0])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "float32", "float64"])
@@ -98,7 +174,7 @@ def test_steps_on_single_batches(trained):
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     for batch in Batches(tiny_images(8)):
         loss = model.train_on_batch(*batch)
-    assert_same(values(model.network.weights), trained, 1e-6)
+    assert_same(values(model.network.weights), trained[0], 1e-6)
     assert np.isfinite(loss) and np.isfinite(model.test_on_batch(*batch))
 
 

@@ -1,10 +1,20 @@
 """Training on class labels."""
 
+import importlib.util
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import SIZE, assert_same, state, tiny_images, tiny_model, train
+from tiny_models import (
+    SIZE,
+    assert_same,
+    state,
+    tiny_images,
+    tiny_model,
+    train,
+    values,
+)
 
 from keras_patchdpm import (
     CascadePatching,
@@ -96,6 +106,129 @@ def test_arrays_and_data_sets_train_the_same():
     assert_same(*trained, tolerance=1e-6)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        LABELS[:, None],
+        LABELS.tolist(),
+        tuple(LABELS.tolist()),
+        LABELS.astype("float64"),
+        LABELS.astype("uint8"),
+        ops.convert_to_tensor(LABELS),
+    ],
+)
+def test_labels_as_keras_and_people_give_them(given, expected_loss):
+    model = labelled()
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    held = {"validation_data": (IMAGES, given), "batch_size": 8}
+    history = train(model, IMAGES, y=given, **held)
+    assert history["val_loss"][-1] == pytest.approx(expected_loss, rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def expected_loss():
+    model = labelled()
+    model.compile(optimizer="sgd")
+    return model.evaluate(IMAGES, LABELS, verbose=0)
+
+
+def test_columns_of_labels_in_a_data_set(expected_loss):
+    model = labelled()
+    model.compile(optimizer="sgd")
+    batches = ((IMAGES, LABELS[:, None].astype("float32")) for _ in range(1))
+    assert model.evaluate(batches, verbose=0) == pytest.approx(expected_loss, rel=1e-6)
+
+
+def test_labels_that_are_not_used_are_told():
+    model = tiny_model()
+    model.compile(optimizer="sgd")
+    with pytest.warns(UserWarning, match="labels `y` are not used.*num_classes"):
+        model.fit(IMAGES, LABELS, verbose=0)
+    with pytest.raises(ValueError, match="`y` is for labels.*images alone"):
+        model.fit(IMAGES, IMAGES, verbose=0)
+
+
+class Pairs(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        part = slice(4 * index, 4 * index + 4)
+        return IMAGES[part], LABELS[part]
+
+
+def as_dataset():
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(4)
+
+
+def as_loader():
+    import torch
+
+    tensors = torch.tensor(IMAGES), torch.tensor(LABELS)
+    return torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(*tensors), batch_size=4
+    )
+
+
+KINDS = {"array": lambda: IMAGES, "PyDataset": Pairs}
+KINDS["generator"] = lambda: (batch for batch in Pairs())
+if importlib.util.find_spec("tensorflow"):
+    KINDS["tf.data"] = as_dataset
+if importlib.util.find_spec("torch"):
+    KINDS["DataLoader"] = as_loader
+
+
+def weighted(data, **options):
+    model = labelled()
+    train(model, data, keras.optimizers.SGD(0.1), **options)
+    return values(model.network.weights)
+
+
+@pytest.fixture(scope="module")
+def by_sample_weight():
+    weights = np.where(LABELS == 1, 3.0, np.where(LABELS == 2, 0.0, 1.0))
+    return weighted(IMAGES, y=LABELS, sample_weight=weights)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_classes(kind, by_sample_weight):
+    """Classes that are not named have 1."""
+    options = {"y": LABELS} if kind == "array" else {}
+    found = weighted(KINDS[kind](), class_weight={1: 3.0, 2: 0.0}, **options)
+    assert_same(found, by_sample_weight, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "error", "match"),
+    [
+        ({3: 1.0}, ValueError, "`class_weight` must be at most 2"),
+        ({"cat": 1.0}, TypeError, "`class_weight` must be an int.*cat"),
+        ({0: np.nan}, ValueError, "`class_weight` must be at least 0, and finite"),
+        ({0: -1}, ValueError, "`class_weight` must be at least 0"),
+        ("balanced", TypeError, "`class_weight` must be a dict"),
+    ],
+)
+def test_wrong_weights_of_classes(class_weight, error, match):
+    model = labelled()
+    model.compile(optimizer="sgd")
+    with pytest.raises(error, match=match):
+        model.fit(IMAGES, LABELS, class_weight=class_weight, verbose=0)
+
+
+def test_weights_of_classes_without_labels():
+    model = tiny_model()
+    model.compile(optimizer="sgd")
+    with pytest.raises(ValueError, match="`class_weight` needs a network with labels"):
+        model.fit(IMAGES, class_weight={0: 2.0}, verbose=0)
+    model = labelled()
+    model.compile(optimizer="sgd")
+    with pytest.raises(ValueError, match="not both"):
+        weights = {"class_weight": {0: 2.0}, "sample_weight": np.ones(8)}
+        model.fit(IMAGES, LABELS, verbose=0, **weights)
+
+
 def test_crops_keep_the_labels_of_their_images():
     images = np.broadcast_to(
         np.arange(12, dtype="uint8")[:, None, None, None], (12, SIZE, SIZE, 3)
@@ -142,8 +275,16 @@ def test_a_saved_model_keeps_its_classes(tmp_path):
         (LABELS + 1, ValueError, r"in \[0, 2\].*labels from 1 to 3"),
         (LABELS - 1, ValueError, "labels from -1 to 1"),
         (LABELS[:4], ValueError, r"one int for each image.*\(8,\).*\(4,\)"),
-        (LABELS[:, None], ValueError, r"shape of \(8, 1\)"),
-        (LABELS.astype("float32"), TypeError, "must be ints. Received: float32"),
+        (np.eye(3)[LABELS], ValueError, r"argmax.*shape of \(8, 3\)"),
+        (LABELS + 0.5, TypeError, "must be ints.*float64.*0.5"),
+        (LABELS * np.nan, TypeError, "must be ints.*float64.*nan"),
+        (LABELS.astype(str), TypeError, "must be ints.*<U"),
+        (LABELS > 0, TypeError, "must be ints.*bool"),
+        ([0, 1, "cat"] * 2, ValueError, r"shape of \(6,\)"),
+        ([0, 1, None] * 2 + [0, 1], TypeError, "must be ints.*object"),
+        ([[0], [1, 2]] * 4, ValueError, "different shapes"),
+        ({"label": LABELS}, TypeError, "dict"),
+        (tiny_images(8), ValueError, "one int for each image"),
     ],
 )
 def test_wrong_labels_are_refused(labels, error, match):

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import assert_same, state, tiny_images, tiny_model, train
 
 from keras_patchdpm.callbacks import BackupAndRestore
-from keras_patchdpm.datasets import EpochOfBatches, ImageBatches
+from keras_patchdpm.datasets import ImageBatches
 
 EPOCHS = 3
 
@@ -35,7 +35,7 @@ def fresh(images, batches):
     if not batches:
         return model, images, []
     data = ImageBatches(images, batch_size=4, seed=7)
-    return model, data, [EpochOfBatches(data)]
+    return model, data, []
 
 
 @pytest.mark.parametrize("batches", [True, False])

@@ -7,6 +7,11 @@ from keras_patchdpm.models import _ema
 
 __all__ = ["SeedGenerator", "TrainStep"]
 
+_LOST = (
+    "The step failed on the device, and the weights that it was given are lost: load "
+    "the last checkpoint, or build the model again."
+)
+
 
 class TrainStep(keras.Model):
     """Rewrites the batch, then lets Keras' own step do the rest."""
@@ -23,9 +28,28 @@ class TrainStep(keras.Model):
         )
         return super().test_step((trainable, non_trainable, *rest), data)
 
-    def compile(self, *args, **kwargs):
-        super().compile(*args, **kwargs)
-        _ema.keep_apart(self.optimizer)
+    def fit(self, *args, **kwargs):
+        try:
+            with _ema.finalized_at_the_end(self.optimizer):
+                return super().fit(*args, **kwargs)
+        finally:
+            self.attach_state()
+
+    def evaluate(self, *args, **kwargs):
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self.attach_state()
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = self._returning_state(self.train_function, True)
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self._returning_state(self.test_function, False)
 
     def attach_state(self):
         """Gives the variables their values, which `fit` holds during an epoch."""
@@ -42,3 +66,35 @@ class TrainStep(keras.Model):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             data = self.prepare_batch(data, seed, training)
         return data, [scope.get_current_value(variable) for variable in variables]
+
+    def _returning_state(self, step, training):
+        """A step that gives the variables their values back if it fails.
+
+        Keras takes them out of the variables before a step. If the first step of an
+        epoch fails, as where a batch cannot be read, it would lose them all, and hide
+        the error behind one about the variables.
+        """
+
+        def guarded(state, iterator):
+            try:
+                return step(state, iterator)
+            except BaseException as error:
+                self._put_back(state, training, error)
+                raise
+
+        return guarded
+
+    def _put_back(self, state, training, error):
+        optimizer = [self.optimizer.variables] if training else []
+        groups = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            *optimizer,
+            self.metrics_variables,
+        )
+        for variables, values in zip(groups, state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                if value.is_deleted():  # JAX gave its memory to the step.
+                    error.add_note(_LOST)
+                    return
+                variable.assign(value)
