@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import serializable
+from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.schedules.level import CLEAN, Level
 
 STEPS = 18
@@ -15,7 +15,7 @@ SPACINGS = ("karras",)
 
 
 @serializable
-class EDMSchedule:
+class EDMSchedule(Configured):
     """Noise of any strength `s`, and a network that is scaled to suit each of them.
 
     EDM writes `x = clean + s * noise`, and denoises with
@@ -181,7 +181,3 @@ class EDMSchedule:
             "log_std": self.log_std,
             "rho": self.rho,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
