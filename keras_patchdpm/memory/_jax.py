@@ -4,6 +4,7 @@ import jax
 import keras
 
 from keras_patchdpm.memory._jax_call import network_call  # noqa: F401
+from keras_patchdpm.memory.process import refuse_fork as after_fork  # noqa: F401
 from keras_patchdpm.memory.report import MemoryReport
 
 # XLA may fuse operations on a CPU into calls of a library that allocates by itself;
