@@ -3,6 +3,8 @@
 import jax
 import keras
 
+from keras_patchdpm.memory._jax_call import network_call  # noqa: F401
+from keras_patchdpm.memory.process import refuse_fork as after_fork  # noqa: F401
 from keras_patchdpm.memory.report import MemoryReport
 
 # XLA may fuse operations on a CPU into calls of a library that allocates by itself;
@@ -32,11 +34,6 @@ def needs_own_process():
 def bytes_in_use():
     """Of the first device, or `None` where it does not tell (a CPU)."""
     return (jax.devices()[0].memory_stats() or {}).get("bytes_in_use")
-
-
-def network_call(network):
-    """One call of a network: compiled by Keras."""
-    return network.predict_on_batch
 
 
 def measured_call(network, inputs):

@@ -99,12 +99,12 @@ def _last_lines(text, count=3):
 
 def main(folder):
     """Measures what the request in `folder` asks for; writes the report there."""
-    from keras_patchdpm.memory.profile import profile
+    from keras_patchdpm.memory.profile import measure
 
     backend_module().prepare()
     request = json.loads(pathlib.Path(folder, REQUEST).read_text())
     for module in request.pop("modules"):
         importlib.import_module(module)
     network = keras.models.model_from_json(request.pop("network"))
-    report = profile(network, isolated=False, **request)
+    report = measure(network, **request)
     pathlib.Path(folder, RESULT).write_text(json.dumps(report.to_dict()))

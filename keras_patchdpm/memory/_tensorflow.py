@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_patchdpm.memory.process import refuse_fork as after_fork  # noqa: F401
 from keras_patchdpm.memory.report import MemoryReport
 
 SMALL = 2**14  # Floats, 64 KB: under the 256 KB that TensorFlow's default skips.

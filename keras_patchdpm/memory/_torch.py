@@ -27,6 +27,11 @@ def needs_own_process():
     return False
 
 
+def after_fork():
+    """Computes in one thread: those that OpenMP has started are not in a child."""
+    torch.set_num_threads(1)
+
+
 def bytes_in_use():
     """Of the GPU that Keras uses, or `None` without one."""
     device = keras.ops.zeros((1,)).device

@@ -3,8 +3,11 @@
 Keras runs a functional model layer by layer, and keeps every layer's output until the
 call ends. Traced once for a size of input, the same operations run in the same order
 without Keras between them, and each result is freed after its last use.
+
+One thread at a time: while PyTorch traces, it changes `torch.nn.Module` for all.
 """
 
+import threading
 import warnings
 import weakref
 
@@ -13,13 +16,15 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 _traced = weakref.WeakKeyDictionary()
+_lock = threading.RLock()
 
 
 def network_call(network):
     """The call of `network`, one for all who ask."""
-    if network not in _traced:
-        _traced[network] = TracedNetwork(network)
-    return _traced[network]
+    with _lock:
+        if network not in _traced:
+            _traced[network] = TracedNetwork(network)
+        return _traced[network]
 
 
 class TracedNetwork:
@@ -43,7 +48,7 @@ class TracedNetwork:
             (name, tensor.shape, tensor.dtype)
             for name, tensor in zip(names, tensors, strict=True)
         )
-        with torch.no_grad():
+        with _lock, torch.no_grad():
             if key not in self.graphs:
                 self.graphs[key] = self._trace(names, tensors)
             if self.graphs[key] is None:

@@ -3,22 +3,29 @@
 import keras
 
 from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
+from keras_patchdpm.memory.process import check_process
 
 
 def network_call(network):
     """What the sampler runs: `network.predict_on_batch`, or what does better.
 
-    On TensorFlow and JAX that is `predict_on_batch`, which is compiled. On PyTorch the
-    network is traced once for each size of input, and what no later layer needs is
-    freed, which Keras does not do.
+    On TensorFlow that is `predict_on_batch`, which is compiled. On JAX it is the same
+    without giving the weights' memory away, so that several threads may call it. On
+    PyTorch the network is traced once for each size of input, and what no later layer
+    needs is freed, which Keras does not do.
 
     Args:
         network: Functional `keras.Model` over a dict of inputs, or anything else with
             `predict_on_batch`, which is then called.
 
     Returns:
-        Function of a dict of NumPy arrays to a NumPy array.
+        Function of a dict of NumPy arrays to a NumPy array, which several threads may
+        call.
+
+    Raises:
+        RuntimeError: In a process that was forked, see `check_process`.
     """
+    check_process()
     if not isinstance(network, keras.Model) or backend_name() not in SUPPORTED:
         return network.predict_on_batch
     return backend_module().network_call(network)

@@ -49,8 +49,8 @@ def profile(
         model: `PatchDPM`, or a functional network over a dict of named inputs with at
             least `noisy` `(B, h, w, C)` and `level` `(B,)`.
         batch_size: Positive int. Images that are sampled together.
-        patches_per_call: Positive int, at most the patches of an image. Patches of
-            each image in one call.
+        patches_per_call: Positive int, at most the patches of a step, as of a
+            `PatchSampler`. Patches of each image in one call.
         isolated: Bool, whether to measure in a process of its own. None: only if the
             backend needs it (TensorFlow on a CPU).
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
@@ -72,30 +72,33 @@ def profile(
     >>> print(report.activations, report.peak, report.measured.method)
     """
     network = getattr(model, "network", model)
-    specs = _input_specs(network)
+    _input_specs(network)
     grid = _grid(model, divisions)
-    num_patches = grid.num_patches if grid else _embedded_places(network)
     batch_size = _checks.positive_int("batch_size", batch_size)
-    _checks.integer("patches_per_call", patches_per_call, 1, num_patches)
+    _checks.integer("patches_per_call", patches_per_call, 1, _num_patches(model, grid))
+    options = {
+        "batch_size": batch_size,
+        "patches_per_call": patches_per_call,
+        "divisions": grid and grid.divisions,
+        "timed": timed,
+    }
     backend = backend_module()
     if isolated is None:
         isolated = backend.needs_own_process()
     if isolated:
-        options = {
-            "batch_size": batch_size,
-            "patches_per_call": patches_per_call,
-            "divisions": grid and grid.divisions,
-            "timed": timed,
-        }
         return _own_process.profile(network, options, backend.environment())
-    inputs = _inputs(specs, batch_size, patches_per_call)
-    measured = _measure(backend, network, inputs)
-    seconds = _seconds(network, inputs) if timed else None
+    return measure(network, **options)
+
+
+def measure(network, batch_size, patches_per_call, divisions, timed):
+    """`profile` of a network in this process, with arguments that were checked."""
+    inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
+    measured = _measure(backend_module(), network, inputs)
     return ProfileReport(
         weights=sum(map(_bytes, network.variables)),
         activations=measured.bytes,
-        seconds=seconds,
-        divisions=grid and grid.divisions,
+        seconds=_seconds(network, inputs) if timed else None,
+        divisions=divisions and tuple(divisions),
         batch_size=batch_size,
         patches_per_call=patches_per_call,
         measured=measured,
@@ -145,7 +148,8 @@ def _input_specs(network):
         if None in shape:
             raise ValueError(
                 f"The size of the network's input `{name}` must be known to be "
-                "measured. Build the network for one size of patch. "
+                "measured. Build the network for one size of patch; of a model of "
+                "crops pass `PatchSampler(model, divisions=4).model`. "
                 f"Received: shape={(None, *shape)}."
             )
     return specs
@@ -163,6 +167,14 @@ def _grid(model, divisions):
             f"it out. Received: divisions={divisions}."
         )
     return given
+
+
+def _num_patches(model, grid):
+    """The most patches that a sampler asks for in a call, None if not known."""
+    patching = getattr(model, "patching", None)
+    if patching is not None:  # A moving grid has more than its divisions say.
+        return patching.num_patches
+    return grid.num_patches if grid else _embedded_places(model)
 
 
 def _embedded_places(network):

@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, memory
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import (
     _data,
@@ -95,6 +95,7 @@ class PatchDPM(TrainStep):
         self.test_draws = SeedGenerator(self.test_seed)
         self.epochs_trained = 0  # Since it was made or loaded; crops depend on it.
         self._level_loss = schedule.make_loss()
+        memory.check_process()
         self.built = True  # All variables are there: the network is functional.
 
     @classmethod
@@ -442,7 +443,7 @@ class PatchDPM(TrainStep):
         Example:
 
         >>> with model.ema_weights():
-        ...     images = PatchSampler(model)(num_images=4)
+        ...     images = PatchSampler(model, "ddim", 50)(num_images=4)
         """
         self.attach_state()
         return _ema.averaged(getattr(self, "optimizer", None))

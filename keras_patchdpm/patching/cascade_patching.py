@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import serializable
+from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.patching.grid_patching import GridPatching
 from keras_patchdpm.resize import enlarge, enlarge_part, shrink
@@ -15,7 +15,7 @@ DETAIL_SCALE = 0.25  # Faces' detail over it is spread as widely as faces are.
 
 
 @serializable
-class CascadePatching:
+class CascadePatching(Configured):
     """One network makes a thumbnail, and then images of twice the size, by patches.
 
     The thumbnail has the size of a patch. In each stage after it, the network is given
@@ -115,10 +115,6 @@ class CascadePatching:
             "moving": self.moving,
             "content_noise": self.content_noise,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
     def _stage(self, number):
         return _Stage(number, self.moving)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import serializable
+from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.windows import WindowGrid, coordinates, cut
 
@@ -13,7 +13,7 @@ POSITIONS = ("one_hot", "coordinates", False)
 
 
 @serializable
-class GridPatching:
+class GridPatching(Configured):
     """The network sees one patch of a grid, its place and the pooled image.
 
     With `divisions` alone it is the paper's method. The other arguments help patches
@@ -241,10 +241,6 @@ class GridPatching:
             "halo": self.halo,
             "moving": self.moving,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
     def _draw(self, batch, windows, seed):
         """Indices, no patch twice in a row, and corners: `(batch, K)`, `(..., 2)`."""

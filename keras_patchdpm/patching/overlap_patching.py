@@ -49,8 +49,9 @@ class OverlapPatching(GridPatching):
         self.image_size = _checks.pair("image_size", image_size)
         self.overlap = _checks.real("overlap", overlap, 0, 0.9)
         self.patch_size = self.grid.patch_size(self.image_size)
+        # A patch of few pixels may round to an overlap as large as itself.
         self.strides = tuple(
-            side - round(self.overlap * side) if n > 1 else side
+            max(side - round(self.overlap * side), 1) if n > 1 else side
             for side, n in zip(self.patch_size, self.grid.divisions, strict=True)
         )
         shared = np.subtract(self.patch_size, self.strides)

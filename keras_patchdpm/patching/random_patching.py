@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import serializable
+from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.patching.crop_batches import CropBatches
 from keras_patchdpm.patching.grid_patching import GridPatching
 from keras_patchdpm.patching.overlap_patching import OverlapPatching
@@ -12,7 +12,7 @@ from keras_patchdpm.windows import pick, places
 
 
 @serializable
-class RandomPatching:
+class RandomPatching(Configured):
     """Training on crops: one size a step, and a random place for each image.
 
     Small crops come in larger batches, so that a step of any size is about as much
@@ -202,10 +202,6 @@ class RandomPatching:
             "progressive": self.progressive,
             "coordinates": self.coordinates,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
     def _pooled(self, noisy, rows_shape, cols_shape):
         """The whole image in the size of a crop. A graph may not know that size."""

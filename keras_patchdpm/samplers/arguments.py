@@ -1,16 +1,28 @@
 """Checks of what a sampler is given."""
 
-import numpy as np
+import math
+import numbers
 
-from keras_patchdpm import memory
+import keras
+import numpy as np
+import psutil
+
+from keras_patchdpm import _checks, memory
 
 
 def check_order(order, num_patches):
     """The order of the patches, an int array."""
     if order is None:
         return np.arange(num_patches)
-    found = np.asarray(order)
-    if not np.array_equal(np.sort(found, axis=None), np.arange(num_patches)):
+    try:
+        found = np.asarray(order)
+    except ValueError:  # Lists of several lengths.
+        found = np.empty(0)
+    if (
+        found.dtype.kind not in "iu"
+        or found.ndim != 1
+        or not np.array_equal(np.sort(found), np.arange(num_patches))
+    ):
         raise ValueError(
             f"`order` must name each patch from 0 to {num_patches - 1} once. "
             f"Received: order={order}."
@@ -49,12 +61,58 @@ def check_decode(decode, latents):
     return decode
 
 
-def check_noise(noise, shape):
-    """Refuses noise that is not of the shape of the images."""
-    if noise is not None and np.shape(noise) != shape:
-        raise ValueError(
-            f"`noise` must have the shape {shape}. Received: {np.shape(noise)}."
+def check_noise(noise, num_images, stages):
+    """The noise that each stage starts from, a list of arrays; `None` to draw it.
+
+    Args:
+        noise: Of a call of the sampler.
+        num_images: Positive int.
+        stages: Of the patching: pairs whose second part is the shape of the images.
+
+    Raises:
+        TypeError: If it holds no numbers.
+        ValueError: If it has another shape, or values that are not finite.
+    """
+    if noise is None:
+        return None
+    shapes = [(num_images, *shape) for _, shape in stages]
+    several = len(shapes) > 1
+    each = noise if several and isinstance(noise, list | tuple) else [noise]
+    arrays = [_float_array(stage) for stage in each]
+    found = [array.shape for array in arrays]
+    if found != shapes:
+        asked = f"the shape {shapes[0]}"
+        if several:
+            asked = (
+                "one array for each stage of the cascade, the thumbnail's first, in a "
+                f"list of the shapes {shapes}; `sampler.draw_noise({num_images})` "
+                "returns such a list"
+            )
+        received = found if several else found[0]
+        raise ValueError(f"`noise` must have {asked}. Received: {received}.")
+    for array in arrays:
+        wrong = sum(image.size - np.isfinite(image).sum() for image in array)
+        if wrong:
+            raise ValueError(
+                "`noise` must be finite. Received: noise in which "
+                f"{wrong} values are NaN or infinite."
+            )
+    return arrays
+
+
+def _float_array(noise):
+    """`noise` as an array of real numbers."""
+    try:
+        is_tensor = keras.ops.is_tensor(noise)
+        array = keras.ops.convert_to_numpy(noise) if is_tensor else np.asarray(noise)
+    except ValueError:  # Lists of several lengths.
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(
+            "`noise` must be an array of numbers, such as `sampler.draw_noise(...)` "
+            f"returns. Received: noise of type {type(noise).__name__}."
         )
+    return array
 
 
 def check_floats(dtype, latents, decode):
@@ -64,3 +122,51 @@ def check_floats(dtype, latents, decode):
             'Latents are floats: pass `dtype="float32"` for them, or give the sampler '
             f"`decode` for images. Received: dtype={dtype!r} of a model of latents."
         )
+
+
+def check_patches_per_call(value, num_patches):
+    """The patches of a call, an int."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"`patches_per_call` must be an int from 1 to {num_patches}, which is all "
+            f"patches of a step. Received: patches_per_call={value!r} (of type "
+            f"{type(value).__name__})."
+        )
+    return _checks.integer("patches_per_call", value, 1, num_patches)
+
+
+def check_seed(seed):
+    """The seed, an int."""
+    if seed is None:
+        raise TypeError(
+            "`seed` must be an int, so that images can be made again. For others each "
+            "time, pass `seed=random.randrange(2**32)`. Received: seed=None."
+        )
+    return _checks.integer("seed", seed, minimum=0)
+
+
+def check_dtype(dtype):
+    """The name of the type of the images."""
+    try:
+        # `None` is float64 to NumPy.
+        name = str(dtype) if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = dtype
+    if name not in ("uint8", "float32"):
+        raise ValueError(
+            f"`dtype` must be 'uint8' or 'float32'. Received: dtype={dtype!r}."
+        )
+    return name
+
+
+def check_fits(num_images, image_shape, dtype):
+    """Refuses more images than this machine's memory holds; returns their bytes."""
+    size = num_images * math.prod(image_shape) * np.dtype(dtype).itemsize
+    memory_size = psutil.virtual_memory().total
+    if size > memory_size:
+        raise ValueError(
+            f"{num_images} images of the shape {tuple(image_shape)} take {size} bytes, "
+            f"and this machine has {memory_size}. Make fewer at a time, or use "
+            f"`sampler.stream` without a checkpoint. Received: num_images={num_images}."
+        )
+    return size

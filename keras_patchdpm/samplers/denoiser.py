@@ -73,9 +73,32 @@ class PatchDenoiser:
             if self.labels is not None:
                 inputs["label"] = np.tile(self.labels, len(indices))
             prediction = self.predict(inputs, self.size)
+            check_finite("The network's prediction", prediction, level)
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)
             if self.clip:
                 clean = np.clip(clean, *self.patching.bounds(inputs))
             self.patching.place(clean, shared, indices, out)
         return out
+
+
+def check_finite(what, values, level=None):
+    """Refuses NaN and infinity, of which black images would be made.
+
+    Args:
+        what: What the values are, for the message.
+        values: Array.
+        level: `Level` at which they were made, or `None`.
+
+    Raises:
+        ValueError: If a value is not finite.
+    """
+    wrong = values.size - np.count_nonzero(np.isfinite(values))
+    if wrong:
+        where = "" if level is None else f" at the noise level {tuple(level)}"
+        raise ValueError(
+            f"{what} is not finite{where}: {wrong} of {values.size} values are NaN or "
+            "infinite. Check the model's weights (did the training diverge?), the "
+            'precision ("mixed_float16" ends at 65504: use "mixed_bfloat16" or '
+            '"float32"), and that the schedule is that of the training.'
+        )

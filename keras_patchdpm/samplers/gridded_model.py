@@ -1,7 +1,8 @@
-"""A model of random crops, as it is sampled in a grid of patches."""
+"""A model as it is sampled: one of random crops in a grid of patches."""
 
 import dataclasses
 import math
+import os
 import typing
 import warnings
 
@@ -25,8 +26,10 @@ def in_grid(
         divisions, moving, overlap, whole_above, image_size: Of a `PatchSampler`.
 
     Raises:
+        TypeError: If `model` is no model of a sampler.
         ValueError: If the grid is known, and another is asked for.
     """
+    _check_model(model)
     if not hasattr(model.patching, "at"):
         given = {
             "divisions": divisions,
@@ -45,6 +48,7 @@ def in_grid(
                 )
         return model
     divisions = 1 if divisions is None else divisions
+    moving = False if moving is None else _checks.boolean("moving", moving)
     size = _image_size(model, image_size)
     gridded = _gridded(model, model.patching.at(divisions, moving, overlap, size), size)
     if whole_above is None:
@@ -54,9 +58,30 @@ def in_grid(
     return dataclasses.replace(gridded, whole=whole, whole_above=whole_above)
 
 
+def as_sampled(model):
+    """What a sampler asks of a model, which `in_grid` returned, and no more."""
+    if isinstance(model, GriddedModel):
+        return model
+    return GriddedModel(
+        model.network,
+        model.schedule,
+        model.patching,
+        model.image_shape,
+        getattr(model, "latents", False),
+        getattr(model, "num_classes", None),
+        attach_state=_attach_state(model),
+    )
+
+
+def _nothing():
+    """Of models that hold no state anywhere but in their variables."""
+
+
 @dataclasses.dataclass(frozen=True)
 class GriddedModel:
     """What a sampler asks of a model, for one grid.
+
+    A checkpoint knows the model by these fields, see `identity.describe`.
 
     Attributes:
         network: Functional model over inputs of fixed size, with the model's weights.
@@ -67,6 +92,8 @@ class GriddedModel:
         num_classes: Int or `None`, of the labels.
         whole: The same for the whole image, or `None` if it is never seen as one.
         whole_above: Float. Strength of the noise, `sigma / alpha`, above which it is.
+        attach_state: Function without arguments, called before the network: on JAX
+            `fit` holds the weights, and this gives them back.
     """
 
     network: typing.Any
@@ -77,6 +104,33 @@ class GriddedModel:
     num_classes: int | None
     whole: typing.Any = None
     whole_above: float = math.inf
+    attach_state: typing.Callable = dataclasses.field(
+        default=_nothing, metadata={"identity": False}
+    )
+
+
+def _check_model(model):
+    """Refuses what has not the parts of a model, with what was probably meant."""
+    if isinstance(model, str | os.PathLike):
+        raise TypeError(
+            "`model` must be a `PatchDPM`. Load a preset with "
+            f"`PatchDPM.from_preset({str(model)!r})`, a saved model with "
+            f"`keras.models.load_model`. Received: model={model!r}."
+        )
+    parts = ("network", "schedule", "patching", "image_shape")
+    missing = [part for part in parts if not hasattr(model, part)]
+    if missing or isinstance(model, type):
+        raise TypeError(
+            "`model` must be a `PatchDPM`: a sampler needs its schedule and patching "
+            "beside the network. Wrap a network: `PatchDPM(network, schedule, "
+            f"patching)`. It has no {', '.join(missing) or 'instance'}. Received: "
+            f"model={model!r} (of type {type(model).__name__})."
+        )
+
+
+def _attach_state(model):
+    """How a model gives its variables their values."""
+    return getattr(model, "attach_state", _nothing)
 
 
 def _image_size(model, image_size):
@@ -123,6 +177,7 @@ def _gridded(model, patching, image_size):
         image_shape,
         model.latents,
         model.num_classes,
+        attach_state=_attach_state(model),
     )
 
 

@@ -68,13 +68,16 @@ def check_labels(labels, num_images, scale, num_classes):
             )
         if num_classes is None:
             return None
-        return np.full(num_images, num_classes, "int32")
+        return np.broadcast_to(np.int32(num_classes), (num_images,))
     if num_classes is None:
         raise ValueError(
             "The model takes no labels: its network was built without `num_classes`. "
             f"Leave them out. Received: labels={labels!r}."
         )
-    each = [labels] * num_images if np.ndim(labels) == 0 else list(labels)
+    if np.ndim(labels) == 0:
+        label = _checks.integer("labels", labels, 0, num_classes - 1)
+        return np.broadcast_to(np.int32(label), (num_images,))
+    each = list(labels)
     if len(each) != num_images:
         raise ValueError(
             f"`labels` must hold one int for each of the {num_images} images, or be "

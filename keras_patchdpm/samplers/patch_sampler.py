@@ -1,13 +1,17 @@
 """The sampler that asks a network patch by patch."""
 
+import math
+
 import numpy as np
 
 from keras_patchdpm import _checks, memory
 from keras_patchdpm.samplers import arguments
 from keras_patchdpm.samplers.checkpoint import Checkpoint
-from keras_patchdpm.samplers.gridded_model import in_grid
+from keras_patchdpm.samplers.gridded_model import as_sampled, in_grid
 from keras_patchdpm.samplers.guidance import check_labels, check_scale
+from keras_patchdpm.samplers.identity import describe
 from keras_patchdpm.samplers.named_rules import named_rule
+from keras_patchdpm.samplers.noise import starting_noise
 from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 
@@ -29,9 +33,11 @@ class PatchSampler:
         rule: `"ddpm"` (ancestral, both papers), `"ddim"` (Euler's method, with `eta`
             0), `"dpmpp_2m"` (good from 15 steps on), `"dpmpp_2m_sde"` (the same with
             fresh noise) or `"heun"` (two calls of the network a step, but the last).
-        steps: Int from 1 to the schedule's timesteps, `None` for all of them, or a
-            falling sequence of timesteps. Of an `EDMSchedule` there may be any
-            number, `None` for 18; a sequence is of strengths.
+        steps: Int from 1 to the schedule's timesteps, `None` for all of them (of a
+            `DDPMSchedule` 1000 network calls for each patch, which takes long: 20 to 50
+            of another rule do), or a falling sequence of timesteps. Of an
+            `EDMSchedule` there may be any number, `None` for 18; a sequence is of
+            strengths.
         patches_per_call: Int from 1 to the number of patches. More are faster where
             the device has room, and take more memory.
         eta: Float in [0, 1]. Noise that `"ddim"` adds, 1 as much as `"ddpm"`.
@@ -67,6 +73,7 @@ class PatchSampler:
             `LatentSpace`. `None` returns latents.
 
     Raises:
+        TypeError: If `model` is no `PatchDPM`, or an argument has the wrong type.
         ValueError: If an argument is out of range, or is none of the rule's; unknown
             rules list those there are.
 
@@ -108,8 +115,8 @@ class PatchSampler:
         self.rule_name = rule
         self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
-        self.patches_per_call = _checks.integer(
-            "patches_per_call", patches_per_call, 1, self.num_patches
+        self.patches_per_call = arguments.check_patches_per_call(
+            patches_per_call, self.num_patches
         )
         self.rule_options = {"eta": eta, "variance": variance, "churn": churn}
         self.rule = named_rule(
@@ -117,13 +124,21 @@ class PatchSampler:
         )
         self.latents = getattr(model, "latents", False)
         self.num_classes = getattr(model, "num_classes", None)
-        self.clip = not self.latents if clip is None else bool(clip)
+        self.clip = not self.latents if clip is None else _checks.boolean("clip", clip)
         self.decode = arguments.check_decode(decode, self.latents)
         self.order = arguments.check_order(order, self.num_patches)
         self.memory_budget = arguments.check_budget(
             memory_budget, self.patches_per_call, model
         )
         self.guidance_scale = check_scale(guidance_scale, self.num_classes)
+
+    def __repr__(self):
+        height, width, channels = self.model.image_shape
+        return (
+            f"<PatchSampler: {self.rule_name!r} in {len(self.levels) - 1} steps, "
+            f"{self.patches_per_call} of {self.num_patches} patches in a call, images "
+            f"of {height}x{width}x{channels}, {self.model.patching!r}>"
+        )
 
     def __call__(
         self,
@@ -144,17 +159,24 @@ class PatchSampler:
             seed: Non-negative int. Image k of one seed is always the same.
             batch_size: Positive int. Images at a time, at most; `None` for 16, or what
                 `memory_budget` allows.
-            noise: Float array `(num_images, H, W, C)` to start from, or `None` to
-                draw it from `seed`.
+            noise: Standard normal array `(num_images, H, W, C)` to start from; of a
+                cascade a list of one array for each stage, the thumbnail's first. It
+                must be finite. `draw_noise` returns such noise. `None` draws it from
+                `seed`. Noise that a rule adds, and the places of a moving grid, always
+                come from `seed`.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1], the only one of
-                latents that are not decoded.
+                latents that are not decoded. NumPy's types are accepted as well.
             callback: Called as `callback(step, clean)` after each step, from 1, with
                 the float estimate of the clean images of the batch at hand. The steps
-                of a cascade's smaller images count, and come first.
+                of a cascade's smaller images count, and come first: enlarge those
+                frames (`np.kron`) before they are put together, in a GIF for example.
             verbose: 1 shows a progress bar, with the time left and the memory in use.
-            checkpoint: Path of a file that holds where the sampling stands, written
-                every half minute. The same call goes on from it after a stop. It stays
-                when all is done: delete it once the images are safe.
+            checkpoint: Path of a file that holds the progress: the finished images and
+                the last whole step. It is written after the first step, every half
+                minute and when the sampling is stopped by Ctrl-C or an error. The same
+                call resumes from it, in another process too; a call that would make
+                other images is refused. The file stays when all is done: delete it once
+                the images are safe. It needs a folder that exists and is writable.
             labels: Of a model that was trained on labels: an int for all images, or
                 one for each; `None` for images of any label.
 
@@ -162,9 +184,17 @@ class PatchSampler:
             Array of shape `(num_images, H, W, C)`.
 
         Raises:
-            ValueError: If an argument is out of range, `noise` of another shape, or
-                the checkpoint that of another sampling.
+            TypeError: If an argument has the wrong type.
+            ValueError: If an argument is out of range, `noise` has another shape, the
+                checkpoint is damaged or that of another sampling, or the network
+                predicts NaN or infinity.
+            OSError: If the checkpoint cannot be written.
+            RuntimeError: In a process that was forked after TensorFlow or JAX was used.
         """
+        _checks.positive_int("num_images", num_images)
+        dtype = arguments.check_dtype(dtype)
+        if self.decode is None:
+            arguments.check_fits(num_images, self.model.image_shape, dtype)
         images = self.stream(
             num_images,
             seed,
@@ -212,34 +242,82 @@ class PatchSampler:
         >>> for image in sampler.stream(num_images=1000, batch_size=1):
         ...     save_images(image[None], next(names))
         """
-        _checks.positive_int("num_images", num_images)
-        _checks.integer("seed", seed, minimum=0)
-        _checks.one_of("dtype", dtype, ("uint8", "float32"))
+        num_images = _checks.positive_int("num_images", num_images)
+        seed = arguments.check_seed(seed)
+        dtype = arguments.check_dtype(dtype)
         arguments.check_floats(dtype, self.latents, self.decode)
-        arguments.check_noise(noise, (num_images, *self.model.image_shape))
+        noise = arguments.check_noise(noise, num_images, self._stages)
+        if callback is not None:
+            _checks.function("callback", callback)
+        _checks.one_of("verbose", verbose, (0, 1))
         batch_size, patches_per_call = self._sizes(num_images, batch_size)
         run = Run(
-            self.model,
-            self.levels,
-            self.rule,
-            self.order,
-            self.clip,
-            patches_per_call,
-            num_images,
-            seed,
-            batch_size,
-            noise,
-            dtype,
-            check_labels(labels, num_images, self.guidance_scale, self.num_classes),
-            self.guidance_scale,
-            self.latents,
-            self.decode,
+            model=as_sampled(self.model),
+            levels=self.levels,
+            rule=self.rule,
+            clip=self.clip,
+            num_images=num_images,
+            seed=seed,
+            batch_size=batch_size,
+            noise=noise,
+            dtype=dtype,
+            labels=check_labels(
+                labels, num_images, self.guidance_scale, self.num_classes
+            ),
+            guidance_scale=self.guidance_scale,
+            decode=self.decode,
+            order=self.order,
+            patches_per_call=patches_per_call,
         )
+        run.get_ready()
+        saved = ()
         if checkpoint is not None:
-            options = {"rule": self.rule_name, **self.rule_options, "clip": self.clip}
-            checkpoint = Checkpoint(checkpoint, {**options, **run.description()})
+            size = arguments.check_fits(num_images, self.model.image_shape, dtype)
+            size += 8 * min(batch_size, num_images) * math.prod(self.model.image_shape)
+            checkpoint = Checkpoint(checkpoint, describe(run), size)
+            saved = checkpoint.load()
         progress = Progress(run.steps, callback, verbose)
-        return run.images(progress, checkpoint)
+        return run.images(progress, checkpoint, saved)
+
+    def draw_noise(self, num_images=1, seed=0):
+        """Draws the noise that a sampling starts from, to be changed and passed back.
+
+        `sampler(n, noise=sampler.draw_noise(n, seed))` makes the images of
+        `sampler(n, seed)` wherever neither the rule nor a moving grid draws anything
+        else from the seed; with the same `seed` it always does.
+
+        Args:
+            num_images: Positive int.
+            seed: Non-negative int.
+
+        Returns:
+            Float32 array `(num_images, H, W, C)`, standard normal; of a cascade a list
+            of one array for each stage, the thumbnail's first.
+
+        Raises:
+            TypeError: If an argument is not an int.
+            ValueError: If an argument is out of range.
+
+        Example:
+
+        >>> one, other = sampler.draw_noise(1, seed=1), sampler.draw_noise(1, seed=2)
+        >>> between = np.sqrt(0.5) * one + np.sqrt(0.5) * other    # standard normal
+        >>> image = sampler(1, noise=between)
+        """
+        num_images = _checks.positive_int("num_images", num_images)
+        seed = arguments.check_seed(seed)
+        arguments.check_fits(num_images, self.model.image_shape, "float32")
+        shapes = [shape for _, shape in self._stages]
+        noise = [
+            starting_noise(seed, range(num_images), shape, len(shapes) - 1 - stage)
+            for stage, shape in enumerate(shapes)
+        ]
+        return noise if len(noise) > 1 else noise[0]
+
+    @property
+    def _stages(self):
+        """What is sampled one after another, see `GridPatching.stages`."""
+        return self.model.patching.stages(self.model.image_shape)
 
     def _sizes(self, num_images, batch_size):
         """Images, and patches of each, at a time."""

@@ -3,57 +3,60 @@
 import dataclasses
 import functools
 import itertools
-import math
 import typing
-import zlib
 
 import numpy as np
 from keras import ops
 
-from keras_patchdpm.samplers.denoiser import PatchDenoiser
+from keras_patchdpm import memory
+from keras_patchdpm.samplers.batch import Batch, Saving
+from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite
+from keras_patchdpm.samplers.gridded_model import GriddedModel
 from keras_patchdpm.samplers.guidance import GuidedCalls
 from keras_patchdpm.samplers.network_calls import NetworkCalls
 from keras_patchdpm.samplers.noise import image_draws, starting_noise
 from keras_patchdpm.samplers.sampler import Rule, State, walk
+
+SAME_IMAGES = {"identity": False}  # Of fields that change no image.
 
 
 @dataclasses.dataclass
 class Run:
     """Makes the images of one call of a `PatchSampler`.
 
+    A checkpoint knows the run by its fields: each counts that is not `SAME_IMAGES`.
+
     Attributes:
         model, levels, rule, order, clip: Of the sampler.
-        patches_per_call, num_images, seed, batch_size, noise, dtype: Of the call.
+        patches_per_call, num_images, seed, batch_size, dtype: Of the call.
+        noise: List of the arrays that the stages start from, or `None`.
         labels: Int array `(num_images,)`, or `None` for a network that takes none.
-        guidance_scale, latents, decode: Of the sampler.
+        guidance_scale, decode: Of the sampler.
     """
 
-    model: typing.Any
+    model: GriddedModel
     levels: list
     rule: Rule
-    order: np.ndarray
     clip: bool
-    patches_per_call: int
     num_images: int
     seed: int
     batch_size: int
-    noise: np.ndarray | None
+    noise: list | None
     dtype: str
-    labels: np.ndarray | None = None
-    guidance_scale: float = 1.0
-    latents: bool = False
-    decode: typing.Callable | None = None
+    labels: np.ndarray | None
+    guidance_scale: float
+    decode: typing.Callable | None
+    order: np.ndarray = dataclasses.field(metadata=SAME_IMAGES)
+    patches_per_call: int = dataclasses.field(metadata=SAME_IMAGES)
 
     def __post_init__(self):
-        # As even as can be, so that few sizes of call are compiled; the first is the
-        # largest.
-        count = -(-self.num_images // self.batch_size)
-        self.batches = np.array_split(np.arange(self.num_images), count)
+        self.num_batches = -(-self.num_images // self.batch_size)
+        self.largest_batch = -(-self.num_images // self.num_batches)
         self.stages = self.model.patching.stages(self.model.image_shape)
         self.steps_per_batch = len(self.stages) * (len(self.levels) - 1)
-        self.steps = len(self.batches) * self.steps_per_batch
+        self.steps = self.num_batches * self.steps_per_batch
         self.predict = self._calls(self.model.network)
-        whole = getattr(self.model, "whole", None)
+        whole = self.model.whole
         self.predict_whole = None if whole is None else self._calls(whole.network)
 
     def _calls(self, network):
@@ -63,56 +66,48 @@ class Run:
             return calls
         return GuidedCalls(calls, self.guidance_scale, self.model.num_classes)
 
-    def description(self):
-        """What makes this run another than others, as plain data."""
-        weights = getattr(self.model.network, "weights", ())
-        return {
-            "levels": [level.condition for level in self.levels],
-            "num_images": self.num_images,
-            "seed": self.seed,
-            "batch_size": self.batch_size,
-            "dtype": self.dtype,
-            "decoded": self.decode is not None,
-            "labels": None if self.labels is None else self.labels.tolist(),
-            "guidance_scale": self.guidance_scale,
-            "whole_above": getattr(self.model, "whole_above", math.inf),
-            "noise": None if self.noise is None else _checksum([self.noise]),
-            "weights": _checksum(map(ops.convert_to_numpy, weights)),
-        }
+    def batches(self):
+        """Yields the numbers of the images of each batch, a list of ints.
 
-    def images(self, progress, checkpoint=None):
+        As even as can be, so that few sizes of call are compiled; the first is the
+        largest.
+        """
+        size, larger = divmod(self.num_images, self.num_batches)
+        start = 0
+        for number in range(self.num_batches):
+            end = start + size + (number < larger)
+            yield list(range(start, end))
+            start = end
+
+    def images(self, progress, checkpoint=None, saved=()):
         """Yields the images, in their order.
 
         Args:
             progress: `Progress`.
             checkpoint: `Checkpoint`, or `None`.
+            saved: What `checkpoint.load` returned.
         """
-        saved = checkpoint.load() if checkpoint else {}
-        finished = list(saved.get("images", ()))
+        finished = list(saved["images"]) if saved else []
         yield from finished
-        for numbers in self.batches:
+        saving = Saving(checkpoint, finished, self.rule.remembers)
+        for numbers in self.batches():
             if numbers[-1] < len(finished):
                 progress.skip(self.steps_per_batch)
                 continue
             batch = Batch.of(saved)
-            saved = {}  # The batches after that begin at their beginning.
-
-            def save(batch, now=False):
-                if checkpoint:
-                    checkpoint.save(
-                        lambda: {"images": np.array(finished), **batch.arrays()},
-                        now,
-                    )
-
-            result = self._make(numbers.tolist(), batch, progress, save)
-            images = self._finished(result)
-            if checkpoint:
-                finished.extend(images)
-                save(Batch(), now=True)
+            saved = ()  # The batches after that begin at their beginning.
+            self.get_ready()
+            images = self._finished(self._make(numbers, batch, progress, saving))
+            saving.end_batch(images)
             yield from images
 
-    def _make(self, numbers, batch, progress, save):
-        """The images of those numbers, stage by stage, from `place` on."""
+    def get_ready(self):
+        """Called before anything is computed: the caller may have trained or forked."""
+        memory.check_process()
+        self.model.attach_state()
+
+    def _make(self, numbers, batch, progress, saving):
+        """The images of those numbers, stage by stage, from `batch` on."""
         steps = len(self.levels) - 1
         made = batch.made
         before = len(made) * steps + (batch.state.step if batch.state else 0)
@@ -121,14 +116,22 @@ class Run:
         for number in range(len(made), len(self.stages)):
             patching, shape = self.stages[number]
             left = len(self.stages) - 1 - number
-            state = batch.state or State(self._start(numbers, shape, left))
+            state = batch.state or State(self._start(numbers, shape, number))
             batch.state = state
             denoise = self._denoiser(patching, numbers, tuple(made))
             draws = functools.partial(image_draws, self.seed, numbers, stage=left)
-            for _ in walk(denoise, state, self.levels, self.rule, draws):
-                estimate = functools.partial(_estimate, patching, state, made)
-                progress.step(next(count), estimate)
-                save(batch)
+            saving.mark(batch)
+            try:
+                for _ in walk(denoise, state, self.levels, self.rule, draws):
+                    saving.mark(batch)
+                    estimate = functools.partial(_estimate, patching, state, made)
+                    progress.step(next(count), estimate)
+                    saving.save(batch)
+            except OSError:  # The checkpoint could not be written.
+                raise
+            except BaseException:
+                saving.stopped(batch)
+                raise
             made.append(patching.finish(state.noisy, made))
             batch.state = None
         return made[-1]
@@ -136,7 +139,7 @@ class Run:
     def _denoiser(self, patching, numbers, made):
         """Gives the clean estimate of the images of those numbers."""
         labels = None if self.labels is None else self.labels[numbers]
-        size = len(self.batches[0])
+        size = self.largest_batch
 
         def of(predict, patching, patches_per_call, order):
             return PatchDenoiser(
@@ -173,49 +176,17 @@ class Run:
                     for image in result
                 ]
             )
-        elif self.latents:
+        check_finite("What was made of the images", result)
+        if self.model.latents and self.decode is None:
             return result
         return to_dtype(result, self.dtype)
 
-    def _start(self, numbers, shape, left):
+    def _start(self, numbers, shape, stage):
         """The noise that a stage starts from."""
-        if left or self.noise is None:
+        if self.noise is None:
+            left = len(self.stages) - 1 - stage
             return starting_noise(self.seed, numbers, shape, left)
-        return np.array(np.asarray(self.noise)[numbers], "float32", order="C")
-
-
-@dataclasses.dataclass
-class Batch:
-    """Where the making of a batch stands.
-
-    Attributes:
-        made: Images of the stages that are finished.
-        state: `State` of the stage at hand, or `None` at its beginning.
-    """
-
-    made: list = dataclasses.field(default_factory=list)
-    state: State | None = None
-
-    def arrays(self):
-        """All of it as a dict of arrays: what `of` takes."""
-        arrays = {f"made_{index}": images for index, images in enumerate(self.made)}
-        if self.state is not None:
-            arrays |= {
-                name: value
-                for name, value in vars(self.state).items()
-                if value is not None
-            }
-        return arrays
-
-    @classmethod
-    def of(cls, arrays):
-        """The batch that `arrays` described; the beginning if it is empty."""
-        count = sum(name.startswith("made_") for name in arrays)
-        made = [arrays[f"made_{index}"] for index in range(count)]
-        if "noisy" not in arrays:
-            return cls(made)
-        state = State(arrays["noisy"], int(arrays["step"]), arrays.get("clean"))
-        return cls(made, state)
+        return np.array(self.noise[stage][numbers], "float32", order="C")
 
 
 def to_dtype(images, dtype):
@@ -231,10 +202,3 @@ def to_dtype(images, dtype):
 def _estimate(patching, state, made):
     """The clean images as the last step saw them, an array of their own."""
     return patching.finish(state.clean.copy(), made)
-
-
-def _checksum(arrays):
-    result = 0
-    for array in arrays:
-        result = zlib.crc32(np.ascontiguousarray(array).tobytes(), result)
-    return result

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import serializable
+from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.schedules import predictions, spacings
 from keras_patchdpm.schedules.level import CLEAN, Level
 
@@ -40,7 +40,7 @@ _BETAS = {"linear": linear_betas, "cosine": cosine_betas}
 
 
 @serializable
-class DDPMSchedule:
+class DDPMSchedule(Configured):
     """Noise levels, what the network predicts of them, and how the loss weighs it.
 
     `noisy = alpha * clean + sigma * noise` with `alpha**2 + sigma**2 = 1`, at
@@ -222,10 +222,6 @@ class DDPMSchedule:
             "loss": self.loss,
             "min_snr_gamma": self.min_snr_gamma,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
     def _look_up(self, table, timestep):
         # What lies in a tensor cannot be seen while a graph is built.

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import serializable
+from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.schedules import spacings
 from keras_patchdpm.schedules.level import CLEAN, Level
 
@@ -18,7 +18,7 @@ WEAKEST, STRONGEST = 1e-6, 1e6  # Strengths whose square float32 holds.
 
 
 @serializable
-class EDMSchedule:
+class EDMSchedule(Configured):
     """Noise of any strength `s`, and a network that is scaled to suit each of them.
 
     EDM writes `x = clean + s * noise`, and denoises with
@@ -194,7 +194,3 @@ class EDMSchedule:
             "log_std": self.log_std,
             "rho": self.rho,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)

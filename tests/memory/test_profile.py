@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 from keras import layers
 from memory.measured import small_network
+from tiny_models import tiny_model
 
-from keras_patchdpm import GridPatching, memory
+from keras_patchdpm import (
+    CascadePatching,
+    EDMSchedule,
+    GridPatching,
+    PatchSampler,
+    RandomPatching,
+    memory,
+)
 from keras_patchdpm.memory import _own_process
 from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.profile import _bytes, _input_specs, _inputs
@@ -103,6 +111,45 @@ def test_no_more_patches_than_there_are():
     for subject in (model(), small_network(2, 32)):
         with pytest.raises(ValueError, match=match):
             memory.profile(subject, patches_per_call=5)
+
+
+@pytest.mark.parametrize(
+    ("patching", "most"),
+    [
+        (CascadePatching(2), 9),
+        (GridPatching(2, "coordinates", moving=True), 9),
+        (CascadePatching(2, moving=False), 4),
+    ],
+)
+def test_as_many_patches_as_a_sampler_asks_for(patching, most, handed_over):
+    subject = tiny_model(patching)
+    PatchSampler(subject, patches_per_call=most)
+    memory.profile(subject, patches_per_call=most, isolated=True)
+    assert handed_over[0][1]["patches_per_call"] == most
+    with pytest.raises(ValueError, match=f"`patches_per_call` must be at most {most}"):
+        memory.profile(subject, patches_per_call=most + 1)
+
+
+REPORT = memory.MemoryReport(1000, "none", "cpu", "none", True, "none", ())
+
+
+def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch):
+    nothing = types.SimpleNamespace(prepare=lambda: None)
+    monkeypatch.setattr(_own_process, "backend_module", lambda: nothing)
+    monkeypatch.setitem(memory.profile.__globals__, "_measure", lambda *args: REPORT)
+    network = tiny_model(CascadePatching(2)).network
+    options = {"batch_size": 1, "patches_per_call": 9, "divisions": [2, 2]}
+    request = {"network": network.to_json(), "modules": [], "timed": False, **options}
+    (tmp_path / _own_process.REQUEST).write_text(json.dumps(request))
+    _own_process.main(tmp_path)
+    report = json.loads((tmp_path / _own_process.RESULT).read_text())
+    assert (report["patches_per_call"], report["divisions"]) == (9, [2, 2])
+
+
+def test_a_model_of_crops_is_measured_through_its_sampler():
+    subject = tiny_model(RandomPatching(8, content=True), EDMSchedule())
+    with pytest.raises(ValueError, match=r"`PatchSampler\(model, divisions=4\).model`"):
+        memory.profile(subject)
 
 
 def test_divisions_must_not_contradict_the_model():

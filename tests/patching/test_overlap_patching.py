@@ -84,3 +84,21 @@ def test_an_overlap_out_of_range_is_refused(overlap):
 def test_an_overlap_of_no_pixel_is_refused():
     with pytest.raises(ValueError, match="overlap by less than one.*overlap=0.1"):
         OverlapPatching(16, 4, 0.1)
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize(("size", "divisions"), [(16, 4), (16, 8), (4, 2)])
+def test_an_overlap_that_rounds_to_the_whole_patch_leaves_a_step(
+    rng, size, divisions, moving
+):
+    """Patches of 4 and 2 pixels, of which 0.9 is all but a fraction of a pixel."""
+    images = rng.normal(size=(1, size, size, 1)).astype("float32")
+    patching = OverlapPatching(size, divisions, 0.9, moving=moving)
+    assert patching.strides == (1, 1)
+    found = blend(patching, images, lambda windows: windows)
+    np.testing.assert_allclose(found, images, atol=1e-5)
+
+
+def test_a_patch_of_one_pixel_cannot_overlap():
+    with pytest.raises(ValueError, match="overlap by less than one"):
+        OverlapPatching(8, 8, 0.9)

@@ -51,7 +51,7 @@ def file(tmp_path, monkeypatch):
 def test_goes_on_where_it_stopped(rule, patching, file):
     model = numpy_model(patching=patching)
     sampler = PatchSampler(model, rule, steps=4)
-    start = np.random.default_rng(0).normal(size=(3, 4, 6, 1))
+    start = sampler.draw_noise(3, seed=8)
     arguments = {"num_images": 3, "seed": 5, "batch_size": 2, "noise": start}
     expected = sampler(**arguments)
     total = len(model.network.calls)
@@ -88,12 +88,12 @@ def test_another_sampling_is_refused(file):
     PatchSampler(model, "ddim", steps=2)(seed=1, checkpoint=file)
     kept = file.read_bytes()
     for sampler, seed, odd in (
-        (PatchSampler(model, "ddim", steps=2), 2, "'seed'"),
-        (PatchSampler(model, "ddim", steps=3), 1, "'levels'"),
-        (PatchSampler(model, "ddpm", steps=2), 1, "'rule'"),
-        (PatchSampler(other, "ddim", steps=2), 1, "'weights'"),
+        (PatchSampler(model, "ddim", steps=2), 2, r"`seed` \(.* 1, this call 2\)\."),
+        (PatchSampler(model, "ddim", steps=3), 1, r"`levels` \("),
+        (PatchSampler(model, "ddpm", steps=2), 1, r"`rule\."),
+        (PatchSampler(other, "ddim", steps=2), 1, r"`model\.network\.weights` \("),
     ):
-        with pytest.raises(ValueError, match=rf"another sampling.*differ in \[{odd}\]"):
+        with pytest.raises(ValueError, match=rf"another sampling.*differ in {odd}"):
             sampler(seed=seed, checkpoint=file)
     assert file.read_bytes() == kept
 
@@ -101,7 +101,7 @@ def test_another_sampling_is_refused(file):
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     file = tmp_path / "poem.txt"
     file.write_text("roses")
-    with pytest.raises(ValueError, match="poem.txt is no checkpoint of a sampling"):
+    with pytest.raises(ValueError, match="poem.txt is damaged, or is no checkpoint"):
         PatchSampler(numpy_model(), steps=2)(checkpoint=file)
     assert file.read_text() == "roses"
 
@@ -125,13 +125,38 @@ def test_a_checkpoint_is_whole_whenever_the_writing_stops(file, monkeypatch):
     np.testing.assert_array_equal(sampler(checkpoint=file), expected)
 
 
-def test_a_checkpoint_is_not_written_at_every_step(tmp_path):
-    file = tmp_path / "run.npz"
-    model = numpy_model()
-    stop_after(14, model)
-    with pytest.raises(Stopped):
-        PatchSampler(model, "ddim", steps=4)(checkpoint=file)
-    assert not file.exists()
+def test_the_first_step_is_saved_and_then_not_every_one(tmp_path):
+    file, seen = tmp_path / "run.npz", []
+    PatchSampler(numpy_model(), "ddim", steps=4)(
+        checkpoint=file,
+        callback=lambda step, clean: seen.append(file.exists() and file.read_bytes()),
+    )
+    assert not seen[0]
+    assert seen[1] and seen[1] == seen[2] == seen[3]
+    assert file.read_bytes() != seen[3]
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [("ddim", Stopped), *((rule, KeyboardInterrupt) for rule in RULES)],
+)
+def test_a_stop_saves_the_last_whole_step(rule, error, tmp_path):
+    """Wherever it comes: within the first call of a step, or the correction's."""
+    file, model = tmp_path / "run.npz", numpy_model(patching=CascadePatching(2))
+    sampler = PatchSampler(model, rule, steps=4)
+    expected = sampler(2, 3)
+    total = len(model.network.calls)
+    for stop in (1, 5, total // 2, total - 2):
+        mend = stop_after(stop, model, error)
+        with pytest.raises(error):
+            sampler(2, 3, checkpoint=file)
+        mend()
+        model.network.calls.clear()
+        np.testing.assert_array_equal(sampler(2, 3, checkpoint=file), expected)
+        left = len(model.network.calls)
+        if rule != "heun":  # Its correction comes after the images were overwritten.
+            assert left <= total - stop + 9
+        file.unlink()
 
 
 # Images as they come, and a stop by hand.

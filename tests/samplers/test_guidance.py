@@ -108,9 +108,9 @@ def test_a_stopped_sampling_goes_on_with_its_labels(model, tmp_path):
     sampler = PatchSampler(model, "ddim", 4, guidance_scale=2.0)
     sampler(5, checkpoint=path, labels=LABELS)
     sampler(5, checkpoint=path, labels=LABELS)
-    with pytest.raises(ValueError, match="differ in .'labels'.*another|'labels'"):
+    with pytest.raises(ValueError, match="differ in `labels.checksum`"):
         sampler(5, checkpoint=path, labels=0)
-    with pytest.raises(ValueError, match="'guidance_scale'"):
+    with pytest.raises(ValueError, match="`guidance_scale` .*2.0, this call 3.0"):
         PatchSampler(model, "ddim", 4, guidance_scale=3.0)(
             5, checkpoint=path, labels=LABELS
         )

@@ -1,7 +1,13 @@
+"""Noise: what it depends on, and what a caller may pass."""
+
 import itertools
 
+import keras
 import numpy as np
+import pytest
+from samplers.fakes import numpy_model
 
+from keras_patchdpm import CascadePatching, GridPatching, PatchSampler
 from keras_patchdpm.samplers.noise import (
     image_draws,
     level_draws,
@@ -43,3 +49,62 @@ def test_is_standard_normal():
     noise = starting_noise(0, range(4), (100, 100, 1))
     np.testing.assert_allclose(noise.mean(axis=(1, 2, 3)), 0, atol=0.04)
     np.testing.assert_allclose(noise.std(axis=(1, 2, 3)), 1, atol=0.03)
+
+
+# Noise that the caller passes.
+
+
+@pytest.mark.parametrize(
+    "patching",
+    [GridPatching(2), CascadePatching(2, moving=False), CascadePatching(2)],
+    ids=["grid", "cascade", "moving cascade"],
+)
+def test_the_noise_decides_and_the_seed_does_not(patching):
+    """Of the whole sampling, the thumbnail too, where nothing else is drawn."""
+    sampler = PatchSampler(numpy_model(patching=patching, size=(8, 8)), "ddim", 4)
+    one, other = sampler.draw_noise(2, seed=1), sampler.draw_noise(2, seed=2)
+
+    def sample(noise=None, seed=0):
+        return sampler(2, seed, noise=noise, dtype="float32")
+
+    np.testing.assert_array_equal(sample(one, seed=1), sample(seed=1))
+    assert np.abs(sample(one) - sample(other)).mean() > 0.1
+    changed = np.abs(sample(one, seed=3) - sample(one, seed=4)).max()
+    moves = patching.get_config()["moving"]  # The places of its grid are drawn.
+    assert changed > 0 if moves else changed == 0
+
+
+def test_noise_is_one_array_for_each_stage():
+    grid = PatchSampler(numpy_model(), steps=2)
+    noise = grid.draw_noise(3)
+    assert (noise.shape, noise.dtype) == ((3, 4, 6, 1), np.float32)
+    np.testing.assert_array_equal(noise, starting_noise(0, range(3), (4, 6, 1)))
+    cascade = PatchSampler(numpy_model(patching=CascadePatching(2)), steps=2)
+    assert [n.shape for n in cascade.draw_noise(3)] == [(3, 2, 3, 1), (3, 4, 6, 1)]
+    match = r"one array for each stage.*\[\(1, 2, 3, 1\), \(1, 4, 6, 1\)\].*draw_noise"
+    for wrong in (np.zeros((1, 4, 6, 1)), cascade.draw_noise(1)[::-1], [], [1, 2]):
+        with pytest.raises(ValueError, match=match):
+            cascade(noise=wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_noise_that_is_not_finite_is_refused(value):
+    for patching in (GridPatching(2), CascadePatching(2)):
+        sampler = PatchSampler(numpy_model(patching=patching), steps=2)
+        noise = sampler.draw_noise(2)
+        (noise if isinstance(noise, np.ndarray) else noise[0])[1, 1, 2] = value
+        with pytest.raises(ValueError, match="`noise` must be finite.* 1 values are"):
+            sampler(2, noise=noise)
+
+
+@pytest.mark.parametrize("noise", ["x", [[1, 2], [3]], object(), 1j, [None]])
+def test_noise_of_no_numbers_is_refused(noise):
+    with pytest.raises(TypeError, match="`noise` must be an array of numbers"):
+        PatchSampler(numpy_model(), steps=2)(noise=noise)
+
+
+def test_tensors_of_the_backend_are_noise():
+    sampler = PatchSampler(numpy_model(), "ddim", steps=2)
+    noise = sampler.draw_noise(1)
+    found = sampler(1, noise=keras.ops.convert_to_tensor(noise))
+    np.testing.assert_array_equal(found, sampler(1))

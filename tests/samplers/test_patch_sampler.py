@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from samplers.fakes import numpy_model
+from samplers.fakes import numpy_model, some_prediction
 
 from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler, memory
 from keras_patchdpm.samplers import run
@@ -169,11 +169,21 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
         ({"steps": 2.0}, TypeError, "`steps` must be an int"),
         ({"patches_per_call": 0}, ValueError, "`patches_per_call` must be at least 1"),
         ({"patches_per_call": 5}, ValueError, "`patches_per_call` must be at most 4"),
+        (
+            {"patches_per_call": "all"},
+            TypeError,
+            "`patches_per_call` must be an int from 1 to 4, .*patches_per_call='all'",
+        ),
+        ({"clip": "no"}, TypeError, "`clip` must be True or False.*clip='no'"),
+        ({"decode": 3}, ValueError, "`decode` is for models of latents"),
         ({"eta": 1.5}, ValueError, r"`eta` must lie in \[0, 1\]"),
         ({"variance": "tiny"}, ValueError, "one of 'small', 'large'.*variance='tiny'"),
         ({"order": [0, 1, 2]}, ValueError, r"from 0 to 3 once.*order=\[0, 1, 2\]"),
         ({"order": [0, 1, 2, 2]}, ValueError, "`order` must name each patch"),
         ({"order": 3}, ValueError, "`order` must name each patch.*order=3"),
+        ({"order": "3102"}, ValueError, "`order` must name each patch"),
+        ({"order": [0, 1, 2.0, 3]}, ValueError, "`order` must name each patch"),
+        ({"order": [[0, 1], [2]]}, ValueError, "`order` must name each patch"),
     ],
 )
 def test_refuses(arguments, error, message):
@@ -186,9 +196,15 @@ def test_refuses(arguments, error, message):
     [
         ({"num_images": 0}, ValueError, "`num_images` must be at least 1"),
         ({"num_images": 1.5}, TypeError, "`num_images` must be an int"),
+        ({"num_images": 10**12}, ValueError, "this machine has .*num_images=10{12}"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
+        ({"seed": None}, TypeError, "`seed` must be an int.*randrange.*seed=None"),
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
-        ({"dtype": "float64"}, ValueError, "one of 'uint8', 'float32'"),
+        ({"dtype": "float64"}, ValueError, "`dtype` must be 'uint8' or 'float32'"),
+        ({"dtype": None}, ValueError, "`dtype` must be .* Received: dtype=None"),
+        ({"dtype": object()}, ValueError, "`dtype` must be 'uint8' or 'float32'"),
+        ({"callback": 3}, TypeError, "`callback` must be a function.*callback=3"),
+        ({"verbose": "yes"}, ValueError, "`verbose` must be one of 0, 1"),
         (
             {"noise": np.zeros((2, 4, 6, 1)), "num_images": 3},
             ValueError,
@@ -199,3 +215,64 @@ def test_refuses(arguments, error, message):
 def test_a_call_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         PatchSampler(numpy_model(), steps=2)(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("faces64_n2", r"Load a preset with `PatchDPM.from_preset\('faces64_n2'\)`"),
+        (None, "Wrap a network: .*It has no network, schedule, patching, image_shape"),
+        (PatchDPM, "Wrap a network"),
+    ],
+)
+def test_what_is_no_model_is_refused(model, message):
+    with pytest.raises(TypeError, match=message):
+        PatchSampler(model)
+
+
+def test_a_network_is_to_be_wrapped():
+    network = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1)])
+    with pytest.raises(TypeError, match="Wrap a network.*of type Sequential"):
+        PatchSampler(network)
+
+
+def test_a_sampler_shows_what_it_does():
+    shown = repr(PatchSampler(numpy_model(), "ddim", 5, patches_per_call=2))
+    assert "'ddim' in 5 steps, 2 of 4 patches in a call, images of 4x6x1" in shown
+    assert "GridPatching(divisions=(2, 2), position='one_hot'" in shown
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("clip", [True, False])
+def test_a_prediction_that_is_not_finite_stops_the_sampling(value, clip):
+    def predict(inputs):
+        prediction = some_prediction(inputs)
+        if inputs["level"][0] < 10:
+            prediction[0, 0] = value
+        return prediction
+
+    model, steps = numpy_model(predict), []
+    match = (
+        "prediction is not finite at the noise level .*, 6\\): 3 of 6 values.*weights"
+    )
+    with pytest.raises(ValueError, match=match):
+        PatchSampler(model, "ddim", 4, clip=clip)(
+            callback=lambda step, clean: steps.append(step)
+        )
+    assert steps == [1, 2]
+
+
+def test_images_that_are_not_finite_are_refused():
+    """A decoder's, and those of levels at which there is nothing of the image."""
+    model = numpy_model()
+    model.latents = True
+    sampler = PatchSampler(model, "ddim", 2, decode=lambda latents: latents / 0)
+    with pytest.raises(ValueError, match="What was made of the images is not finite"):
+        sampler()
+
+
+def test_any_number_of_images_can_be_streamed():
+    images = PatchSampler(numpy_model(), "ddim", 2).stream(10**12, batch_size=1)
+    expected = PatchSampler(numpy_model(), "ddim", 2)(2)
+    for image in expected:
+        np.testing.assert_array_equal(next(images), image)

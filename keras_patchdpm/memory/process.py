@@ -1,0 +1,36 @@
+"""Which process the backend works in: its threads do not survive a fork."""
+
+import os
+
+from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
+
+_first = None  # Id of the process in which the backend was used first.
+
+
+def check_process():
+    """Called before the backend is used: what is there to do in a forked process.
+
+    TensorFlow and JAX compute in threads, which the child of a fork does not have: it
+    would wait for them without an end. PyTorch can do without.
+
+    Raises:
+        RuntimeError: On TensorFlow and JAX, in a process that was forked from one in
+            which the backend was in use.
+    """
+    global _first
+    if _first is None:
+        _first = os.getpid()
+    if _first != os.getpid() and backend_name() in SUPPORTED:
+        backend_module().after_fork()
+        _first = os.getpid()
+
+
+def refuse_fork():
+    """What a backend says that does not survive a fork."""
+    name = backend_name()
+    raise RuntimeError(
+        f"This process was forked from one that has used {name}, and would hang: the "
+        "threads that compute are not there. Start processes with "
+        '`multiprocessing.get_context("spawn")`, and build or load the model in each. '
+        f"Received: process {os.getpid()}, forked from {_first}."
+    )

@@ -1,0 +1,100 @@
+"""Where the making of some images stands, and how that is saved."""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from keras_patchdpm.samplers.sampler import State
+
+
+@dataclasses.dataclass
+class Batch:
+    """Where the making of a batch stands.
+
+    Attributes:
+        made: Images of the stages that are finished.
+        state: `State` of the stage at hand, or `None` at its beginning.
+    """
+
+    made: list = dataclasses.field(default_factory=list)
+    state: State | None = None
+
+    def arrays(self, remembers):
+        """All of it as a dict of arrays, which `of` reads.
+
+        Args:
+            remembers: Bool. Whether the rule needs the estimate of the step before.
+        """
+        arrays = {f"made_{index}": images for index, images in enumerate(self.made)}
+        if self.state is not None:
+            arrays |= {"noisy": self.state.noisy, "step": np.array(self.state.step)}
+            if remembers and self.state.clean is not None:
+                arrays["clean"] = self.state.clean
+        return arrays
+
+    @classmethod
+    def of(cls, arrays):
+        """The batch that `arrays` described; the beginning if it is empty."""
+        count = sum(name.startswith("made_") for name in arrays)
+        made = [arrays[f"made_{index}"] for index in range(count)]
+        if "noisy" not in arrays:
+            return cls(made)
+        state = State(arrays["noisy"], int(arrays["step"]), arrays.get("clean"))
+        return cls(made, state)
+
+
+class Saving:
+    """Saves finished images, and the batch at hand where a step is whole.
+
+    A step overwrites the images. If it is stopped halfway, by Ctrl-C or an error, they
+    are saved only if nothing of them has been overwritten yet: a checksum tells.
+
+    Args:
+        checkpoint: `Checkpoint`, or `None`: nothing is saved then.
+        finished: List of images that an earlier run has finished.
+        remembers: Bool, of the rule.
+    """
+
+    def __init__(self, checkpoint, finished, remembers):
+        self.checkpoint = checkpoint
+        self.finished = finished
+        self.remembers = remembers
+        self.marked = None
+
+    def mark(self, batch):
+        """The batch is where a step begins or ends."""
+        self.marked = self._checksums(batch)
+
+    def stopped(self, batch):
+        """A step has been stopped. Saves what the step before it left, if it can."""
+        if self._checksums(batch) == self.marked:
+            self.save(batch, now=True)
+
+    def end_batch(self, images):
+        """The images of a batch are finished."""
+        if self.checkpoint is not None:
+            self.finished.extend(images)
+            self.save(Batch(), now=True)
+
+    def save(self, batch, now=False):
+        """Saves the batch, unless the last saving was a moment ago."""
+        if self.checkpoint is not None:
+            self.checkpoint.save(
+                lambda: {
+                    "images": np.array(self.finished),
+                    **batch.arrays(self.remembers),
+                },
+                now,
+            )
+
+    def _checksums(self, batch):
+        """What changes when a step overwrites any of the batch's arrays."""
+        if self.checkpoint is None:
+            return None
+        arrays = batch.arrays(self.remembers)
+        return {
+            name: zlib.crc32(np.ascontiguousarray(array))
+            for name, array in arrays.items()
+            if not name.startswith("made_")
+        } | {"made": len(batch.made)}

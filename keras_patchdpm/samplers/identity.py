@@ -1,0 +1,239 @@
+"""What identifies a sampling: everything that changes its images, as plain data."""
+
+import collections.abc
+import dataclasses
+import functools
+import hashlib
+import inspect
+import json
+import reprlib
+import sys
+import types
+
+import keras
+import numpy as np
+
+SIZE = 16  # Bytes of a checksum.
+
+
+def describe(value):
+    """Plain data that is another whenever `value` leads to other images.
+
+    It is the same in every process. Of a dataclass each field counts, unless it is
+    declared with `metadata={"identity": False}`. Of objects with `get_config` that is
+    what counts; of a network its layers and its weights; of a function its code, its
+    defaults and the variables that it uses.
+
+    Args:
+        value: Numbers, arrays, dataclasses, Keras' objects, functions, or any object.
+
+    Returns:
+        Of dicts with string keys, lists, strings, numbers and `None`.
+    """
+    return _describe(value, ())
+
+
+def differences(saved, asked, name=""):
+    """Lists in words where two descriptions differ.
+
+    Args:
+        saved, asked: What `describe` returned.
+        name: String. Where they are parts of larger descriptions, the name of the part.
+    """
+    if not (isinstance(saved, dict) and isinstance(asked, dict)):
+        there, here = reprlib.repr(saved), reprlib.repr(asked)
+        return [f"`{name}` (the file has {there}, this call {here})"]
+    found = [key for key in {**saved, **asked} if saved.get(key) != asked.get(key)]
+    for kind in ("class", "name"):  # The rest follows from it.
+        found = [kind] if kind in found else found
+    return [
+        line
+        for key in found
+        for line in differences(
+            saved.get(key), asked.get(key), f"{name}.{key}" if name else key
+        )
+    ]
+
+
+def _describe(value, path):
+    """`describe`. `path` holds what `value` is a part of: some objects are cyclic."""
+    if any(value is outer for outer in path):
+        return "a part of itself"
+    part = functools.partial(_describe, path=(*path, value))
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        return part(np.asarray(value)) if value.dtype.hasobject else value.item()
+    if isinstance(value, bytes | bytearray):
+        return {"bytes": _checksum([value])}
+    if isinstance(value, type | types.ModuleType):
+        return _name(value)
+    if isinstance(value, keras.Layer) or hasattr(value, "predict_on_batch"):
+        return _network(value)
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
+        return _array(_to_numpy(value), part)
+    if dataclasses.is_dataclass(value):
+        fields = [f for f in dataclasses.fields(value) if f.metadata.get("identity", 1)]
+        return {field.name: part(getattr(value, field.name)) for field in fields}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return part(value._asdict())
+    if isinstance(value, collections.abc.Mapping):
+        return {str(key): part(item) for key, item in value.items()}
+    if isinstance(value, collections.abc.Set):
+        return sorted((part(item) for item in value), key=repr)
+    if isinstance(value, list | tuple | range):
+        return [part(item) for item in value]
+    if isinstance(value, functools.partial):
+        return part({"of": value.func, "args": value.args, **value.keywords})
+    if hasattr(value, "get_config"):
+        return {"class": _name(type(value)), **part(value.get_config())}
+    return _in_short(value, part)
+
+
+def _in_short(value, part):
+    """Of a function or any other object: its name, and a checksum of all it holds."""
+    if inspect.ismethod(value):
+        name, parts = _name(value), [value.__func__, value.__self__]
+    elif inspect.isfunction(value):
+        name, parts = _name(value), _used(value)
+    elif inspect.isroutine(value):
+        name, parts = _name(value), []
+    elif hasattr(value, "__wrapped__"):  # Compiled by `jax.jit` or `tf.function`.
+        name, parts = _name(type(value)), [value.__wrapped__]
+    else:
+        name, parts = _name(type(value)), [_state(value)]
+    content = json.dumps([part(item) for item in parts], sort_keys=True)
+    return {"name": name, "checksum": _checksum([content.encode()])}
+
+
+def _used(function):
+    """What the result of a function depends on, beside its arguments."""
+    codes = list(_codes(function.__code__))
+    names = sorted({name for code in codes for name in code.co_names})
+    return [
+        [code.co_code for code in codes],
+        [
+            [c for c in code.co_consts if not isinstance(c, types.CodeType)]
+            for code in codes
+        ],
+        names,
+        function.__defaults__,
+        function.__kwdefaults__,
+        [_content(cell) for cell in function.__closure__ or ()],
+        [_global(function, name) for name in names if name in function.__globals__],
+    ]
+
+
+def _codes(code):
+    """The code of a function and of those that are written in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _content(cell):
+    """What a variable of an enclosing function holds."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # Nothing yet.
+        return None
+
+
+def _global(function, name):
+    """A global variable that a function uses; of other modules' functions the name."""
+    value = function.__globals__[name]
+    elsewhere = getattr(value, "__globals__", None) is not function.__globals__
+    return _name(value) if inspect.isroutine(value) and elsewhere else value
+
+
+def _state(value):
+    """The attributes of an object, or what it shows of itself."""
+    own = type(value).__module__.split(".")[0] not in sys.stdlib_module_names
+    if hasattr(value, "__dict__") and (own or isinstance(value, types.SimpleNamespace)):
+        return vars(value)
+    shown = repr(value)
+    return None if " at 0x" in shown else shown
+
+
+def _network(network):
+    """The layers and the weights of a network; of what is no Keras model, the class."""
+    found = {"class": _name(type(network))}
+    if isinstance(network, keras.Layer):
+        found["layers"] = _checksum([json.dumps(_layers(network)).encode()])
+    weights = getattr(network, "weights", ())
+    found["weights"] = _checksum(map(keras.ops.convert_to_numpy, weights))
+    return found
+
+
+def _layers(network):
+    """The configuration of all layers, with numbers in the place of their names.
+
+    Keras numbers names in each process by what was built before.
+    """
+    try:
+        config = keras.saving.serialize_keras_object(network)
+    except Exception:  # Layers of the user's without `get_config`.
+        return [_name(type(layer)) for layer in getattr(network, "layers", ())]
+    numbers = {}
+    for name in _layer_names(config):
+        numbers.setdefault(name, f"#{len(numbers)}")
+    return _renamed(config, numbers)
+
+
+def _layer_names(node):
+    """The names of the layers in a configuration, in order. Policies have names too."""
+    if isinstance(node, dict):
+        config = node.get("config")
+        name = config.get("name") if isinstance(config, dict) else None
+        if isinstance(name, str) and "Policy" not in str(node.get("class_name")):
+            yield name
+    if isinstance(node, dict | list | tuple):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _layer_names(item)
+
+
+def _renamed(node, names):
+    if isinstance(node, dict):
+        return {str(key): _renamed(item, names) for key, item in node.items()}
+    if isinstance(node, list | tuple):
+        return [_renamed(item, names) for item in node]
+    if isinstance(node, str):
+        return names.get(node, node)
+    return describe(node)
+
+
+def _to_numpy(tensor):
+    """An array or a tensor of any library as an array."""
+    if keras.ops.is_tensor(tensor) or isinstance(tensor, keras.Variable):
+        return keras.ops.convert_to_numpy(tensor)
+    return np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
+
+
+def _array(array, part):
+    if array.dtype.hasobject:
+        return part(array.tolist())
+    return {
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "checksum": _checksum([array]),
+    }
+
+
+def _checksum(parts):
+    """Of bytes and of arrays, with their shapes and types."""
+    digest = hashlib.blake2b(digest_size=SIZE)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.shape} {part.dtype}".encode())
+            part = np.ascontiguousarray(part).reshape(-1).view("uint8")
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _name(value):
+    """The name under which a class, a function or a module is written."""
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+    module = getattr(value, "__module__", None) or ""
+    # In a process that `multiprocessing` starts the main script has another name.
+    return f"{'__main__' if module == '__mp_main__' else module}.{name}"

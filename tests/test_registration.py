@@ -1,0 +1,30 @@
+"""What objects with a configuration have in common."""
+
+import pytest
+
+import keras_patchdpm as kp
+from keras_patchdpm._registration import Configured
+
+OBJECTS = [
+    kp.DDPMSchedule("linear", num_timesteps=20),
+    kp.EDMSchedule(rho=5.0),
+    kp.GridPatching((2, 3), halo=1),
+    kp.CascadePatching(4),
+    kp.RandomPatching(8, fractions=(0.5, 1.0)),
+    kp.WholeImage(),
+]
+
+
+@pytest.mark.parametrize("value", OBJECTS, ids=lambda value: type(value).__name__)
+def test_what_is_shown_makes_the_object_again(value):
+    assert isinstance(value, Configured)
+    name, _, arguments = repr(value).partition("(")
+    config = kp.__dict__[name].from_config(value.get_config()).get_config()
+    assert config == value.get_config()
+    shown = ", ".join(f"{key}={item!r}" for key, item in config.items())
+    assert arguments == f"{shown})"
+
+
+def test_an_example():
+    shown = "CascadePatching(divisions=4, moving=True, content_noise=0.1)"
+    assert repr(kp.CascadePatching(4)) == shown
