@@ -3,10 +3,11 @@
 import errno
 import io
 import os
+import resource
+import signal
 
 import numpy as np
 import pytest
-from fresh_python import run_python
 from PIL import Image
 
 import keras_patchdpm
@@ -171,29 +172,23 @@ def test_a_full_disk_leaves_what_was_there(suffix, images, tmp_path, monkeypatch
     assert path.read_bytes() == before
 
 
-def test_a_limit_of_the_size_of_files_is_known_before(tmp_path):
-    """`ulimit -f`, which quotas use too."""
-    script = """
-        import os, resource
-        import numpy as np
-        from keras_patchdpm.datasets import save_images
-        from keras_patchdpm.datasets.picture import check_path
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-        images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), "uint8")
-        for name in ("a.npy", "a.png", "a.bmp"):
-            try:
-                check_path(name, images.shape)
-            except OSError as error:
-                print(error)
-        for name in ("a.npy", "a.jpg"):  # Without knowing it before.
-            try:
-                save_images(images, name)
-            except OSError as error:
-                print(error)
-        print(os.listdir())
-    """
-    result = run_python(script, tmp_path)
-    *errors, left = result.stdout.splitlines()
-    assert len(errors) == 5 and left == "[]", result.stderr
-    assert all("a file may have 4096 bytes" in error for error in errors[:3])
-    assert "a.jpg could not be written (File too large)" in errors[4]
+@pytest.fixture
+def small_files():
+    """A limit of 4096 bytes for each file, as by `ulimit -f`."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_limit_of_the_size_of_files(rng, tmp_path, small_files):
+    images = rng.integers(0, 256, (3, 64, 64, 3), dtype="uint8")
+    for name in ("a.npy", "a.png", "a.bmp"):
+        with pytest.raises(OSError, match="a file may have 4096 bytes"):
+            check_path(tmp_path / name, images.shape)
+    check_path(tmp_path / "a.jpg", images.shape)  # Of fewer bytes, as it seems.
+    with pytest.raises(OSError, match=r"a.jpg could not be written \(File too large\)"):
+        save_images(images, tmp_path / "a.jpg")
+    assert os.listdir(tmp_path) == []

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -35,10 +37,10 @@ def test_scene_k_depends_on_the_seed_and_k_alone():
 
 
 def test_a_large_image_is_drawn_alone(monkeypatch):
-    monkeypatch.setattr("keras_patchdpm.datasets.synthetic_scenes._PIXELS", 5 * 16 * 16)
-    found = synthetic_scenes(12, 16, seed=7)
-    monkeypatch.undo()
-    np.testing.assert_array_equal(found, synthetic_scenes(12, 16, seed=7))
+    expected = synthetic_scenes(12, 16, seed=7)
+    module = sys.modules[synthetic_scenes.__module__]
+    monkeypatch.setattr(module, "_PIXELS", 5 * 16 * 16)
+    np.testing.assert_array_equal(synthetic_scenes(12, 16, seed=7), expected)
 
 
 def test_scenes_differ():
