@@ -4,10 +4,10 @@
     python benchmarks/kills.py train --backend tensorflow --kills 30
 
 A run is a training in processes: the first ones are killed, by SIGKILL, SIGTERM and
-SIGINT alternately, at moments drawn between the first step and the end; the last one
-ends by itself. Then weights, optimizer, seeds and the curve must be those of a training
-that nobody killed, bit for bit. A backup is written every few steps, so that many kills
-fall into the writing. One line of JSON for each kill, and one for all of them.
+SIGINT alternately, at a random moment of a random epoch; the last one ends by itself.
+Then weights, optimizer, seeds and the curve must be those of a training that nobody
+killed, bit for bit. A backup is written every two steps, so that many kills fall into
+the writing. One line of JSON for each kill, and one for all of them.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 KILLS_PER_RUN = 3
-BEGUN = "begun"  # Printed by a training after its first step.
+EPOCH = "epoch begins:"  # Printed by a training, with the number.
 STEPS = 2  # From one backup to the next.
 
 
@@ -61,23 +61,22 @@ def kill_and_resume(options, root):
     kills, run = 0, 0
     while kills < options.kills:
         run += 1
-        folder, left = root / f"run{run}", seconds
+        folder = root / f"run{run}"
         for number in range(KILLS_PER_RUN + 1):
             last = number == KILLS_PER_RUN or kills == options.kills
-            after = None if last else draws.uniform(0, left)
+            kill = None if last else (draws, seconds / options.epochs)
             name = SIGNALS[kills % len(SIGNALS)]
-            found = _run(options, folder, after, name)
-            line = {"run": run, "resumed": found["begun"] if number else None}
+            found = _run(options, folder, kill, name)
+            good = found["epoch"] is not None if found["killed"] else found["rc"] == 0
+            line = {"run": run, "resumed": good if number else None}
             line["torn"] = _torn(folder)
             if found["killed"]:
                 kills += 1
-                left -= min(after, left)
-                line |= {"signal": name.name, "after_s": round(after, 2)}
-                line["at"] = found["at"]
+                line |= {"signal": name.name, "epoch": found["epoch"]}
+                line["left"] = found["left"]
             else:
-                line["resumed"] = found["rc"] == 0 if number else None
                 line["identical"] = _same(folder, root / "unbroken")
-            if line["resumed"] is False:
+            if not good:
                 line["error"] = found["error"][-500:]
             print(json.dumps(line), flush=True)
             yield line
@@ -85,8 +84,8 @@ def kill_and_resume(options, root):
                 break
 
 
-def _run(options, folder, after=None, name=None):
-    """One process, killed `after` seconds from its first step, if it lives as long."""
+def _run(options, folder, kill=None, name=signal.SIGKILL):
+    """One process, killed if `kill` is a generator and the seconds of an epoch."""
     folder.mkdir(exist_ok=True)
     environment = {
         **os.environ,
@@ -100,23 +99,35 @@ def _run(options, folder, after=None, name=None):
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
         )
-        begun = any(line.strip() == BEGUN for line in process.stdout)
+        epochs = (
+            int(line.removeprefix(EPOCH))
+            for line in process.stdout
+            if line.startswith(EPOCH)
+        )
+        epoch = next(epochs, None)  # The first one of this process.
         start = time.monotonic()
-        try:
-            process.communicate(timeout=after)
-            killed = False
-        except subprocess.TimeoutExpired:
-            process.send_signal(name)
-            process.communicate()
-            killed = True
+        if kill is not None and epoch is not None:
+            draws, seconds = kill
+            chosen = draws.randrange(epoch, options.epochs)
+            while epoch is not None and epoch < chosen:
+                epoch = next(epochs, None)
+            time.sleep(draws.uniform(0, 1.5 * seconds))
+            if process.poll() is None:
+                process.send_signal(name)
+        for _ in epochs:
+            pass
+        process.wait()
+        process.stdout.close()
         errors.seek(0)
+        error = errors.read()
+        ended = process.returncode == -name or "KeyboardInterrupt" in error
         return {
-            "begun": begun,
-            "killed": killed,
+            "epoch": epoch,
+            "killed": kill is not None and process.returncode != 0 and ended,
             "seconds": time.monotonic() - start,
             "rc": process.returncode,
-            "at": sorted(path.name for path in (folder / "backup").glob("*")),
-            "error": errors.read(),
+            "left": sorted(path.name for path in (folder / "backup").glob("*")),
+            "error": error,
         }
 
 
@@ -166,14 +177,9 @@ def work(what, folder, epochs):
 
     import keras_patchdpm as kp
 
-    class Begin(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.begun = False
-
-        def on_train_batch_end(self, batch, logs=None):
-            if not self.begun:
-                print(f"\n{BEGUN}", flush=True)
-            self.begun = True
+    class SayEpoch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            print(f"\n{EPOCH}{epoch}", flush=True)
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, 8, 8, 3), dtype="uint8")
@@ -191,15 +197,15 @@ def work(what, folder, epochs):
         "patching": {"name": "GridPatching", "divisions": 2},
     }
     if what == "train":
-        model = _train(kp, Begin(), config, images, folder, epochs)
+        model = _train(kp, SayEpoch(), config, images, folder, epochs)
     else:
-        model = _fit(kp, Begin(), config, images, folder, epochs)
+        model = _fit(kp, SayEpoch(), config, images, folder, epochs)
     variables = [*model.variables, *model.optimizer.variables]
     arrays = [keras.ops.convert_to_numpy(variable) for variable in variables]
     np.savez(folder / "end.npz", *arrays)
 
 
-def _fit(kp, begin, config, images, folder, epochs):
+def _fit(kp, say, config, images, folder, epochs):
     import keras
 
     from keras_patchdpm.models import presets
@@ -209,21 +215,21 @@ def _fit(kp, begin, config, images, folder, epochs):
     model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9))
     batches = kp.datasets.ImageBatches(images, batch_size=4, steps=STEPS)
     backup = kp.callbacks.BackupAndRestore(folder / "backup")
-    callbacks = [backup, begin]
+    callbacks = [backup, say]
     model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
     lines = [json.dumps(row) + "\n" for row in backup.curve]
     (folder / "curve.txt").write_text("".join(lines))
     return model
 
 
-def _train(kp, begin, config, images, folder, epochs):
+def _train(kp, say, config, images, folder, epochs):
     from keras_patchdpm import training
     from keras_patchdpm.training import train_model
 
     fit = train_model.PatchDPM.fit
 
     def fit_and_say(self, *arguments, callbacks, **options):
-        return fit(self, *arguments, callbacks=[*callbacks, begin], **options)
+        return fit(self, *arguments, callbacks=[*callbacks, say], **options)
 
     train_model.PatchDPM.fit = fit_and_say
     settings = training.TrainingSettings(

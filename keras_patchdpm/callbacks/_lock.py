@@ -32,12 +32,14 @@ def acquire(folder):
         A lock: `release(force=True)` ends it. It ends too if nobody refers to it.
 
     Raises:
-        RuntimeError: If another process, or another thread, trains in `folder`.
+        BlockingIOError: If another process, or another thread, trains in `folder`.
         OSError: If `folder` cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _acquire(folder)
+    except BlockingIOError:
+        raise
     except OSError as error:
         raise _files.cannot_write(folder, error) from error
 
@@ -49,12 +51,12 @@ def _acquire(folder):
         if lock.owner is threading.current_thread() or not lock.owner.is_alive():
             lock.owner = threading.current_thread()
             return lock
-        raise RuntimeError(_message(folder, "Another thread"))
+        raise BlockingIOError(_message(folder, "Another thread"))
     lock = _Lock(path, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except filelock.Timeout:  # An `OSError` too.
-        raise RuntimeError(_message(folder, "Another process")) from None
+        raise BlockingIOError(_message(folder, "Another process")) from None
     lock.owner = threading.current_thread()
     _HELD[path] = lock
     return lock

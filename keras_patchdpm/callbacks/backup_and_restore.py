@@ -49,7 +49,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     Raises:
         ValueError: In `fit`, if all backups in `folder` are damaged, or the newest is
             of another model, optimizer or `settings`.
-        RuntimeError: In `fit`, if another process trains with `folder`.
+        BlockingIOError: In `fit`, if another process trains with `folder`.
         OSError: In `fit`, if a backup cannot be written. Those there are stay whole.
 
     Example:
@@ -88,7 +88,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         """Keras calls it after each epoch: writes a backup if one is due."""
         done = epoch + 1
         self.curve.append({"epoch": epoch, **_numbers(logs or {})})
-        last = done == self.params.get("epochs") or self.model.stop_training
+        last = done == self.params["epochs"] or self.model.stop_training
         if done % self.every_epochs == 0 or last:
             self._back_up(done)
 
@@ -123,8 +123,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         _variables.load(self.model, backup.variables)
         self.curve = backup.curve
         _start_at(self.model, backup.epoch)
-        epochs = self.params.get("epochs")
-        print(f"Resumes after epoch {backup.epoch} of {epochs} from {backup.path}")
+        done = backup.epoch >= self.params["epochs"]
+        rest = ": nothing is left to train" if done else ""
+        print(f"Resumes after epoch {backup.epoch} from {backup.path}{rest}")
 
     def _back_up(self, epoch):
         try:

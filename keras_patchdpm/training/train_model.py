@@ -60,7 +60,7 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
         ValueError: If there is no end, an argument is out of range, `folder` holds a
             training with another configuration or other images, or the preset to
             start from has another network.
-        RuntimeError: If another process trains in `folder`.
+        BlockingIOError: If another process trains in `folder`.
         OSError: If `folder` cannot be written.
     """
     if minutes is None and epochs is None:

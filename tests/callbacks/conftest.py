@@ -37,7 +37,7 @@ def resume(training, unbroken):
         found = training.fit(backup)
         printed = capsys.readouterr().out
         assert printed == (
-            f"Resumes after epoch {after} of {EPOCHS} from {folder}/epoch-{after:06d}\n"
+            f"Resumes after epoch {after} from {folder}/epoch-{after:06d}\n"
             if after
             else ""
         )

@@ -71,7 +71,7 @@ def test_a_finished_training_is_left_as_it_is(training, unbroken, three, capsys)
         found = training.fit(BackupAndRestore(three), epochs=3)
         for one, other in zip(found, at_three, strict=True):
             np.testing.assert_array_equal(one, other)
-    assert "Resumes after epoch 3 of 3" in capsys.readouterr().out
+    assert "epoch-000003: nothing is left to train" in capsys.readouterr().out
     assert names(three) == epochs(1, 2, 3)
 
 

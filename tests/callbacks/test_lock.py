@@ -41,7 +41,7 @@ def free(folder):
 def test_a_second_process_is_refused_until_the_first_is_killed(
     training, tmp_path, other_process
 ):
-    with pytest.raises(RuntimeError, match="Another process is training in"):
+    with pytest.raises(BlockingIOError, match="Another process is training in"):
         training.fit(BackupAndRestore(tmp_path))
     other_process.kill()
     other_process.wait()
@@ -55,7 +55,7 @@ def test_a_second_thread_is_refused(tmp_path):
     def second():
         try:
             _lock.acquire(tmp_path)
-        except RuntimeError as error:
+        except BlockingIOError as error:
             caught.append(str(error))
 
     lock = _lock.acquire(tmp_path)

@@ -252,7 +252,7 @@ def test_an_interrupted_training_lets_others_in(images, tmp_path, monkeypatch):
 
 def test_a_second_training_in_a_folder_is_refused(images, tmp_path):
     with filelock.FileLock(tmp_path / ".lock"):
-        with pytest.raises(RuntimeError, match="Another process is training in"):
+        with pytest.raises(BlockingIOError, match="Another process is training in"):
             run(images, tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / ".lock"]
 
