@@ -59,12 +59,14 @@ class ImageBatches(keras.utils.PyDataset):
         self.images = np.asarray(images)
         _checks.image_shape("images", self.images.shape)
         self.batch_size = _checks.integer("batch_size", batch_size, 1, len(images))
-        self.flip = flip
+        self.flip = _checks.boolean("flip", flip)
         if steps is None:
             steps = len(images) // self.batch_size
         self.steps = _checks.positive_int("steps", steps)
         self.seed = _checks.integer("seed", seed, minimum=0)
         self.augment = augment
+        if augment is not None:
+            _checks.function("augment", augment)
         self.epoch = 0
         self._counts = True
         self._begun = False  # Keras also calls `on_epoch_end` before the first epoch.

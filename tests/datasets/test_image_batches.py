@@ -124,6 +124,8 @@ def set_alike(model):
         ({"batch_size": 2.0}, TypeError, "`batch_size` must be an int"),
         ({"steps": 0}, ValueError, "`steps` must be at least 1"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
+        ({"flip": "no"}, TypeError, "`flip` must be True or False.*'no'"),
+        ({"augment": 7}, TypeError, "`augment` must be a function"),
     ],
 )
 def test_refuses(arguments, error, message, numbered):
