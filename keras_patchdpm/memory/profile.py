@@ -46,12 +46,15 @@ def profile(
     in a module that it can import.
 
     Args:
-        model: `PatchDPM`, or a functional network over a dict of named inputs with at
-            least `noisy` `(B, h, w, C)` and `level` `(B,)`.
+        model: `PatchDPM` (of `RandomPatching` the model of its sampler,
+            `PatchSampler(model, divisions=4).model`), or a functional network over a
+            dict of named inputs with at least `noisy` `(B, h, w, C)` and `level`
+            `(B,)`.
         batch_size: Positive int. Images that are sampled together.
-        patches_per_call: Positive int, at most the patches of an image. Patches of
+        patches_per_call: Positive int, at most the patches of an image in a sampling
+            step, as of `PatchSampler`: `(N + 1) ** 2` of a moving grid. Patches of
             each image in one call.
-        isolated: Bool, whether to measure in a process of its own. None: only if the
+        isolated: Bool, whether to measure in a subprocess. None: only if the
             backend needs it (TensorFlow on a CPU).
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
             bare network. For a `PatchDPM` it is known.
@@ -74,12 +77,15 @@ def profile(
     network = getattr(model, "network", model)
     specs = _input_specs(network)
     grid = _grid(model, divisions)
-    num_patches = grid.num_patches if grid else _embedded_places(network)
     batch_size = _checks.positive_int("batch_size", batch_size)
-    _checks.integer("patches_per_call", patches_per_call, 1, num_patches)
+    patches_per_call = _checks.integer(
+        "patches_per_call", patches_per_call, 1, _num_patches(model, network, grid)
+    )
+    timed = _checks.boolean("timed", timed)
     backend = backend_module()
     if isolated is None:
         isolated = backend.needs_own_process()
+    isolated = _checks.boolean("isolated", isolated)
     if isolated:
         options = {
             "batch_size": batch_size,
@@ -145,7 +151,10 @@ def _input_specs(network):
         if None in shape:
             raise ValueError(
                 f"The size of the network's input `{name}` must be known to be "
-                "measured. Build the network for one size of patch. "
+                "measured. Of a model of `RandomPatching` it follows from how images "
+                "are sampled: pass the model of a sampler, "
+                "`PatchSampler(model, divisions=4).model`. Or build the network for "
+                "one size of patch. "
                 f"Received: shape={(None, *shape)}."
             )
     return specs
@@ -163,6 +172,18 @@ def _grid(model, divisions):
             f"it out. Received: divisions={divisions}."
         )
     return given
+
+
+def _num_patches(model, network, grid):
+    """Patches of an image in a sampling step, None if not known."""
+    patching = getattr(model, "patching", None)
+    if patching is not None:
+        return patching.num_patches
+    places = _embedded_places(network)
+    if places is None and grid is not None:
+        # Perhaps the grid is moving.
+        places = math.prod(n + (n > 1) for n in grid.divisions)
+    return places
 
 
 def _embedded_places(network):

@@ -46,7 +46,8 @@ class PatchSampler:
             added before each step, for the step to take away. The paper has 40.
         memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,
             features and images may take. `patches_per_call` and the size of the
-            batches are then chosen by `memory.plan`, so leave them out.
+            batches are then chosen by `memory.plan`, so leave them out. After a call
+            the attribute `plan` is the `MemoryPlan` that it used.
         divisions: Of a model of `RandomPatching`: positive int N, or a pair, the grid
             that images are made in. `None` for whole images, as Patch Diffusion has it.
             A model of any other patching has its grid from training.
@@ -124,6 +125,7 @@ class PatchSampler:
             memory_budget, self.patches_per_call, model
         )
         self.guidance_scale = check_scale(guidance_scale, self.num_classes)
+        self.plan = None  # Of a memory budget, once there was a call.
 
     def __call__(
         self,
@@ -151,7 +153,8 @@ class PatchSampler:
             callback: Called as `callback(step, clean)` after each step, from 1, with
                 the float estimate of the clean images of the batch at hand. The steps
                 of a cascade's smaller images count, and come first.
-            verbose: 1 shows a progress bar, with the time left and the memory in use.
+            verbose: 1 shows a progress bar, with the time left and the memory in use,
+                and the plan for a `memory_budget`.
             checkpoint: Path of a file that holds where the sampling stands, written
                 every half minute. The same call goes on from it after a stop. It stays
                 when all is done: delete it once the images are safe.
@@ -217,7 +220,7 @@ class PatchSampler:
         _checks.one_of("dtype", dtype, ("uint8", "float32"))
         arguments.check_floats(dtype, self.latents, self.decode)
         arguments.check_noise(noise, (num_images, *self.model.image_shape))
-        batch_size, patches_per_call = self._sizes(num_images, batch_size)
+        batch_size, patches_per_call = self._sizes(num_images, batch_size, verbose)
         run = Run(
             self.model,
             self.levels,
@@ -241,7 +244,7 @@ class PatchSampler:
         progress = Progress(run.steps, callback, verbose)
         return run.images(progress, checkpoint)
 
-    def _sizes(self, num_images, batch_size):
+    def _sizes(self, num_images, batch_size, verbose):
         """Images, and patches of each, at a time."""
         if self.memory_budget is None:
             size = BATCH_SIZE if batch_size is None else batch_size
@@ -253,5 +256,6 @@ class PatchSampler:
                 f"memory_budget={self.memory_budget}."
             )
         held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
-        plan = memory.plan(self.model, self.memory_budget, num_images, held)
+        budget = self.memory_budget
+        self.plan = plan = memory.plan(self.model, budget, num_images, held, verbose)
         return plan.batch_size, plan.patches_per_call

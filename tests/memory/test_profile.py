@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 from keras import layers
 from memory.measured import small_network
+from tiny_models import tiny_model
 
-from keras_patchdpm import GridPatching, memory
+from keras_patchdpm import (
+    CascadePatching,
+    DDPMSchedule,
+    EDMSchedule,
+    GridPatching,
+    PatchSampler,
+    RandomPatching,
+    WholeImage,
+    memory,
+)
 from keras_patchdpm.memory import _own_process
 from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.profile import _bytes, _input_specs, _inputs
@@ -105,6 +115,55 @@ def test_no_more_patches_than_there_are():
             memory.profile(subject, patches_per_call=5)
 
 
+@pytest.mark.parametrize(
+    ("patching", "schedule", "divisions"),
+    [
+        (GridPatching(2), DDPMSchedule(), None),
+        (GridPatching((2, 4), "coordinates", moving=True), DDPMSchedule(), None),
+        (CascadePatching(2), DDPMSchedule(), None),
+        (CascadePatching(4, moving=False), DDPMSchedule(), None),
+        (RandomPatching(8), EDMSchedule(), {"divisions": 2}),
+        (RandomPatching(8), EDMSchedule(), {"divisions": 2, "moving": True}),
+        (RandomPatching(8), EDMSchedule(), {"divisions": 2, "overlap": 0.5}),
+        (WholeImage(), DDPMSchedule(), None),
+    ],
+)
+@pytest.mark.parametrize("isolated", [True, False])
+def test_what_a_sampler_runs_can_be_measured(
+    patching, schedule, divisions, isolated, monkeypatch
+):
+    """In another process too, which knows the network and its grid alone."""
+
+    def own_process(network, options, environment):
+        return memory.profile(network, **{**options, "isolated": False})
+
+    measured = types.SimpleNamespace(bytes=1000, method="none", notes=())
+    monkeypatch.setitem(memory.profile.__globals__, "_measure", lambda *_: measured)
+    monkeypatch.setattr(_own_process, "profile", own_process)
+    sampler = PatchSampler(
+        tiny_model(patching, schedule), "heun", 2, **(divisions or {})
+    )
+    most = sampler.num_patches
+    report = memory.profile(
+        sampler.model, patches_per_call=most, timed=False, isolated=isolated
+    )
+    assert report.patches_per_call == most
+    with pytest.raises(ValueError, match=f"`patches_per_call` must be at most {most}"):
+        memory.profile(sampler.model, patches_per_call=most + 1)
+
+
+def test_a_model_of_crops_is_measured_as_it_is_sampled():
+    model = tiny_model(RandomPatching(8), EDMSchedule())
+    with pytest.raises(ValueError, match=r"`PatchSampler\(model, divisions=4\).model`"):
+        memory.profile(model)
+
+
+@pytest.mark.parametrize("name", ["timed", "isolated"])
+def test_switches_must_be_bools(name):
+    with pytest.raises(TypeError, match=f"`{name}` must be True or False"):
+        memory.profile(model(), **{name: "no"})
+
+
 def test_divisions_must_not_contradict_the_model():
     with pytest.raises(ValueError, match=r"grid is \(2, 2\).*divisions=4"):
         memory.profile(model(), divisions=4)
@@ -152,6 +211,16 @@ def test_a_process_that_fails_says_why(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "first\nValueError: the cause\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
     with pytest.raises(RuntimeError, match="`isolated=False`.*ValueError: the cause"):
+        memory.profile(model(), isolated=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(3, r"nothing \(status 3\)"), (-9, "ended by SIGKILL")]
+)
+def test_a_process_that_says_nothing_is_explained(status, message, monkeypatch):
+    done = subprocess.CompletedProcess([], status, "", "")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
+    with pytest.raises(RuntimeError, match=message):
         memory.profile(model(), isolated=True)
 
 
