@@ -34,7 +34,9 @@ def _parser():
 
 def _add_sample(parser):
     parser.set_defaults(run=_sample)
-    parser.add_argument("--n", type=int, default=2, help="the paper's N (default: 2)")
+    parser.add_argument(
+        "--n", type=int, help="patches per side (default: the preset's own, or 2)"
+    )
     parser.add_argument(
         "--out", default="samples.png", help="picture, or .npy array, to write"
     )
