@@ -10,9 +10,11 @@ from tiny_models import tiny_images, tiny_model, train
 
 from keras_patchdpm import (
     CascadePatching,
+    DDPMSchedule,
     EDMSchedule,
     GridPatching,
     LatentSpace,
+    PatchDPM,
     PatchSampler,
     RandomPatching,
 )
@@ -165,3 +167,24 @@ def test_what_the_autoencoder_returns_is_checked(wrong):
         LatentSpace(encode, wrong).decode(np.zeros((2, 8, 8, 12), "float32"))
     with pytest.raises(ValueError, match="`latents` must have the shape"):
         LatentSpace(encode, decode).decode(np.zeros((8, 8, 12), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warned"),
+    [
+        (DDPMSchedule(), True),
+        (DDPMSchedule("linear"), False),
+        (DDPMSchedule(prediction="velocity"), False),
+        (EDMSchedule(), False),
+    ],
+)
+def test_predicting_the_noise_of_latents_is_warned_of(schedule, warned):
+    """An error of 1 % at the last timestep is one of 200 in the clean estimate."""
+    patching = GridPatching(2)
+    network = tiny_model(patching, schedule).network
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        PatchDPM(network, schedule, patching)
+        PatchDPM(network, schedule, patching, latents=True)
+    found = [one for one in caught if "latents that predicts" in str(one.message)]
+    assert len(found) == warned

@@ -1,8 +1,13 @@
 """What a model is made of: a network, a schedule and a patching that fit."""
 
+import warnings
+
 from keras_patchdpm import _checks
 from keras_patchdpm.layers.label_embedding import classes_of
 from keras_patchdpm.models._crops import has_crops
+from keras_patchdpm.schedules import DDPMSchedule
+
+LEAST_ALPHA = 1e-3  # The linear schedule ends at 6e-3, the cosine at 5e-5.
 
 _SCHEDULE = ("draw", "corrupt", "weight", "make_loss", "level_dtype")
 _PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image")
@@ -86,6 +91,27 @@ def check_level(network, schedule):
             f"The levels of {type(schedule).__name__} are floats. Build the network "
             "with the same `schedule`, such as `networks.unet(64, patching, "
             f"schedule=schedule)`. Received: a network whose input 'level' is {found}."
+        )
+
+
+def warn_of_latents(latents, schedule):
+    """Warns of latents whose clean estimate would magnify the network's errors.
+
+    Latents are not clipped, and noise prediction divides its error by `alpha`.
+    """
+    if (
+        latents
+        and isinstance(schedule, DDPMSchedule)
+        and schedule.prediction == "noise"
+        and schedule.alphas[-1] < LEAST_ALPHA
+    ):
+        warnings.warn(
+            "A model of latents that predicts noise samples latents far too large: at "
+            f"the last timestep `alpha` is {schedule.alphas[-1]:.1e}, by which the "
+            "network's errors are divided, and latents are not clipped. Choose "
+            '`EDMSchedule()`, or `DDPMSchedule(prediction="velocity")`. Received: '
+            f"beta_schedule={schedule.beta_schedule!r}, prediction='noise'.",
+            stacklevel=3,
         )
 
 

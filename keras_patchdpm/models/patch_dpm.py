@@ -73,6 +73,7 @@ class PatchDPM(TrainStep):
         image_shape = patching.image_shape(_parts.patch_shape(network, patching))
         num_classes = _parts.check_network(network, patching.input_specs(image_shape))
         _parts.check_level(network, schedule)
+        _parts.warn_of_latents(latents, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
         super().__init__(**kwargs)
