@@ -6,6 +6,7 @@ import numpy as np
 from keras_patchdpm import _checks
 
 STD = 0.5  # Of what is trained on: `sigma_data` of an `EDMSchedule`.
+FAR = 10.0  # Images in [-1, 1] have no such value, whatever a resize added.
 
 
 class LatentSpace:
@@ -17,12 +18,15 @@ class LatentSpace:
         encode: Function of float images in [-1, 1], `(B, H, W, C)`, to latents
             `(B, h, w, c)`, such as a `keras.Model` or its `predict_on_batch`.
         decode: Function back.
-        mean, std: Floats, or one for each channel: of the latents as `encode` gives
-            them. `fit` measures them.
+        mean: Float, or one for each channel: of the latents as `encode` gives them.
+            `fit` measures it.
+        std: Positive float, or one for each channel: their standard deviation. `fit`
+            measures it.
 
     Raises:
-        TypeError: If one of the two is no function.
-        ValueError: If a standard deviation is not positive.
+        TypeError: If `encode` or `decode` is no function.
+        ValueError: If a mean is not finite, a standard deviation not positive, or
+            their shape is no number or list of numbers.
 
     Example:
 
@@ -37,12 +41,10 @@ class LatentSpace:
     """
 
     def __init__(self, encode, decode, mean=0.0, std=STD):
-        for name, value in (("encode", encode), ("decode", decode)):
-            if not callable(value):
-                raise TypeError(f"`{name}` must be a function. Received: {value!r}.")
-        self._encode, self._decode = encode, decode
-        self.mean = np.asarray(mean, "float32")
-        self.std = np.asarray(std, "float32")
+        self._encode = _checks.function("encode", encode)
+        self._decode = _checks.function("decode", decode)
+        self.mean = _per_channel("mean", mean)
+        self.std = _per_channel("std", std)
         if not np.all(self.std > 0):
             raise ValueError(f"`std` must be positive. Received: std={std}.")
 
@@ -55,6 +57,12 @@ class LatentSpace:
 
         Returns:
             `self`.
+
+        Raises:
+            TypeError: If the images are of another type.
+            ValueError: If there are none, they are far outside [-1, 1], a channel of
+                the latents never changes, or `encode` returns anything but finite
+                latents `(B, h, w, c)`.
         """
         count, total, squares = 0, 0.0, 0.0
         for latents in self._batches(images, batch_size):
@@ -81,6 +89,9 @@ class LatentSpace:
 
         Returns:
             Float32 array `(count, h, w, c)`.
+
+        Raises:
+            TypeError, ValueError: As `fit`.
         """
         scaled = [
             (latents - self.mean) * (STD / self.std)
@@ -96,16 +107,70 @@ class LatentSpace:
 
         Returns:
             Float32 array `(B, H, W, C)`, about in [-1, 1].
+
+        Raises:
+            ValueError: If `latents` or what `decode` returns is not of four axes.
         """
-        return _numpy(self._decode(latents * (self.std / STD) + self.mean))
+        _checks.image_shape("latents", np.shape(latents))
+        images = _numpy(self._decode(latents * (self.std / STD) + self.mean))
+        return _checked("decode", images, len(latents))
 
     def _batches(self, images, batch_size):
         batch_size = _checks.positive_int("batch_size", batch_size)
+        _checks.image_shape("images", np.shape(images))
+        if not len(images):
+            raise ValueError(
+                "`images` must hold at least one image. Received: images of the shape "
+                f"{np.shape(images)}."
+            )
         for start in range(0, len(images), batch_size):
-            batch = np.asarray(images[start : start + batch_size])
-            whole = np.issubdtype(batch.dtype, np.integer)
-            batch = batch.astype("float32")
-            yield _numpy(self._encode(batch / 127.5 - 1 if whole else batch))
+            batch = _to_range(np.asarray(images[start : start + batch_size]))
+            latents = _numpy(self._encode(batch))
+            yield _checked("encode", latents, len(batch))
+
+
+def _per_channel(name, value):
+    """`value`, a finite number or one for each channel, as a float32 array."""
+    try:
+        found = np.asarray(value).astype("float32", casting="same_kind")
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.ndim > 1 or not np.isfinite(found).all():
+        raise ValueError(
+            f"`{name}` must be a finite number, or one for each channel. "
+            f"Received: {name}={value!r}."
+        )
+    return found
+
+
+def _to_range(images):
+    """Images as float32 in [-1, 1]."""
+    if images.dtype == "uint8":
+        return images.astype("float32") / 127.5 - 1
+    if not np.issubdtype(images.dtype, np.floating):
+        raise TypeError(
+            "`images` must be uint8 in [0, 255] or float in [-1, 1]. "
+            f"Received: images of {images.dtype}."
+        )
+    largest = np.abs(images).max()
+    if not largest <= FAR:  # NaN is not.
+        raise ValueError(
+            "`images` of floats must be in [-1, 1], or near it: scale those in "
+            "[0, 255] by `images / 127.5 - 1`. Received: values as large as "
+            f"{largest}."
+        )
+    return images.astype("float32")
+
+
+def _checked(name, values, count):
+    """What a function of the user's has returned."""
+    if values.ndim != 4 or len(values) != count or not np.isfinite(values).all():
+        raise ValueError(
+            f"`{name}` must return finite numbers of the shape (batch, height, width, "
+            f"channels), here of {count} images. Received: an array of the shape "
+            f"{values.shape}" + ("." if np.isfinite(values).all() else ", not finite.")
+        )
+    return values
 
 
 def _numpy(values):

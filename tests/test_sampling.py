@@ -132,10 +132,14 @@ def test_a_preset_of_latents_needs_a_decoder(crops):
         kp.sample(preset=crops / "latents")
 
 
-def test_a_preset_knows_its_n():
-    named = kp.sample(num_images=1, steps=1, preset="faces64_n4_cascade")
-    again = kp.sample(4, num_images=1, steps=1, preset="faces64_n4_cascade")
-    np.testing.assert_array_equal(named, again)
+def test_a_preset_knows_its_n(tmp_path):
+    patching = GridPatching((2, 4))
+    network = unet(16, patching, width=8, multipliers=(1,), blocks_per_level=1)
+    kp.PatchDPM(network, kp.DDPMSchedule(), patching).save_to_preset(tmp_path)
+    images = kp.sample(num_images=1, steps=1, preset=tmp_path, patches_per_call=8)
+    assert images.shape == (1, 16, 16, 3)
+    with pytest.raises(ValueError, match=r"2x4 patches. Leave `n` out.*n=2"):
+        kp.sample(2, preset=tmp_path)
 
 
 def test_a_cascade_is_taken_before_a_grid():

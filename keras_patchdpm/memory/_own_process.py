@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,8 +52,9 @@ def profile(network, options, environment):
                 "The process that measures memory failed. It rebuilds the network from "
                 "its architecture: classes of your own must be registered with "
                 "`keras.saving.register_keras_serializable` in a module that can be "
-                "imported, `Lambda` layers are refused. Or measure here with "
-                f"`isolated=False`. It said: {_last_lines(done.stderr)}"
+                "imported (not in a notebook or the script that runs), `Lambda` layers "
+                "are refused. Or measure here with "
+                f"`isolated=False`. {_end_of(done)}"
             )
         report = json.loads(pathlib.Path(folder, RESULT).read_text())
     report = ProfileReport.from_dict(report)
@@ -93,8 +95,13 @@ def _layers(layer):
         yield from _layers(inner)
 
 
-def _last_lines(text, count=3):
-    return " / ".join(text.strip().splitlines()[-count:])
+def _end_of(done, count=3):
+    """The last lines of a process that failed, or how it ended."""
+    lines = done.stderr.strip().splitlines()[-count:]
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        lines.append(f"It was ended by {name}: memory may have run out.")
+    return f"It said: {' / '.join(lines) or f'nothing (status {done.returncode})'}"
 
 
 def main(folder):

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import pathlib
 import tempfile
 
@@ -71,6 +72,8 @@ def peak(fn, args):
 
 def _cpu_bytes(fn, args):
     """The highest sum of what was allocated and not yet freed, in bytes."""
+    # PyTorch's profiler prints two lines on each use, but for this level of its log.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     with torch.profiler.profile(
         activities=[ProfilerActivity.CPU], profile_memory=True
     ) as profiler:

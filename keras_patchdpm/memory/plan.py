@@ -10,7 +10,7 @@ import numpy as np
 from keras_patchdpm import _checks
 from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.profile import profile
-from keras_patchdpm.memory.report import mebibytes
+from keras_patchdpm.memory.report import amount
 
 FIRST = 2  # Patches in a call that is measured first: one is a case of its own.
 CLOSE = 0.05  # How near a prediction must come to what is measured.
@@ -46,19 +46,21 @@ class MemoryPlan:
 
     def __str__(self):
         return (
-            f"{self.patches_per_call} patches of {self.batch_size} images in a call: "
-            f"peak {mebibytes(self.peak)} MiB of {mebibytes(self.budget)} MiB (weights "
-            f"{mebibytes(self.weights)}, activations {mebibytes(self.activations)}, "
-            f"images {mebibytes(self.images)})"
+            f"patches_per_call={self.patches_per_call}, batch_size={self.batch_size}: "
+            f"peak {amount(self.peak)} of {amount(self.budget)} (weights "
+            f"{amount(self.weights)}, activations {amount(self.activations)}, "
+            f"images {amount(self.images)})"
         )
 
 
-def plan(model, budget, num_images=1, images_held=2):
+def plan(model, budget, num_images=1, images_held=2, verbose=0):
     """Finds the fastest way to sample that a budget allows.
 
     The memory of a call grows with the number of its patches, in one straight line or
     in a few: a small call is measured, then the one that would fill the budget by what
-    is known so far, until both agree. What was measured of a network is remembered. The
+    is known so far, until both agree. What was measured of a network is remembered.
+    Where one patch of one image is all there is to choose, that call alone is measured,
+    so that a budget that is too small is still refused. The
     budget goes to the patches of one image first, since they need no further image, and
     then to more images.
 
@@ -67,18 +69,23 @@ def plan(model, budget, num_images=1, images_held=2):
     backend's libraries and the copy of the weights that some kernels keep.
 
     Args:
-        model: `PatchDPM`.
+        model: `PatchDPM`, of `RandomPatching` the model of its sampler,
+            `PatchSampler(model, divisions=4).model`.
         budget: Positive int of bytes, or a string such as `"300MB"`.
         num_images: Positive int. Images to be made.
         images_held: Positive int. Float arrays of an image's size that the sampler
             holds: 2, or 3 for the rules of DPM-Solver++, 4 for Heun's.
+        verbose: 1 prints a line before each measurement, which on TensorFlow on a CPU
+            starts a process and takes many seconds, and the plan.
 
     Returns:
         `MemoryPlan`.
 
     Raises:
-        ValueError: If the budget does not hold one patch; the message says what would,
-            and which N would fit. If the model is one of crops, without a grid.
+        TypeError: If `model` is no such model, or a count is not an int.
+        ValueError: If the budget does not hold one patch; the message says the smallest
+            that works, and which N would fit. If the model is one of crops, without a
+            grid.
         RuntimeError: If nothing can be measured on the backend.
 
     Example:
@@ -86,6 +93,11 @@ def plan(model, budget, num_images=1, images_held=2):
     >>> plan = kp.memory.plan(model, "300MB", num_images=16)
     >>> print(plan.patches_per_call, plan.batch_size, plan.peak)
     """
+    if getattr(model, "patching", None) is None:
+        raise TypeError(
+            "`model` must be a `PatchDPM`, or the `model` of a `PatchSampler`. "
+            f"Received: model={model!r} (of type {type(model).__name__})."
+        )
     if not hasattr(model.patching, "stages"):
         raise ValueError(
             "How a model of crops divides images is known when it is sampled. Pass the "
@@ -98,8 +110,10 @@ def plan(model, budget, num_images=1, images_held=2):
     stages = model.patching.stages(model.image_shape)
     *smaller, pixels = (math.prod(shape) for _, shape in stages)
     image, done = 4 * (held * pixels + sum(smaller)), num_images * pixels
-    measure = functools.partial(_measure, model)
-    weights, _ = measure(FIRST)
+    measure = functools.partial(_measure, model, verbose=verbose)
+    sizes = _sizes(model.patching.num_patches, num_images)
+    trials = TRIALS if len(sizes) > 1 else 0
+    weights, _ = measure(FIRST if trials else 1)
 
     def made(size):
         patches, images = size
@@ -107,28 +121,33 @@ def plan(model, budget, num_images=1, images_held=2):
         kept = images * image + done
         return MemoryPlan(patches, images, weights, activations, kept, budget)
 
-    sizes = _sizes(model.patching.num_patches, num_images)
-    for _ in range(TRIALS):
+    for _ in range(trials):
         fitting = (found for found in map(made, sizes) if found.peak <= budget)
         best = next(fitting, None)
         if best is None:
             break
         rows = best.patches_per_call * best.batch_size
-        if len(_measured[model.network]) == 1:  # No slope is known yet.
+        if len(_known(model) - {1}) == 1:  # No slope is known yet.
             measure(max(rows, 2 * FIRST))
             continue
         _, found = measure(rows)
         if abs(best.activations / found - 1) <= CLOSE:
             break
-    known = _measured[model.network]
-    for size in sizes:
-        if math.prod(size) in known and made(size).peak <= budget:
-            return made(size)
-    measure(1)
-    least = made((1, 1))
-    if least.peak > budget:
-        raise ValueError(_too_small(model, least))
-    return least
+    measured = (made(size) for size in sizes if math.prod(size) in _known(model))
+    found = next((one for one in measured if one.peak <= budget), None)
+    if found is None:
+        measure(1)
+        found = made((1, 1))
+    if found.peak > budget:
+        raise ValueError(_too_small(model, found))
+    if verbose:
+        print(f"Plan: {found}", flush=True)
+    return found
+
+
+def _known(model):
+    """The numbers of patches whose call has been measured, a set."""
+    return set(_measured[model.network])
 
 
 def _sizes(patches, images):
@@ -142,8 +161,10 @@ def _sizes(patches, images):
 def _predicted(model, patches):
     """Activations of a call on that many patches, by what has been measured."""
     known = {count: found for count, (_, found) in _measured[model.network].items()}
-    if patches in known or patches == 1:
-        return known.get(patches, known[FIRST])
+    if patches in known:
+        return known[patches]
+    if patches == 1:
+        return known[FIRST]
     counts = sorted(count for count in known if count > 1)
     if len(counts) == 1:
         return math.ceil(known[FIRST] * patches / FIRST)
@@ -154,10 +175,12 @@ def _predicted(model, patches):
     return math.ceil(known[last] + max(slope, 0) * (patches - last))
 
 
-def _measure(model, patches):
+def _measure(model, patches, verbose):
     """`(weights, activations)` of a call on that many patches, in bytes."""
     known = _measured.setdefault(model.network, {})
     if patches not in known:
+        if verbose:
+            print(f"Measuring a call of the network, patches: {patches}", flush=True)
         report = profile(model, batch_size=patches, timed=False)
         known[patches] = report.weights, report.activations
     return known[patches]
@@ -166,9 +189,10 @@ def _measure(model, patches):
 def _too_small(model, least):
     """What to say of a budget below the floor."""
     floor = (
-        f"A budget of {least.budget} bytes holds no sampling of this model, which "
-        f"takes {least.peak} at least: {least.weights} of weights, "
-        f"{least.activations} for one patch, {least.images} of images."
+        f"A budget of {least.budget} bytes holds no sampling of this model. The "
+        f"smallest that works is {least.peak} bytes ({amount(least.peak)}): "
+        f"{least.weights} of weights, {least.activations} for one patch, "
+        f"{least.images} of images."
     )
     left = least.budget - least.weights - least.images
     n, size = max(model.patching.grid.divisions), model.image_shape[:2]
@@ -180,7 +204,7 @@ def _too_small(model, least):
     )
     found = next(fitting, None)
     if found is None:
-        advice = "Smaller patches alone would not do: take a smaller network or image."
+        advice = "Smaller patches alone would not do: use a smaller network or image."
     else:
         advice = f"A model of N = {found} would fit, by the size of its patches."
-    return f"{floor} {advice}"
+    return f"{floor} {advice} Received: budget={least.budget}."

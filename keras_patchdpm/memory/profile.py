@@ -46,12 +46,15 @@ def profile(
     in a module that it can import.
 
     Args:
-        model: `PatchDPM`, or a functional network over a dict of named inputs with at
-            least `noisy` `(B, h, w, C)` and `level` `(B,)`.
+        model: `PatchDPM` (of `RandomPatching` the model of its sampler,
+            `PatchSampler(model, divisions=4).model`), or a functional network over a
+            dict of named inputs with at least `noisy` `(B, h, w, C)` and `level`
+            `(B,)`.
         batch_size: Positive int. Images that are sampled together.
-        patches_per_call: Positive int, at most the patches of a step, as of a
-            `PatchSampler`. Patches of each image in one call.
-        isolated: Bool, whether to measure in a process of its own. None: only if the
+        patches_per_call: Positive int, at most the patches of an image in a sampling
+            step, as of `PatchSampler`: `(N + 1) ** 2` of a moving grid. Patches of
+            each image in one call.
+        isolated: Bool, whether to measure in a subprocess. None: only if the
             backend needs it (TensorFlow on a CPU).
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
             bare network. For a `PatchDPM` it is known.
@@ -75,7 +78,10 @@ def profile(
     _input_specs(network)
     grid = _grid(model, divisions)
     batch_size = _checks.positive_int("batch_size", batch_size)
-    _checks.integer("patches_per_call", patches_per_call, 1, _num_patches(model, grid))
+    patches_per_call = _checks.integer(
+        "patches_per_call", patches_per_call, 1, _num_patches(model, grid)
+    )
+    timed = _checks.boolean("timed", timed)
     options = {
         "batch_size": batch_size,
         "patches_per_call": patches_per_call,
@@ -85,6 +91,7 @@ def profile(
     backend = backend_module()
     if isolated is None:
         isolated = backend.needs_own_process()
+    isolated = _checks.boolean("isolated", isolated)
     if isolated:
         return _own_process.profile(network, options, backend.environment())
     return measure(network, **options)
@@ -148,8 +155,10 @@ def _input_specs(network):
         if None in shape:
             raise ValueError(
                 f"The size of the network's input `{name}` must be known to be "
-                "measured. Build the network for one size of patch; of a model of "
-                "crops pass `PatchSampler(model, divisions=4).model`. "
+                "measured. Of a model of `RandomPatching` it follows from how images "
+                "are sampled: pass the model of a sampler, "
+                "`PatchSampler(model, divisions=4).model`. Or build the network for "
+                "one size of patch. "
                 f"Received: shape={(None, *shape)}."
             )
     return specs

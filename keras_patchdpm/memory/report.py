@@ -2,6 +2,7 @@
 
 import dataclasses
 
+KIBIBYTE = 2**10
 MEBIBYTE = 2**20
 
 
@@ -31,7 +32,7 @@ class MemoryReport:
 
     def __str__(self):
         lines = [
-            f"{mebibytes(self.bytes)} MiB at the peak",
+            f"{amount(self.bytes)} at the peak",
             f"measured by {self.method} on {self.device}",
             f"kernels of {self.library}; {self.backend}",
             *self.notes,
@@ -70,9 +71,8 @@ class ProfileReport:
         grid = "x".join(map(str, self.divisions)) if self.divisions else "unknown grid"
         time = "not timed" if self.seconds is None else f"{self.seconds:.3f} s"
         lines = [
-            f"weights {mebibytes(self.weights)} MiB, activations "
-            f"{mebibytes(self.activations)} MiB, peak {mebibytes(self.peak)} MiB, "
-            f"{time}",
+            f"weights {amount(self.weights)}, activations "
+            f"{amount(self.activations)}, peak {amount(self.peak)}, {time}",
             f"one network call: images {self.batch_size}, patches of each "
             f"{self.patches_per_call} (of {grid})",
             *str(self.measured).splitlines()[1:],
@@ -93,6 +93,14 @@ class ProfileReport:
         return cls(**{**data, "divisions": divisions, "measured": report})
 
 
+def amount(count):
+    """Bytes as text in MiB, below one in KiB, with one decimal: `"12.3 MiB"`."""
+    if count < MEBIBYTE:
+        return f"{count / KIBIBYTE:.1f} KiB"
+    return f"{count / MEBIBYTE:.1f} MiB"
+
+
 def mebibytes(count):
-    """Bytes as text in MiB (2**20 bytes), with one decimal."""
-    return f"{count / MEBIBYTE:.1f}"
+    """Bytes as text in MiB (2**20 bytes): one decimal, or two digits below 0.1."""
+    value = count / MEBIBYTE
+    return f"{value:.1f}" if value >= 0.1 or not value else f"{value:.2g}"

@@ -1,6 +1,8 @@
 """Profiles side by side: how memory falls with the number of patches."""
 
-from keras_patchdpm.memory.report import mebibytes
+from collections.abc import Iterable
+
+from keras_patchdpm.memory.report import ProfileReport, mebibytes
 
 HEADER = (
     "N",
@@ -25,13 +27,25 @@ def table(reports):
         1 MiB is 2**20 bytes.
 
     Raises:
+        TypeError: If `reports` is no list of reports.
         ValueError: If there is no report, or if they cannot be compared.
 
     Example:
 
     >>> print(kp.memory.table([kp.memory.profile(model) for model in models]))
     """
+    if isinstance(reports, ProfileReport) or not isinstance(reports, Iterable):
+        raise TypeError(
+            "`reports` must be a list of reports: `table([report])`. "
+            f"Received: reports of type {type(reports).__name__}."
+        )
     reports = list(reports)
+    for report in reports:
+        if not isinstance(report, ProfileReport):
+            raise TypeError(
+                "`reports` must hold what `memory.profile` returns. Received: an "
+                f"element of type {type(report).__name__}."
+            )
     if not reports:
         raise ValueError("`reports` must have at least one report. Received: none.")
     for name in ("batch_size", "patches_per_call"):

@@ -113,7 +113,8 @@ class RandomPatching(Configured):
         *size, channels = image_shape
         if tuple(size) != self.image_size:
             raise ValueError(
-                f"The patching is for images of {self.image_size} pixels. "
+                f"The patching is for images of {self.image_size} pixels. Build it for "
+                "the size of what is trained on (for latents, theirs). "
                 f"Received: images of {tuple(size)}."
             )
         specs = {"noisy": ((None, None, channels), "float32")}

@@ -52,7 +52,8 @@ class PatchSampler:
             added before each step, for the step to take away. The paper has 40.
         memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,
             features and images may take. `patches_per_call` and the size of the
-            batches are then chosen by `memory.plan`, so leave them out.
+            batches are then chosen by `memory.plan`, so leave them out. After a call
+            the attribute `plan` is the `MemoryPlan` that it used.
         divisions: Of a model of `RandomPatching`: positive int N, or a pair, the grid
             that images are made in. `None` for whole images, as Patch Diffusion has it.
             A model of any other patching has its grid from training.
@@ -131,6 +132,7 @@ class PatchSampler:
             memory_budget, self.patches_per_call, model
         )
         self.guidance_scale = check_scale(guidance_scale, self.num_classes)
+        self.plan = None  # Of a memory budget, once there was a call.
 
     def __repr__(self):
         height, width, channels = self.model.image_shape
@@ -170,7 +172,8 @@ class PatchSampler:
                 the float estimate of the clean images of the batch at hand. The steps
                 of a cascade's smaller images count, and come first: enlarge those
                 frames (`np.kron`) before they are put together, in a GIF for example.
-            verbose: 1 shows a progress bar, with the time left and the memory in use.
+            verbose: 1 shows a progress bar, with the time left and the memory in use,
+                and the plan for a `memory_budget`.
             checkpoint: Path of a file that holds the progress: the finished images and
                 the last whole step. It is written after the first step, every half
                 minute and when the sampling is stopped by Ctrl-C or an error. The same
@@ -250,7 +253,7 @@ class PatchSampler:
         if callback is not None:
             _checks.function("callback", callback)
         _checks.one_of("verbose", verbose, (0, 1))
-        batch_size, patches_per_call = self._sizes(num_images, batch_size)
+        batch_size, patches_per_call = self._sizes(num_images, batch_size, verbose)
         run = Run(
             model=as_sampled(self.model),
             levels=self.levels,
@@ -319,7 +322,7 @@ class PatchSampler:
         """What is sampled one after another, see `GridPatching.stages`."""
         return self.model.patching.stages(self.model.image_shape)
 
-    def _sizes(self, num_images, batch_size):
+    def _sizes(self, num_images, batch_size, verbose):
         """Images, and patches of each, at a time."""
         if self.memory_budget is None:
             size = BATCH_SIZE if batch_size is None else batch_size
@@ -331,5 +334,6 @@ class PatchSampler:
                 f"memory_budget={self.memory_budget}."
             )
         held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
-        plan = memory.plan(self.model, self.memory_budget, num_images, held)
+        budget = self.memory_budget
+        self.plan = plan = memory.plan(self.model, budget, num_images, held, verbose)
         return plan.batch_size, plan.patches_per_call

@@ -63,6 +63,16 @@ if keras.backend.backend() == "jax":
 
 if keras.backend.backend() == "torch":
 
+    def test_the_profiler_prints_nothing(tmp_path):
+        script = """
+        from keras_patchdpm.memory import peak
+        from keras import ops
+        peak(lambda x: x * 2, ops.ones((8, 8)))
+        """
+        done = run_python(script, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "profiler" not in done.stdout + done.stderr
+
     def test_a_result_counts_until_the_call_ends():
         report = memory.peak(lambda: [ops.ones((1024, 1024)) for _ in range(3)])
         assert report.bytes == pytest.approx(3 * 4 * 2**20, rel=0.02)

@@ -80,9 +80,10 @@ def test_below_the_floor(measured):
     model, floor = tiny_model(GridPatching(2)), needed(1, 1, 1)
     with pytest.raises(ValueError, match="holds no sampling") as caught:
         memory.plan(model, floor - 1)
-    told = str(caught.value)
-    assert f"takes {floor} at least: {WEIGHTS} of weights" in told
-    assert "N = 4 would fit" in told
+    message = str(caught.value)
+    assert f"smallest that works is {floor} bytes" in message
+    assert f"{WEIGHTS} of weights" in message and "N = 4 would fit" in message
+    assert memory.plan(model, floor).peak == floor
     # A quarter of one patch and less is not there.
     with pytest.raises(ValueError, match="a smaller network or image"):
         memory.plan(model, WEIGHTS + images_bytes(1, 1))
@@ -152,6 +153,48 @@ def test_a_prediction_is_within_a_tenth_of_what_is_measured():
     measured = report.peak + plan.images
     assert measured <= 1.1 * most.peak // 2
     assert plan.peak == pytest.approx(measured, rel=0.1)
+
+
+def test_one_plan_alone_is_measured_once(measured, capsys):
+    model = tiny_model(GridPatching(1))
+    plan = memory.plan(model, "1MB")
+    assert (plan.patches_per_call, plan.batch_size) == (1, 1)
+    assert measured == [1]
+    assert plan.peak == needed(1, 1, 1)
+    with pytest.raises(ValueError, match="holds no sampling"):
+        memory.plan(model, plan.peak - 1)
+    assert measured == [1]
+    assert memory.plan(model, "1MB", num_images=3).batch_size == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_measured_and_the_plan_are_printed_if_asked(measured, capsys):
+    model = tiny_model(GridPatching(2))
+    plan = memory.plan(model, "1MB", 2, verbose=1)
+    *announced, last = capsys.readouterr().out.splitlines()
+    expected = [f"Measuring a call of the network, patches: {n}" for n in measured]
+    assert announced == expected and len(expected) > 1
+    assert last == f"Plan: {plan}"
+    assert "patches_per_call=4, batch_size=2: peak 4." in last and "KiB" in last
+    memory.plan(model, "1MB", 2, verbose=1)  # Nothing is measured again.
+    assert capsys.readouterr().out == f"Plan: {plan}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "faces64_n2"}, "`model` must be a `PatchDPM`.*type str"),
+        ({"model": None}, "`model` must be a `PatchDPM`"),
+        ({"num_images": 0}, "`num_images` must be at least 1"),
+        ({"num_images": 1.5}, "`num_images` must be an int"),
+        ({"images_held": 0}, "`images_held` must be at least 1"),
+        ({"budget": None}, "`budget` must be"),
+    ],
+)
+def test_wrong_arguments(measured, arguments, message):
+    arguments = {"model": tiny_model(), "budget": "1MB", **arguments}
+    with pytest.raises((TypeError, ValueError), match=message):
+        memory.plan(**arguments)
 
 
 def test_a_model_of_crops_has_no_grid_to_plan_for(measured):

@@ -202,6 +202,16 @@ def test_a_process_that_fails_says_why(monkeypatch):
         memory.profile(model(), isolated=True)
 
 
+@pytest.mark.parametrize(
+    ("status", "message"), [(3, r"nothing \(status 3\)"), (-9, "ended by SIGKILL")]
+)
+def test_a_process_that_says_nothing_is_explained(status, message, monkeypatch):
+    done = subprocess.CompletedProcess([], status, "", "")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
+    with pytest.raises(RuntimeError, match=message):
+        memory.profile(model(), isolated=True)
+
+
 def test_code_in_a_network_is_not_run_there(tmp_path):
     inputs = small_network(1, image_size=8).input
     outputs = layers.Lambda(lambda x: x)(inputs["noisy"])

@@ -90,6 +90,22 @@ def test_different_settings_are_not_compared(other, name):
         table([REPORTS[0], other])
 
 
+@pytest.mark.parametrize("reports", [REPORTS[0], None, 3, ["text"], [None]])
+def test_a_table_is_of_reports(reports):
+    with pytest.raises(TypeError, match="`reports` must"):
+        table(reports)
+
+
+def test_small_models_are_not_rounded_to_nothing():
+    small = report((1, 1), 0.03, weights=9 * 2**10)
+    assert "weights 9.0 KiB, activations 30.7 KiB, peak 39.7 KiB" in str(small)
+    _, _, row = cells(table([small]))
+    assert row[1:4] == ["0.0088", "0.03", "0.039"]
+    assert "40.0 MiB" in str(MEASURED)
+    tiny = dataclasses.replace(MEASURED, bytes=512)
+    assert "0.5 KiB at the peak" in str(tiny)
+
+
 def test_a_table_needs_a_report():
     with pytest.raises(ValueError, match="at least one report"):
         table([])

@@ -112,8 +112,11 @@ def random_model(patching, schedule, rng, **options):
 @pytest.mark.parametrize(
     ("patching", "schedule"),
     [
-        (kp.GridPatching((1, 2)), kp.DDPMSchedule(min_snr_gamma=5)),
-        (kp.CascadePatching(2, moving=False), kp.DDPMSchedule(loss="huber")),
+        (kp.GridPatching((1, 2)), kp.DDPMSchedule("linear", min_snr_gamma=5)),
+        (
+            kp.CascadePatching(2, moving=False),
+            kp.DDPMSchedule(prediction="clean", loss="huber"),
+        ),
         (kp.RandomPatching(8, (0.5, 1.0), content=True), kp.EDMSchedule(sigma_max=9)),
         (kp.WholeImage(), kp.DDPMSchedule("linear", 10)),
     ],

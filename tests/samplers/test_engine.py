@@ -268,13 +268,16 @@ def test_the_backends_own_error_is_known():
 def test_a_budget_chooses_the_sizes(monkeypatch):
     plans = []
 
-    def plan(model, budget, num_images, held):
+    def plan(model, budget, num_images, held, verbose):
         plans.append((budget, num_images, held))
         return memory.MemoryPlan(3, 2, 0, 0, 0, budget)
 
     monkeypatch.setattr(memory, "plan", plan)
     model = numpy_model()
-    images = PatchSampler(model, "ddim", 2, memory_budget="5MB")(num_images=4)
+    sampler = PatchSampler(model, "ddim", 2, memory_budget="5MB")
+    assert sampler.plan is None
+    images = sampler(num_images=4)
+    assert sampler.plan == memory.MemoryPlan(3, 2, 0, 0, 0, 5_000_000)
     assert {len(call["noisy"]) for call in model.network.calls} == {4}  # 2 x 2 images
     assert plans == [(5_000_000, 4, 2)]
     np.testing.assert_array_equal(images, PatchSampler(numpy_model(), "ddim", 2)(4))
