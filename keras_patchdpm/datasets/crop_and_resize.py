@@ -27,6 +27,7 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
         Array `(B, height, width, C)` of the same dtype.
 
     Raises:
+        TypeError: If an argument is of another type.
         ValueError: If a range is empty or out of bounds.
 
     Example:
@@ -35,10 +36,10 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
 
     Source: Szegedy et al. 2015 (arXiv:1409.4842), section 6.
     """
-    _check_range("area", area, 1)
-    _check_range("aspect", aspect, 100)
+    area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
+    _checks.instance("draws", draws, np.random.Generator)
     images = np.asarray(images)
-    _checks.image_shape("images", images.shape)
+    _checks.images("images", images)
     size = images.shape[1:3] if size is None else _checks.pair("size", size)
     areas, aspects = (
         draws.uniform(*ends, len(images)).astype("float32") for ends in (area, aspect)
@@ -59,7 +60,7 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
     Args:
         size: `(height, width)` of the result.
         area, aspect: As in `random_crop_and_resize`.
-        seed: Int or `None`.
+        seed: Non-negative int, or `None` for another one each time.
 
     Returns:
         `keras_cv.layers.RandomCropAndResize`.
@@ -72,8 +73,10 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
     >>> layer = random_crop_and_resize_layer((64, 64))
     >>> dataset = dataset.map(lambda images: layer(images, training=True))
     """
-    _check_range("area", area, 1)
-    _check_range("aspect", aspect, 100)
+    area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
+    size = _checks.pair("size", size)
+    if seed is not None:
+        seed = _checks.integer("seed", seed, 0, _checks.LARGEST)
     try:
         import keras_cv
     except ImportError as error:
@@ -83,7 +86,7 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
             f"which needs neither. The import failed with: {error}"
         ) from error
     return keras_cv.layers.RandomCropAndResize(
-        target_size=_checks.pair("size", size),
+        target_size=size,
         crop_area_factor=area,
         aspect_ratio_factor=aspect,
         seed=seed,
@@ -121,8 +124,12 @@ def _shares(first, last, count, size):
 
 
 def _check_range(name, ends, most):
-    low, high = (_checks.real(name, end, 1e-6, most) for end in ends)
+    """The range `(low, high)` of two positive numbers."""
+
+    def end(name, value):
+        return _checks.real(name, value, 1e-6, most)
+
+    low, high = _checks.sequence(name, ends, end, 2)
     if low > high:
-        raise ValueError(
-            f"`{name}` must be a range, the smaller end first. Received: {name}={ends}."
-        )
+        raise _checks.wrong_value(name, "be a range, the smaller end first", ends)
+    return low, high

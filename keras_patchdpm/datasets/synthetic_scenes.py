@@ -36,11 +36,11 @@ def synthetic_scenes(count, image_size=32, seed=0):
     >>> images.shape
     (1000, 32, 32, 3)
     """
-    _checks.positive_int("count", count)
+    count = _checks.positive_int("count", count)
     size = _checks.pair("image_size", image_size)
     for pixels in size:
         _checks.integer("image_size", pixels, minimum=_MINIMUM_SIZE)
-    _checks.integer("seed", seed, minimum=0)
+    seed = _checks.integer("seed", seed, minimum=0)
     # Drawn row by row, so that row k is the same for every count.
     draws = np.random.default_rng(seed).random((count, 9))
     images = np.empty((count, *size, 3), "uint8")

@@ -69,9 +69,13 @@ def arakawa_unet(
     settings of their code, `ShineiArakawa/patch-based-ddpm` (MIT).
     """
     grid = PatchGrid(divisions)
+    dim = _checks.positive_int("dim", dim)
     widths = _widths(dim, multipliers)
     h, w = _patch_size(grid, _checks.pair("image_size", image_size), len(widths))
     channels = _checks.positive_int("channels", channels)
+    if num_classes is not None:
+        num_classes = _checks.positive_int("num_classes", num_classes)
+    name = _checks.string("name", name)
     inputs = {
         "noisy": keras.Input((h, w, channels), name="noisy"),
         "level": keras.Input((), dtype="int32", name="level"),
@@ -176,12 +180,14 @@ def _embedding(inputs, num_patches, dim, num_classes):
 
 def _widths(dim, multipliers):
     """Width of each level, from the finest to the coarsest."""
-    if _checks.positive_int("dim", dim) % GROUPS:
+    if dim % GROUPS:
         raise ValueError(
             f"`dim` must be a multiple of {GROUPS}, the groups of the normalisation: "
             f"{_either(dim, GROUPS)}. Received: dim={dim}."
         )
-    multipliers = tuple(_checks.positive_int("multipliers", m) for m in multipliers)
+    multipliers = _checks.sequence(
+        "multipliers", multipliers, _checks.positive_int, least=0
+    )
     if multipliers[:1] != (1,):
         raise ValueError(
             "`multipliers` must start with 1: the last block of the authors' network "

@@ -19,6 +19,8 @@ from keras_patchdpm.networks.blocks import (
 )
 from keras_patchdpm.patching import WholeImage
 
+_FAR = 1024  # Pixels, within which another size of image is looked for.
+
 
 def unet(
     image_size,
@@ -73,25 +75,26 @@ def unet(
     Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; modulation: Dhariwal &
     Nichol 2021 (arXiv:2105.05233), section 3.
     """
-    for key, value in (
-        ("channels", channels),
-        ("blocks_per_level", blocks_per_level),
-        ("stem", stem),
-        *(("multipliers", multiplier) for multiplier in multipliers),
-    ):
-        _checks.positive_int(key, value)
-    _check_width(width)
-    if attention_levels is None:
-        attention_levels = range(1, len(multipliers))
-    for level in attention_levels:
-        _checks.integer("attention_levels", level, 0, len(multipliers) - 1)
-    _checks.real("dropout", dropout, 0, 0.999)
+    channels = _checks.positive_int("channels", channels)
+    blocks_per_level = _checks.positive_int("blocks_per_level", blocks_per_level)
+    stem = _checks.positive_int("stem", stem)
+    multipliers = _checks.sequence("multipliers", multipliers, _checks.positive_int)
+    width = _check_width(width)
+    attention_levels = _check_levels(attention_levels, len(multipliers))
+    dropout = _checks.real("dropout", dropout, 0, 0.999)
+    if num_classes is not None:
+        num_classes = _checks.positive_int("num_classes", num_classes)
+    name = _checks.string("name", name)
     patching = WholeImage() if patching is None else patching
+    _checks.like("patching", patching, ("input_specs",), "GridPatching(2)")
     image_shape = (*_checks.pair("image_size", image_size), channels)
     specs = patching.input_specs(image_shape)
-    level_dtype = "int32" if schedule is None else schedule.level_dtype
+    level_dtype = "int32"
+    if schedule is not None:
+        _checks.like("schedule", schedule, ("level_dtype",), "DDPMSchedule()")
+        level_dtype = schedule.level_dtype
     for size in getattr(patching, "sizes", [specs["noisy"][0][:2]]):
-        _check_patch(size, stem * 2 ** (len(multipliers) - 1))
+        _check_patch(size, stem * 2 ** (len(multipliers) - 1), patching, image_shape)
     inputs = {
         key: keras.Input(shape, dtype=dtype, name=key)
         for key, (shape, dtype) in {**specs, "level": ((), level_dtype)}.items()
@@ -177,17 +180,57 @@ def _embedding(inputs, patching, width, num_classes):
 
 def _check_width(width):
     """The noise level is told in as many numbers, half of them sines."""
-    if _checks.integer("width", width, minimum=4) % 2:
+    width = _checks.integer("width", width, 4, _checks.LARGEST)
+    if width % 2:
         raise ValueError(f"`width` must be even. Received: width={width}.")
+    return width
 
 
-def _check_patch(size, factor):
+def _check_levels(levels, count):
+    """The levels with attention, all but the first if none are given."""
+    if levels is None:
+        return tuple(range(1, count))
+
+    def level(name, value):
+        return _checks.integer(name, value, 0, count - 1)
+
+    return _checks.sequence("attention_levels", levels, level, least=0)
+
+
+def _check_patch(size, factor, patching, image_shape):
     """Refuses patches that the stem and the levels cannot halve evenly."""
     h, w = size
     if h % factor or w % factor:
+        fitting = [
+            _fitting_sides(patching, image_shape, axis, factor) for axis in (0, 1)
+        ]
+        wanted = "larger images"
+        if all(fitting):
+            height, width = (" or ".join(map(str, sides)) for sides in fitting)
+            wanted = f"an `image_size` of {height} by {width} pixels"
         raise ValueError(
             f"Patches, with their halo, of {h}x{w} pixels are no multiple of {factor}, "
-            "which the stem and the levels of the network need. Choose larger images, "
+            f"which the stem and the levels of the network need. Choose {wanted}, "
             "fewer `divisions`, another `halo`, fewer `multipliers` or a smaller "
-            f"`stem`. Received: patch size {h}x{w}, stem * 2**(levels - 1) = {factor}."
+            f"`stem`. Received: image_size={image_shape[:2]}, patch size {h}x{w}, "
+            f"stem * 2**(levels - 1) = {factor}."
         )
+
+
+def _fitting_sides(patching, image_shape, axis, factor):
+    """Sides of images around the one given whose patches are multiples of `factor`."""
+
+    def fits(side):
+        shape = (*image_shape[:axis], side, *image_shape[axis + 1 :])
+        try:
+            patch = patching.input_specs(shape)["noisy"][0][axis]
+        except ValueError:  # It does not divide, or crops have one size of image.
+            return False
+        return patch is not None and patch % factor == 0
+
+    side = image_shape[axis]
+    if fits(side):
+        return [side]
+    below = filter(fits, range(side - 1, max(side - _FAR, 0), -1))
+    above = filter(fits, range(side + 1, side + _FAR))
+    return [found for found in (next(below, None), next(above, None)) if found]
