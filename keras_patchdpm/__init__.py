@@ -39,3 +39,8 @@ __all__ = [
     "sample",
     "training",
 ]
+
+
+def __dir__():
+    """The public names, without the modules that they come from."""
+    return [*__all__, "__version__"]

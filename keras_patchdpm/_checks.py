@@ -12,9 +12,9 @@ _LONGEST = 200  # Letters of a value in a message.
 
 def received(name, value):
     """`name=value` for the end of a message, short whatever `value` is."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if isinstance(shape, tuple) and dtype is not None and math.prod(shape) > 4:
-        return f"{name}=array of shape {shape} and dtype {dtype}"
+    sides = _sides(value)
+    if sides is not None and (None in sides or math.prod(sides) > 4):
+        return f"{name}=array of shape {sides} and dtype {value.dtype}"
     try:
         text = " ".join(repr(value).split())
     except Exception:  # An int of thousands of digits, or an object that cannot.
@@ -136,7 +136,8 @@ def sequence(name, value, check, count=None, least=1):
         length = None if unordered else len(value)
     except TypeError:
         length = None
-    if length is None or not hasattr(value, "__getitem__"):
+    axes = len(_sides(value) or (length,))
+    if length is None or axes != 1 or not hasattr(value, "__getitem__"):
         raise wrong_type(name, "a list or tuple", value)
     if count is not None and length != count:
         raise wrong_value(name, f"hold {count} entries", value)
@@ -175,14 +176,14 @@ def numbers_of(name, value, axes):
         axes: Tuple of the names of its axes, such as `("batch", "height")`, or `None`
             for any.
     """
-    sides, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    sides = _sides(value)
     wanted = "" if axes is None else f" of shape ({', '.join(axes)})"
-    if isinstance(value, type) or sides is None or dtype is None:
+    if sides is None:
         raise wrong_type(name, f"an array or tensor{wanted}", value)
     try:
-        kind = keras.backend.standardize_dtype(dtype)
+        kind = keras.backend.standardize_dtype(value.dtype)
     except ValueError:  # Keras has no such type: strings, objects, dates.
-        kind = str(dtype)
+        kind = str(value.dtype)
     if not kind.startswith(("float", "bfloat", "int", "uint")):
         raise TypeError(
             f"`{name}` must hold numbers. Received: {name} of dtype {kind}."
@@ -190,15 +191,33 @@ def numbers_of(name, value, axes):
     if axes is not None and len(sides) != len(axes):
         raise ValueError(
             f"`{name}` must have the shape ({', '.join(axes)}). "
-            f"Received: {name} of shape={tuple(sides)}."
+            f"Received: {name} of shape={sides}."
         )
-    return tuple(sides)
+    return sides
+
+
+def array(name, value):
+    """Returns `value`, nested lists or a tensor, as a NumPy array."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # Ragged, or with gradients.
+        raise wrong_type(name, "an array", value) from error
 
 
 def images(name, value):
     """Returns `(height, width, channels)` of images `(B, H, W, C)`, of any numbers."""
     axes = "batch", "height", "width", "channels"
     return image_shape(name, numbers_of(name, value, axes))
+
+
+def _sides(value):
+    """The shape of an array or tensor, a tuple; `None` for anything else."""
+    if isinstance(value, type) or not hasattr(value, "dtype"):
+        return None
+    try:
+        return tuple(value.shape)
+    except (AttributeError, TypeError, ValueError):  # Keras' `Layer`, unknown rank.
+        return None
 
 
 def image_shape(name, shape):

@@ -38,7 +38,7 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
     """
     area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
     _checks.instance("draws", draws, np.random.Generator)
-    images = np.asarray(images)
+    images = _checks.array("images", images)
     _checks.images("images", images)
     size = images.shape[1:3] if size is None else _checks.pair("size", size)
     areas, aspects = (

@@ -58,7 +58,9 @@ class PixelPositionEmbedding(keras.layers.Layer):
 def _initializer(value):
     """The Keras initializer of a name, of a configuration, or the one given."""
     try:
-        return _checks.function("initializer", keras.initializers.get(value))
+        if isinstance(value, str | dict) or callable(value):  # Keras takes arrays too.
+            return _checks.function("initializer", keras.initializers.get(value))
+        raise _checks.wrong_type("initializer", "an initializer", value)
     except (TypeError, ValueError) as error:
         raise ValueError(
             "`initializer` must be a Keras initializer, or the name of one, such as "

@@ -115,9 +115,9 @@ class RandomPatching:
         *size, channels = _checks.shape("image_shape", image_shape)
         if tuple(size) != self.image_size:
             raise ValueError(
-                f"The patching is for images of {self.image_size} pixels: resize them, "
-                "or choose another `image_size`. "
-                f"Received: images of {tuple(size)}."
+                f"The patching is for images of {self.image_size} pixels. Resize them, "
+                "or choose another `image_size`. Received: images of "
+                f"{tuple(size)} pixels, image_shape={image_shape}."
             )
         specs = {"noisy": ((None, None, channels), "float32")}
         if self.coordinates:
@@ -148,6 +148,15 @@ class RandomPatching:
         Returns:
             `CropBatches`.
         """
+        if hasattr(images, "shape"):
+            self.input_specs(_checks.images("images", images))
+            batch_size = _checks.positive_int("batch_size", batch_size)
+            if sample_weight is not None:
+                sample_weight = _one_each("sample_weight", sample_weight, len(images))
+            if labels is not None:
+                labels = _one_each("labels", labels, len(images), whole=True)
+        seed = _checks.integer("seed", seed, minimum=0)
+        epochs = _checks.positive_int("epochs", epochs)
         return CropBatches(
             self, images, batch_size, seed, sample_weight, epochs, labels
         )
@@ -256,6 +265,22 @@ class RandomPatching:
                     "for the image to be pooled to its size. Received: fractions="
                     f"{list(self.fractions)}, of which {fraction} is not."
                 )
+
+
+def _one_each(name, values, count, whole=False):
+    """One number of at least 0 for each image, an array `(count,)`."""
+    values = _checks.array(name, values)
+    shape = _checks.numbers_of(name, values, None)
+    if shape not in ((count,), (count, 1)):
+        raise ValueError(
+            f"`{name}` must hold one number for each of the {count} images. "
+            f"Received: {name} of shape={shape}."
+        )
+    if whole and not np.issubdtype(values.dtype, np.integer):
+        raise _checks.wrong_type(name, "an array of ints", values)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise _checks.wrong_value(name, "be at least 0, and finite", values)
+    return values.reshape(-1)
 
 
 def _fraction(name, value):
