@@ -34,6 +34,7 @@ NOT_YET = {
     "EDMSchedule.level": 45,
     "PatchDPM": 49,
     "PatchDPM.from_preset": 92,
+    "PatchDPM.compile": 46,
     "PatchDPM.fit": 138,
     "PatchDPM.evaluate": 185,
     "LatentSpace": 72,
@@ -410,7 +411,7 @@ ENTRIES = {
         "preset=object precision=choice",
         preset=Lazy(lambda: folder() / "preset"),
     ),
-    "PatchDPM.compile": Entry(method(tiny_model, "compile"), "jit_compile=anything"),
+    "PatchDPM.compile": Entry(method(tiny_model, "compile"), "jit_compile=bool"),
     "PatchDPM.ema_weights": Entry(method(model, "ema_weights")),
     "PatchDPM.fit": Entry(
         method(model, "fit"),

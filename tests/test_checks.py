@@ -126,7 +126,7 @@ def test_received_is_short_whatever_the_value():
     assert "\n" not in _checks.received("n", np.eye(2))
 
 
-@pytest.mark.parametrize("value", [10**30, 10**5000, np.uint64(2**40)])
+@pytest.mark.parametrize("value", [10**30, 10**5000, np.uint64(2**40)], ids="abc")
 def test_positive_int_refuses_what_no_backend_can_count_to(value):
     with pytest.raises(ValueError, match="`units` must be at most 2147483647"):
         _checks.positive_int("units", value)

@@ -214,7 +214,7 @@ def test_refuses(arguments, error, message):
     [
         (28, GridPatching(2)),
         ((28, 32), CascadePatching(4)),
-        (28, GridPatching(2, halo=1)),
+        (28, GridPatching(2, halo=2)),
     ],
     ids=("grid", "cascade", "halo"),
 )
