@@ -50,3 +50,8 @@ __all__ = [
     "save_images",
     "training",
 ]
+
+
+def __dir__():
+    """The public names, without the modules that they come from."""
+    return [*__all__, "__version__"]

@@ -6,43 +6,62 @@ import pathlib
 import sys
 import warnings
 
+import keras
 import numpy as np
 
 _PACKAGE = str(pathlib.Path(__file__).parent)
+LARGEST = 2**31 - 1  # An int32 holds it, in which backends count sizes and indices.
+_LONGEST = 200  # Letters of a value in a message.
+
+
+def received(name, value):
+    """`name=value` for the end of a message, short whatever `value` is."""
+    sides = _sides(value)
+    if sides is not None and (None in sides or math.prod(sides) > 4):
+        return f"{name}=array of shape {sides} and dtype {value.dtype}"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # An int of thousands of digits, or an object that cannot.
+        text = f"<{type(value).__name__}>"
+    return f"{name}={text[:_LONGEST]}{'...' if len(text) > _LONGEST else ''}"
+
+
+def wrong_type(name, wanted, value):
+    """The `TypeError` for an argument of another type than `wanted`, a text."""
+    return TypeError(
+        f"`{name}` must be {wanted}. Received: {received(name, value)} "
+        f"(of type {type(value).__name__})."
+    )
+
+
+def wrong_value(name, wanted, value):
+    """The `ValueError` for an argument that is not `wanted`, a text."""
+    return ValueError(f"`{name}` must {wanted}. Received: {received(name, value)}.")
 
 
 def integer(name, value, minimum=None, maximum=None):
     """Returns `value` as an int within `[minimum, maximum]`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(
-            f"`{name}` must be an int. Received: {name}={value!r} "
-            f"(of type {type(value).__name__})."
-        )
+        raise wrong_type(name, "an int", value)
+    value = int(value)
     if minimum is not None and value < minimum:
-        raise ValueError(
-            f"`{name}` must be at least {minimum}. Received: {name}={value}."
-        )
+        raise wrong_value(name, f"be at least {minimum}", value)
     if maximum is not None and value > maximum:
-        raise ValueError(
-            f"`{name}` must be at most {maximum}. Received: {name}={value}."
-        )
-    return int(value)
+        raise wrong_value(name, f"be at most {maximum}", value)
+    return value
 
 
 def positive_int(name, value):
-    """Returns `value` as an int of at least 1."""
-    return integer(name, value, minimum=1)
+    """Returns `value` as an int of at least 1 that a backend can count to."""
+    return integer(name, value, 1, LARGEST)
 
 
 def real(name, value, minimum=None, maximum=None):
     """Returns `value` as a finite float within `[minimum, maximum]`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(
-            f"`{name}` must be a number. Received: {name}={value!r} "
-            f"(of type {type(value).__name__})."
-        )
+        raise wrong_type(name, "a number", value)
     try:
-        number = float(value)
+        number = float(value) + 0.0  # Not -0.0.
     except OverflowError:  # An int of hundreds of digits.
         number = math.inf
     above = minimum is None or number >= minimum  # Not so for NaN.
@@ -56,27 +75,43 @@ def real(name, value, minimum=None, maximum=None):
             wanted = f"be at most {maximum}, and finite"
         else:
             wanted = f"lie in [{minimum}, {maximum}]"
-        raise ValueError(f"`{name}` must {wanted}. Received: {name}={value}.")
+        raise wrong_value(name, wanted, value)
     return number
 
 
 def boolean(name, value):
     """Returns `value` as a bool; anything else is refused, `"false"` above all."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(
-            f"`{name}` must be True or False. Received: {name}={value!r} "
-            f"(of type {type(value).__name__})."
-        )
+        raise wrong_type(name, "True or False", value)
     return bool(value)
+
+
+def string(name, value):
+    """Returns `value` if it is a string."""
+    if not isinstance(value, str):
+        raise wrong_type(name, "a string", value)
+    return value
 
 
 def function(name, value):
     """Returns `value` if it can be called."""
     if not callable(value):
-        raise TypeError(
-            f"`{name}` must be a function. Received: {name}={value!r} "
-            f"(of type {type(value).__name__})."
-        )
+        raise wrong_type(name, "a function", value)
+    return value
+
+
+def instance(name, value, kind):
+    """Returns `value` if it is an object of the class `kind`."""
+    if not isinstance(value, kind):
+        raise wrong_type(name, f"a `{kind.__name__}`", value)
+    return value
+
+
+def like(name, value, asked, example):
+    """Returns `value` if it is an object, not a class, with the attributes `asked`."""
+    missing = [attribute for attribute in asked if not hasattr(value, attribute)]
+    if missing or isinstance(value, type):
+        raise wrong_type(name, f"an object such as `{example}`", value)
     return value
 
 
@@ -87,29 +122,118 @@ def one_of(name, value, options):
         if option is value or (isinstance(value, type(option)) and option == value):
             return option
     listed = ", ".join(repr(option) for option in options)
-    raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}.")
+    raise wrong_value(name, f"be one of {listed}", value)
+
+
+def sequence(name, value, check, count=None, least=1):
+    """Returns a tuple of what a list, tuple or 1D array holds, each entry checked.
+
+    Args:
+        name: Name of the argument.
+        value: What the user passed. Generators, sets, dicts and strings are refused.
+        check: Function `(name, entry) -> entry`, such as `positive_int`.
+        count: Int, how many entries there must be, or `None` for any number.
+        least: Int, how many there must be at least.
+    """
+    unordered = isinstance(value, str | bytes | dict | set | frozenset)
+    try:
+        length = None if unordered else len(value)
+    except TypeError:
+        length = None
+    axes = len(_sides(value) or (length,))
+    if length is None or axes != 1 or not hasattr(value, "__getitem__"):
+        raise wrong_type(name, "a list or tuple", value)
+    if count is not None and length != count:
+        raise wrong_value(name, f"hold {count} entries", value)
+    if length < least:
+        raise wrong_value(name, f"hold at least {least} entry", value)
+    return tuple(check(name, entry) for entry in value)
 
 
 def pair(name, value):
     """Returns `(value, value)` for an int, `tuple(value)` for two ints."""
-    if isinstance(value, list | tuple):
-        if len(value) != 2:
-            raise ValueError(
-                f"`{name}` must be an int or two ints. Received: {name}={value!r}."
-            )
-        return positive_int(name, value[0]), positive_int(name, value[1])
-    value = positive_int(name, value)
-    return value, value
+    if isinstance(value, numbers.Integral):
+        value = positive_int(name, value)
+        return value, value
+    try:
+        length = len(value)
+    except TypeError:
+        length = None
+    if length is None or isinstance(value, str | bytes | dict | set | frozenset):
+        raise wrong_type(name, "an int or two ints", value)
+    if length != 2:
+        raise wrong_value(name, "be an int or two ints", value)
+    return sequence(name, value, positive_int)
+
+
+def shape(name, value):
+    """Returns the shape `(height, width, channels)` of an image, three ints."""
+    return sequence(name, value, positive_int, 3)
+
+
+def numbers_of(name, value, axes):
+    """Returns the shape of an array or tensor of numbers.
+
+    Args:
+        name: Name of the argument.
+        value: NumPy array, tensor of the backend or symbolic tensor.
+        axes: Tuple of the names of its axes, such as `("batch", "height")`, or `None`
+            for any.
+    """
+    sides = _sides(value)
+    wanted = "" if axes is None else f" of shape ({', '.join(axes)})"
+    if sides is None:
+        raise wrong_type(name, f"an array or tensor{wanted}", value)
+    try:
+        kind = keras.backend.standardize_dtype(value.dtype)
+    except ValueError:  # Keras has no such type: strings, objects, dates.
+        kind = str(value.dtype)
+    if not kind.startswith(("float", "bfloat", "int", "uint")):
+        raise TypeError(
+            f"`{name}` must hold numbers. Received: {name} of dtype {kind}."
+        )
+    if axes is not None and len(sides) != len(axes):
+        raise ValueError(
+            f"`{name}` must have the shape ({', '.join(axes)}). "
+            f"Received: {name} of shape={sides}."
+        )
+    return sides
+
+
+def array(name, value):
+    """Returns `value`, nested lists or a tensor, as a NumPy array."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # Ragged, or with gradients.
+        raise wrong_type(name, "an array", value) from error
+
+
+def images(name, value):
+    """Returns `(height, width, channels)` of images `(B, H, W, C)`, of any numbers."""
+    axes = "batch", "height", "width", "channels"
+    return image_shape(name, numbers_of(name, value, axes))
+
+
+def _sides(value):
+    """The shape of an array or tensor, a tuple; `None` for anything else."""
+    if isinstance(value, type) or not hasattr(value, "dtype"):
+        return None
+    try:
+        return tuple(value.shape)
+    except (AttributeError, TypeError, ValueError):  # Keras' `Layer`, unknown rank.
+        return None
 
 
 def image_shape(name, shape):
     """Returns `(height, width, channels)` of a `(B, H, W, C)` shape."""
-    if len(shape) != 4 or None in tuple(shape[1:]):
+    sides = tuple(shape[1:])
+    if len(shape) != 4 or None in sides or 0 in sides:
         raise ValueError(
             f"`{name}` must have the shape (batch, height, width, channels), of fixed "
-            f"height and width. Received: shape={tuple(shape)}."
+            f"height and width, none of them 0. Received: {name} of "
+            f"shape={tuple(shape)}."
         )
-    return tuple(shape[1:])
+    return sides
 
 
 def warn(message):

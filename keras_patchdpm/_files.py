@@ -27,8 +27,7 @@ def path_of(name, value):
     """
     if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
         raise TypeError(
-            f"`{name}` must be a path. Received: {name}={value!r} "
-            f"(of type {type(value).__name__})."
+            f"`{name}` must be a path. Received: {name}=<{type(value).__name__}>."
         )
     if not os.fspath(value) or "\0" in os.fspath(value):
         raise ValueError(f"`{name}` must be a path. Received: {name}={value!r}.")

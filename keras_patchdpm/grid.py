@@ -50,9 +50,12 @@ class PatchGrid:
             `(h, w)`, two ints.
 
         Raises:
+            TypeError: If `image_size` is not two ints.
             ValueError: If the image does not divide into the grid.
         """
-        height, width = image_size
+        height, width = _checks.sequence(
+            "image_size", image_size, _checks.positive_int, 2
+        )
         if height % self.rows or width % self.cols:
             raise ValueError(
                 f"An image of {height}x{width} pixels does not divide into "
@@ -60,7 +63,8 @@ class PatchGrid:
                 f"{_multiples(height, self.rows)} by {_multiples(width, self.cols)} "
                 "pixels, or choose other `divisions`: "
                 f"{_divisors(height)} divide the height, {_divisors(width)} the "
-                f"width. Received: divisions={self.divisions}."
+                f"width. Received: divisions={self.divisions}, "
+                f"image_size={(height, width)}."
             )
         return height // self.rows, width // self.cols
 
@@ -74,7 +78,9 @@ class PatchGrid:
         Returns:
             Two slices, of rows and of columns of the image's pixels.
         """
-        _checks.integer("patch_index", patch_index, 0, self.num_patches - 1)
+        patch_index = _checks.integer(
+            "patch_index", patch_index, 0, self.num_patches - 1
+        )
         h, w = self.patch_size(image_size)
         row, col = divmod(patch_index, self.cols)
         return slice(row * h, (row + 1) * h), slice(col * w, (col + 1) * w)
@@ -89,9 +95,10 @@ class PatchGrid:
             Tensor of shape `(B, P, h, w, C)`, `P = rows * cols`.
 
         Raises:
+            TypeError: If `images` is no array or tensor of numbers.
             ValueError: If the image does not divide into the grid.
         """
-        height, width, channels = _checks.image_shape("images", images.shape)
+        height, width, channels = _checks.images("images", images)
         h, w = self.patch_size((height, width))
         x = ops.reshape(images, (-1, self.rows, h, self.cols, w, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
@@ -107,15 +114,17 @@ class PatchGrid:
             Tensor of shape `(B, H, W, C)`.
 
         Raises:
+            TypeError: If `patches` is no array or tensor of numbers.
             ValueError: If there are not `num_patches` patches.
         """
-        if len(patches.shape) != 5 or patches.shape[1] != self.num_patches:
+        shape = _checks.numbers_of("patches", patches, None)
+        if len(shape) != 5 or shape[1] != self.num_patches or None in shape[2:]:
             raise ValueError(
                 f"`patches` must have the shape (batch, {self.num_patches}, h, w, "
                 f"channels) for a grid of {self.rows}x{self.cols}. "
-                f"Received: shape={tuple(patches.shape)}."
+                f"Received: patches of shape={shape}."
             )
-        _, _, h, w, channels = patches.shape
+        _, _, h, w, channels = shape
         x = ops.reshape(patches, (-1, self.rows, self.cols, h, w, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         return ops.reshape(x, (-1, self.rows * h, self.cols * w, channels))
@@ -133,7 +142,7 @@ class PatchGrid:
 
         Source: Arakawa et al. 2023, section 3.3.
         """
-        height, width, channels = _checks.image_shape("images", images.shape)
+        height, width, channels = _checks.images("images", images)
         h, w = self.patch_size((height, width))
         x = ops.reshape(images, (-1, h, self.rows, w, self.cols, channels))
         return ops.mean(x, axis=(2, 4))

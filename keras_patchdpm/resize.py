@@ -5,6 +5,8 @@ import functools
 import numpy as np
 from keras import ops
 
+from keras_patchdpm import _checks
+
 
 def shrink(images, size):
     """The mean over the area that each new pixel covers.
@@ -17,7 +19,17 @@ def shrink(images, size):
 
     Returns:
         Tensor of shape `(B, height, width, C)`.
+
+    Raises:
+        TypeError: If `images` is no array or tensor, or `size` not two ints.
+        ValueError: If `size` is larger.
     """
+    old, size = _sizes(images, size)
+    if size[0] > old[0] or size[1] > old[1]:
+        raise ValueError(
+            f"`size` must be no larger than the images of {old[0]}x{old[1]} pixels. "
+            f"Use `enlarge`, or choose a smaller one. Received: size={size}."
+        )
     return _resize(images, size, _area)
 
 
@@ -33,7 +45,12 @@ def enlarge(images, size):
 
     Returns:
         Tensor of shape `(B, height, width, C)`.
+
+    Raises:
+        TypeError: If `images` is no array or tensor, or `size` not two ints.
+        ValueError: If `size` is smaller.
     """
+    size = _enlarged(images, size)
     return _resize(images, size, _spline)
 
 
@@ -48,6 +65,7 @@ def enlarge_part(images, size, part):
     Returns:
         Array of shape `(B, h, w, C)`, of the size of the part.
     """
+    size = _enlarged(images, size)
     (down, rows), (across, cols) = (
         _used(_spline(*sizes)[wanted])
         for *sizes, wanted in zip(images.shape[1:3], size, part, strict=True)
@@ -56,6 +74,23 @@ def enlarge_part(images, size, part):
     # By one axis after the other: both at once is many times the work in NumPy.
     used = np.einsum("hH,bHWc->bhWc", down.astype(images.dtype), used, optimize=True)
     return np.einsum("wW,bhWc->bhwc", across.astype(images.dtype), used, optimize=True)
+
+
+def _sizes(images, size):
+    """Old and new `(height, width)`, both checked."""
+    old = _checks.images("images", images)[:2]
+    return old, _checks.sequence("size", size, _checks.positive_int, 2)
+
+
+def _enlarged(images, size):
+    """The new `(height, width)`, which must be no smaller than the old one."""
+    old, size = _sizes(images, size)
+    if size[0] < old[0] or size[1] < old[1]:
+        raise ValueError(
+            f"`size` must be no smaller than the images of {old[0]}x{old[1]} pixels. "
+            f"Use `shrink`, or choose a larger one. Received: size={size}."
+        )
+    return size
 
 
 def _resize(images, size, matrix):

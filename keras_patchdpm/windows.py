@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_patchdpm import _checks
+
 
 def cut(images, corners, size):
     """Cuts windows out of images, others of each image.
@@ -112,8 +114,10 @@ class WindowGrid:
     """
 
     def __init__(self, grid, image_size, halo=0, moving=False):
-        self.image_size, self.halo, self.moving = tuple(image_size), halo, moving
         self.patch_size = grid.patch_size(image_size)
+        self.image_size = tuple(image_size)
+        self.halo = halo = _checks.integer("halo", halo, 0, _checks.LARGEST)
+        self.moving = moving = _checks.boolean("moving", moving)
         self.size = tuple(side + 2 * halo for side in self.patch_size)
         self.divisions = tuple(n + (moving and n > 1) for n in grid.divisions)
         self.num_patches = self.divisions[0] * self.divisions[1]

@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -113,3 +114,94 @@ def test_image_shape():
     for shape in ((4, 6, 3), (1, 1, 4, 6, 3), (1, None, 6, 3)):
         with pytest.raises(ValueError, match="batch, height, width, channels.*shape="):
             _checks.image_shape("images", shape)
+
+
+def test_received_is_short_whatever_the_value():
+    assert _checks.received("n", [1, 2]) == "n=[1, 2]"
+    assert _checks.received("n", 10**5000) == "n=<int>"
+    assert len(_checks.received("n", list(range(10**4)))) < 250
+    images = np.zeros((2, 8, 8, 3), "float32")
+    expected = "images=array of shape (2, 8, 8, 3) and dtype float32"
+    assert _checks.received("images", images) == expected
+    assert "\n" not in _checks.received("n", np.eye(2))
+
+
+@pytest.mark.parametrize("value", [10**30, 10**5000, np.uint64(2**40)], ids="abc")
+def test_positive_int_refuses_what_no_backend_can_count_to(value):
+    with pytest.raises(ValueError, match="`units` must be at most 2147483647"):
+        _checks.positive_int("units", value)
+
+
+def test_real_has_no_negative_zero():
+    assert math.copysign(1, _checks.real("eta", -0.0, 0, 1)) == 1
+
+
+def test_string():
+    assert _checks.string("name", "unet") == "unet"
+    for value in (None, 3, b"unet", ["unet"]):
+        with pytest.raises(TypeError, match="`name` must be a string.*name="):
+            _checks.string("name", value)
+
+
+def test_instance_and_like():
+    assert _checks.instance("part", slice(1), slice) == slice(1)
+    with pytest.raises(TypeError, match="`part` must be a `slice`.*part=3"):
+        _checks.instance("part", 3, slice)
+    assert _checks.like("text", "a", ("split",), '"a b"') == "a"
+    for value in (3, str, None):
+        with pytest.raises(TypeError, match='`text` must be an object such as `"a b"`'):
+            _checks.like("text", value, ("split",), '"a b"')
+
+
+@pytest.mark.parametrize("value", [[1, 2], (1, 2), range(1, 3), np.array([1, 2])])
+def test_sequence_returns_a_tuple_of_ints(value):
+    found = _checks.sequence("sizes", value, _checks.positive_int, 2)
+    assert found == (1, 2)
+    assert [type(entry) for entry in found] == [int, int]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["12", b"12", 3, None, {1, 2}, {1: 2}, iter([1, 2]), np.array(2), np.eye(2), list],
+)
+def test_sequence_refuses_what_has_no_order_or_no_length(value):
+    with pytest.raises(TypeError, match="`sizes` must be a list or tuple.*sizes="):
+        _checks.sequence("sizes", value, _checks.positive_int)
+
+
+def test_sequence_refuses_another_length_and_wrong_entries():
+    with pytest.raises(ValueError, match="`sizes` must hold 2 entries.*sizes=.1, 2, 3"):
+        _checks.sequence("sizes", [1, 2, 3], _checks.positive_int, 2)
+    with pytest.raises(ValueError, match="`sizes` must hold at least 1 entry"):
+        _checks.sequence("sizes", [], _checks.positive_int)
+    assert _checks.sequence("sizes", [], _checks.positive_int, least=0) == ()
+    with pytest.raises(TypeError, match="`sizes` must be an int.*sizes=1.5"):
+        _checks.sequence("sizes", [1, 1.5], _checks.positive_int)
+
+
+@pytest.mark.parametrize("value", [{2: 1, 3: 1}, {2, 3}, iter([2, 3]), None, b"22"])
+def test_pair_refuses_what_has_no_order(value):
+    with pytest.raises(TypeError, match="`divisions` must be an int or two ints"):
+        _checks.pair("divisions", value)
+
+
+def test_images_are_arrays_or_tensors_of_numbers():
+    images = np.zeros((2, 4, 6, 3), "uint8")
+    symbolic = keras.KerasTensor((None, 4, 6, 3))
+    for value in (images, keras.ops.convert_to_tensor(images), symbolic):
+        assert _checks.images("images", value) == (4, 6, 3)
+    for value in (None, "x", [[1]], np.zeros, np):
+        with pytest.raises(TypeError, match="`images` must be an array or tensor"):
+            _checks.images("images", value)
+    for dtype in (bool, "complex64", object, "U1", "datetime64[s]"):
+        with pytest.raises(TypeError, match="`images` must hold numbers.*dtype"):
+            _checks.images("images", images.astype(dtype))
+    for shape in ((4, 6, 3), (2, 4, 0, 3), (2, 4, None, 3)):
+        with pytest.raises(ValueError, match="`images` must have the shape"):
+            _checks.images("images", keras.KerasTensor(shape))
+
+
+def test_array_refuses_ragged_lists():
+    assert _checks.array("images", [[1, 2], [3, 4]]).shape == (2, 2)
+    with pytest.raises(TypeError, match="`images` must be an array.*images="):
+        _checks.array("images", [[1], [2, 3]])

@@ -93,7 +93,7 @@ def test_refuses_what_does_not_divide(method):
         "An image of 10x9 pixels does not divide into 4x3 equal patches. Resize or pad "
         "the image to 8 or 12 by 9 or 12 pixels, or choose other `divisions`: "
         "[1, 2, 5, 10] divide the height, [1, 3, 9] the width. "
-        "Received: divisions=(4, 3)."
+        "Received: divisions=(4, 3), image_size=(10, 9)."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         getattr(PatchGrid((4, 3)), method)(images)

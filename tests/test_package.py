@@ -19,6 +19,14 @@ def test_public_names_exist_and_are_sorted():
     assert list(names) == sorted(set(names))
 
 
+def test_dir_lists_the_public_names_alone():
+    assert set(dir(keras_patchdpm)) == {*keras_patchdpm.__all__, "__version__"}
+
+
+def test_type_checkers_may_read_the_package():
+    assert (ROOT / "keras_patchdpm" / "py.typed").exists()
+
+
 def test_public_names_are_documented():
     bare = [
         name

@@ -1,6 +1,7 @@
 """Other sizes: closed forms, and what every way of resizing must keep."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -74,3 +75,17 @@ def test_enlarging_keeps_planes_inside(h, w, more_h, more_w):
 
 def _between(places, first, last):
     return np.flatnonzero((places >= first) & (places <= last))
+
+
+def test_refuses_the_other_direction(rng):
+    images = rng.normal(size=(1, 4, 6, 1)).astype("float32")
+    for size in ((5, 6), (4, 7)):
+        with pytest.raises(
+            ValueError, match="`size` must be no larger.*4x6.*`enlarge`"
+        ):
+            shrink(images, size)
+    for size in ((3, 6), (4, 5)):
+        with pytest.raises(ValueError, match="`size` must be no smaller.*`shrink`"):
+            enlarge(images, size)
+        with pytest.raises(ValueError, match="`size` must be no smaller.*`shrink`"):
+            enlarge_part(images, size, (slice(0, 1), slice(0, 1)))

@@ -40,14 +40,10 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
 
     Source: Szegedy et al. 2015 (arXiv:1409.4842), section 6.
     """
-    area = _check_range("area", area, 1)
-    aspect = _check_range("aspect", aspect, 100)
-    images = _check_images(images)
-    if not isinstance(draws, np.random.Generator):
-        raise TypeError(
-            "`draws` must be a generator, such as `numpy.random.default_rng(0)`. "
-            f"Received: draws={draws!r} (of type {type(draws).__name__})."
-        )
+    area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
+    _checks.instance("draws", draws, np.random.Generator)
+    images = _checks.array("images", images)
+    _checks.images("images", images)
     size = images.shape[1:3] if size is None else _checks.pair("size", size)
     needed = 4 * len(images) * math.prod(size) * images.shape[-1]
     check_fits(needed, f"{len(images)} images, size={size}")
@@ -70,7 +66,7 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
     Args:
         size: `(height, width)` of the result.
         area, aspect: As in `random_crop_and_resize`.
-        seed: Int or `None`.
+        seed: Non-negative int, or `None` for another one each time.
 
     Returns:
         `keras_cv.layers.RandomCropAndResize`.
@@ -85,10 +81,10 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
     >>> layer = random_crop_and_resize_layer((64, 64))
     >>> dataset = dataset.map(lambda images: layer(images, training=True))
     """
+    area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
     size = _checks.pair("size", size)
-    area = _check_range("area", area, 1)
-    aspect = _check_range("aspect", aspect, 100)
-    seed = None if seed is None else _checks.integer("seed", seed, minimum=0)
+    if seed is not None:
+        seed = _checks.integer("seed", seed, 0, _checks.LARGEST)
     try:
         import keras_cv
     except ImportError as error:
@@ -135,32 +131,13 @@ def _shares(first, last, count, size):
     return np.maximum(shares, 0).astype("float32")
 
 
-def _check_images(images):
-    """`images` as an array of uint8 or floats with four axes, none of them empty."""
-    found = np.asarray(images)
-    if found.dtype != np.uint8 and found.dtype.kind != "f":
-        raise TypeError(
-            "`images` must be an array of uint8 or floats. Received: images of dtype "
-            f"{found.dtype} (of type {type(images).__name__})."
-        )
-    if found.ndim != 4 or 0 in found.shape:
-        raise ValueError(
-            "`images` must have the shape (batch, height, width, channels), none of "
-            f"them 0. Received: images of shape={found.shape}."
-        )
-    return found
-
-
 def _check_range(name, ends, most):
-    """`ends` as `(low, high)`, two floats."""
-    if not isinstance(ends, list | tuple) or len(ends) != 2:
-        raise TypeError(
-            f"`{name}` must be two numbers, the smaller one first. "
-            f"Received: {name}={ends!r}."
-        )
-    low, high = (_checks.real(name, end, 1e-6, most) for end in ends)
+    """The range `(low, high)` of two positive numbers."""
+
+    def end(name, value):
+        return _checks.real(name, value, 1e-6, most)
+
+    low, high = _checks.sequence(name, ends, end, 2)
     if low > high:
-        raise ValueError(
-            f"`{name}` must be a range, the smaller end first. Received: {name}={ends}."
-        )
+        raise _checks.wrong_value(name, "be a range, the smaller end first", ends)
     return low, high

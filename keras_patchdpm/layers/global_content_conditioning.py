@@ -24,7 +24,8 @@ class GlobalContentConditioning(keras.layers.Layer):
         Float tensor of shape `(B, h, w, 2 * C)`: the patch, then its content.
 
     Raises:
-        ValueError: If the content's size is no multiple of the patch's.
+        ValueError: If one of the two has another rank, or if the content's size is no
+            multiple of the patch's.
 
     Example:
 
@@ -47,6 +48,12 @@ class GlobalContentConditioning(keras.layers.Layer):
     @staticmethod
     def _divisions(noisy_shape, content_shape):
         """How often the patch fits into the content, by rows and by columns."""
+        for name, shape in (("noisy", noisy_shape), ("content", content_shape)):
+            if len(shape) != 4:
+                raise ValueError(
+                    f"`{name}` must have the shape (batch, height, width, channels). "
+                    f"Received: {name} of shape={tuple(shape)}."
+                )
         (h, w), (height, width) = noisy_shape[1:3], content_shape[1:3]
         if None in (h, w, height, width):  # Patches of any size: pooled already.
             return 1, 1

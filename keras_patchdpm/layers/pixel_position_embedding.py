@@ -23,7 +23,8 @@ class PixelPositionEmbedding(keras.layers.Layer):
         Float tensor of shape `(B, h, w, C)`.
 
     Raises:
-        ValueError: If the feature map has another rank, or no fixed size.
+        ValueError: If `initializer` is no Keras initializer, or if the feature map has
+            another rank, or no fixed size.
 
     Example:
 
@@ -35,7 +36,7 @@ class PixelPositionEmbedding(keras.layers.Layer):
 
     def __init__(self, initializer="random_normal", **kwargs):
         super().__init__(**kwargs)
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = _initializer(initializer)
 
     def build(self, input_shape):
         shape = _checks.image_shape("x", input_shape)
@@ -52,3 +53,16 @@ class PixelPositionEmbedding(keras.layers.Layer):
     def get_config(self):
         own = {"initializer": keras.initializers.serialize(self.initializer)}
         return {**super().get_config(), **own}
+
+
+def _initializer(value):
+    """The Keras initializer of a name, of a configuration, or the one given."""
+    try:
+        if isinstance(value, str | dict) or callable(value):  # Keras takes arrays too.
+            return _checks.function("initializer", keras.initializers.get(value))
+        raise _checks.wrong_type("initializer", "an initializer", value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "`initializer` must be a Keras initializer, or the name of one, such as "
+            f'"zeros". Received: {_checks.received("initializer", value)}.'
+        ) from error

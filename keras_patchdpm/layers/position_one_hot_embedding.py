@@ -25,7 +25,7 @@ class PositionOneHotEmbedding(keras.layers.Layer):
         Float tensor of shape `(B, units)`.
 
     Raises:
-        TypeError: If `num_patches` or `units` is not an int.
+        TypeError: If `num_patches` or `units` is not an int, or `use_bias` not a bool.
         ValueError: If `num_patches` or `units` is below 1.
 
     Example:
@@ -40,7 +40,7 @@ class PositionOneHotEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_patches = _checks.positive_int("num_patches", num_patches)
         self.units = _checks.positive_int("units", units)
-        self.use_bias = use_bias
+        self.use_bias = _checks.boolean("use_bias", use_bias)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(

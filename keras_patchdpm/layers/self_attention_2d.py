@@ -40,6 +40,7 @@ class SelfAttention2D(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = _checks.positive_int("num_heads", num_heads)
         self.head_size = _checks.positive_int("head_size", head_size)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
         size = self.num_heads * self.head_size

@@ -33,6 +33,7 @@ class SpaceToDepth(keras.layers.Layer):
     def __init__(self, block_size, **kwargs):
         super().__init__(**kwargs)
         self.block_size = _checks.positive_int("block_size", block_size)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, x):
         self.compute_output_shape(x.shape)
@@ -83,6 +84,7 @@ class DepthToSpace(keras.layers.Layer):
     def __init__(self, block_size, **kwargs):
         super().__init__(**kwargs)
         self.block_size = _checks.positive_int("block_size", block_size)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, x):
         b, c = self.block_size, self.compute_output_shape(x.shape)[-1]

@@ -24,15 +24,22 @@ def seam_ratio(images, divisions):
         Float, 0 or above.
 
     Raises:
-        ValueError: If the grid has no inner border, if the images do not divide into
-            it, or if there is no step elsewhere to compare with.
+        TypeError: If `images` holds no numbers, or `divisions` is no int or two.
+        ValueError: If `images` is empty or holds NaN or infinity, if the grid has no
+            inner border, if the images do not divide into it, or if there is no step
+            elsewhere to compare with.
 
     Example:
 
     >>> seam_ratio(samples, divisions=2) / seam_ratio(real_images, divisions=2)
     """
-    images = np.asarray(images)
-    height, width, _ = _checks.image_shape("images", images.shape)
+    images = _checks.array("images", images)
+    height, width, _ = _checks.images("images", images)
+    if not len(images) or not np.isfinite(images).all():
+        raise ValueError(
+            "`images` must hold at least one image, of finite numbers: remove NaN and "
+            f"infinity. Received: {_checks.received('images', images)}."
+        )
     grid = PatchGrid(divisions)
     patch = grid.patch_size((height, width))
     if grid.num_patches == 1:

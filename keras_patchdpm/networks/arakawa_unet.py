@@ -73,8 +73,8 @@ def arakawa_unet(
     Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.2 and 3.3, and the
     settings of their code, `ShineiArakawa/patch-based-ddpm` (MIT).
     """
-    limits.check_data_format()
     grid = PatchGrid(divisions)
+    dim = _checks.positive_int("dim", dim)
     widths = _widths(dim, multipliers)
     image_size = limits.image_size(image_size)
     h, w = _patch_size(grid, image_size, len(widths))
@@ -84,6 +84,7 @@ def arakawa_unet(
     # Of its largest layers: two blocks in a level, two convolutions in a block.
     least = 4 * sum(limits.convolution(3, width, width) for width in widths)
     limits.check_weights(least + (grid.num_patches + (num_classes or 0)) * dim)
+    name = _checks.string("name", name)
     inputs = {
         "noisy": keras.Input((h, w, channels), name="noisy"),
         "level": keras.Input((), dtype="int32", name="level"),

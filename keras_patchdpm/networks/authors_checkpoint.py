@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_patchdpm import _files
+
 PREFIX = "denoise_fn."
 UNUSED = "_patched_decoder._embedder."
 
@@ -23,12 +25,13 @@ def read_arrays(source, which):
         buffers of their schedule and the one layer that they never call.
 
     Raises:
+        TypeError: If `source` is neither a path nor a mapping.
         ImportError: If `source` is a path and PyTorch is not installed.
         FileNotFoundError: If there is no such file.
         ValueError: If the file is truncated, or no checkpoint of tensors.
     """
     if not isinstance(source, Mapping):
-        source = _read_checkpoint(source)
+        source = _read_checkpoint(str(_files.path_of("source", source)))
     return _arrays(_network_tensors(source, which))
 
 
@@ -46,10 +49,10 @@ def _torch():
 def _read_checkpoint(path):
     """What the authors' trainer has saved, without running any code of the file."""
     torch = _torch()
-    path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"There is no checkpoint at this path. Received: source={path!r}."
+            "There is no checkpoint at that path. `source` must be one, or a mapping "
+            f"of names to arrays. Received: source={path!r}."
         )
     try:
         checkpoint = torch.load(path, weights_only=True, map_location="cpu")

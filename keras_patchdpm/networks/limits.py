@@ -4,8 +4,6 @@ import contextlib
 import contextvars
 import math
 
-import keras
-
 from keras_patchdpm import _checks
 
 IMAGE_SIZE = 65_536  # Pixels of a side.
@@ -80,15 +78,6 @@ def integers(name, values, minimum, maximum, at_least_one=False):
         )
     return tuple(_checks.integer(name, value, minimum, maximum) for value in values)
 
-
-def check_data_format():
-    """Refuses Keras' channels first, which the shapes of this package are not."""
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            "Images are (batch, height, width, channels) in this package. Set "
-            '`keras.config.set_image_data_format("channels_last")`, or in keras.json. '
-            f"Received: image_data_format={keras.config.image_data_format()!r}."
-        )
 
 
 def convolution(side, inner, outer):

@@ -22,6 +22,8 @@ from keras_patchdpm.networks.blocks import (
 from keras_patchdpm.networks.recorded import record
 from keras_patchdpm.patching import WholeImage
 
+_FAR = 1024  # Pixels, within which another size of image is looked for.
+
 
 def unet(
     image_size,
@@ -79,7 +81,6 @@ def unet(
     Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; modulation: Dhariwal &
     Nichol 2021 (arXiv:2105.05233), section 3.
     """
-    limits.check_data_format()
     image_size = limits.image_size(image_size)
     channels = _checks.integer("channels", channels, 1, limits.CHANNELS)
     width = _check_width(width)
@@ -97,13 +98,15 @@ def unet(
     if num_classes is not None:
         num_classes = _checks.integer("num_classes", num_classes, 1, limits.CLASSES)
     patching = WholeImage() if patching is None else patching
-    _check_object("patching", patching, "input_specs", "`GridPatching(2)`")
+    _checks.like("patching", patching, ("input_specs",), "GridPatching(2)")
     if schedule is not None:
-        _check_object("schedule", schedule, "level_dtype", "`DDPMSchedule()`")
-    specs = patching.input_specs((*image_size, channels))
+        _checks.like("schedule", schedule, ("level_dtype",), "DDPMSchedule()")
+    name = _checks.string("name", name)
+    image_shape = (*image_size, channels)
+    specs = patching.input_specs(image_shape)
     level_dtype = "int32" if schedule is None else schedule.level_dtype
     for size in getattr(patching, "sizes", [specs["noisy"][0][:2]]):
-        _check_patch(size, stem * 2 ** (len(multipliers) - 1))
+        _check_patch(size, stem * 2 ** (len(multipliers) - 1), patching, image_shape)
     vectors = num_classes or 0
     if "patch_index" in specs:
         vectors += patching.num_patches
@@ -235,22 +238,40 @@ def _check_width(width):
     return int(width)
 
 
-def _check_object(name, value, needed, example):
-    """Refuses what is no patching or schedule, such as the number of patches."""
-    if isinstance(value, type) or not hasattr(value, needed):
-        raise TypeError(
-            f"`{name}` must be an object such as {example}. "
-            f"Received: {name}={value!r} (of type {type(value).__name__})."
-        )
-
-
-def _check_patch(size, factor):
+def _check_patch(size, factor, patching, image_shape):
     """Refuses patches that the stem and the levels cannot halve evenly."""
     h, w = size
     if h % factor or w % factor:
+        fitting = [
+            _fitting_sides(patching, image_shape, axis, factor) for axis in (0, 1)
+        ]
+        wanted = "larger images"
+        if all(fitting):
+            height, width = (" or ".join(map(str, sides)) for sides in fitting)
+            wanted = f"an `image_size` of {height} by {width} pixels"
         raise ValueError(
             f"Patches, with their halo, of {h}x{w} pixels are no multiple of {factor}, "
-            "which the stem and the levels of the network need. Choose larger images, "
+            f"which the stem and the levels of the network need. Choose {wanted}, "
             "fewer `divisions`, another `halo`, fewer `multipliers` or a smaller "
-            f"`stem`. Received: patch size {h}x{w}, stem * 2**(levels - 1) = {factor}."
+            f"`stem`. Received: image_size={image_shape[:2]}, patch size {h}x{w}, "
+            f"stem * 2**(levels - 1) = {factor}."
         )
+
+
+def _fitting_sides(patching, image_shape, axis, factor):
+    """Sides of images around the one given whose patches are multiples of `factor`."""
+
+    def fits(side):
+        shape = (*image_shape[:axis], side, *image_shape[axis + 1 :])
+        try:
+            patch = patching.input_specs(shape)["noisy"][0][axis]
+        except ValueError:  # It does not divide, or crops have one size of image.
+            return False
+        return patch is not None and patch % factor == 0
+
+    side = image_shape[axis]
+    if fits(side):
+        return [side]
+    below = filter(fits, range(side - 1, max(side - _FAR, 0), -1))
+    above = filter(fits, range(side + 1, side + _FAR))
+    return [found for found in (next(below, None), next(above, None)) if found]

@@ -32,7 +32,8 @@ class CascadePatching(Configured):
             network and so never perfect. The detail corrects for it.
 
     Raises:
-        TypeError: If `divisions` is not an int.
+        TypeError: If `divisions` is not an int, `moving` not a bool, or `content_noise`
+            not a number.
         ValueError: If `divisions` is no power of 2, or `content_noise` is negative.
 
     Example:
@@ -55,7 +56,7 @@ class CascadePatching(Configured):
                 f"any. Received: divisions={divisions}."
             )
         self.grid = PatchGrid(self.divisions)
-        self.moving = bool(moving)
+        self.moving = _checks.boolean("moving", moving)
         self.content_noise = _checks.real("content_noise", content_noise, 0)
         self.num_stages = self.divisions.bit_length()
 
@@ -66,7 +67,7 @@ class CascadePatching(Configured):
 
     def input_specs(self, image_shape):
         """What a network is given, beside the noise level: see `GridPatching`."""
-        *image_size, channels = image_shape
+        *image_size, channels = _checks.shape("image_shape", image_shape)
         patch = (*self.grid.patch_size(image_size), channels)
         return {
             "noisy": (patch, "float32"),
@@ -78,12 +79,13 @@ class CascadePatching(Configured):
 
     def image_shape(self, patch_shape):
         """`(height, width, channels)` of the image made of patches of that shape."""
-        h, w, channels = patch_shape
+        h, w, channels = _checks.shape("patch_shape", patch_shape)
         return h * self.divisions, w * self.divisions, channels
 
     def stages(self, image_shape):
         """What is sampled one after another: see `GridPatching`."""
-        height, width, channels = image_shape
+        height, width, channels = _checks.shape("image_shape", image_shape)
+        self.grid.patch_size((height, width))
         shapes = []
         for number in range(self.num_stages):
             times = 2 ** (self.num_stages - 1 - number)

@@ -186,14 +186,20 @@ class _DataStream:
             self.steps = len(batches)
         except TypeError as error:
             raise ValueError(
-                "A data set that crops are cut from must have a length, to know how "
+                "`images` must be an array, or a data set with a length, to know how "
                 "many steps an epoch has. Use `dataset.apply(tf.data.experimental."
-                "assert_cardinality(steps))`, or an array of images."
+                "assert_cardinality(steps))`, or an array of images. Received: "
+                f"{_checks.received('images', batches)}."
             ) from error
+        if not self.steps or isinstance(batches, str | bytes | dict | set):
+            raise ValueError(
+                "`images` must be an array, or a data set of batches of images, at "
+                f"least one. Received: {_checks.received('images', batches)}."
+            )
         self.batches = batches
         self.iterator = iter(())
         self.first = self._next()  # Looked at, and then the first to be taken.
-        self.image_shape = self.first[0].shape[1:]
+        self.image_shape = _checks.images("images", self.first[0])
 
     def take(self, epoch, before, batches):
         """`(images, labels, None)` of the next batches, joined."""
@@ -205,7 +211,13 @@ class _DataStream:
         batch = next(self.iterator, None)
         if batch is None:
             self.iterator = iter(self.batches)
-            batch = next(self.iterator)
+            batch = next(self.iterator, None)
+        if batch is None:
+            raise ValueError(
+                "`images` must be a data set of batches of images. It holds none, or "
+                "can be run through only once, so that a second epoch finds none. "
+                f"Received: {_checks.received('images', self.batches)}."
+            )
         return _unpacked(batch)
 
 

@@ -36,6 +36,7 @@ class GridPatching(Configured):
             `(rows + 1) * (cols + 1)` patches a step. Needs `"coordinates"`, or none.
 
     Raises:
+        TypeError: If an argument is of another type.
         ValueError: If `divisions`, `patches_per_image` or `halo` is out of range,
             `position` unknown, or a moving grid is to be told as one-hot.
 
@@ -60,12 +61,12 @@ class GridPatching(Configured):
     ):
         self.grid = PatchGrid(divisions)
         self.position = _checks.one_of("position", position, POSITIONS)
-        self.content = bool(content)
+        self.content = _checks.boolean("content", content)
         self.patches_per_image = _checks.integer(
             "patches_per_image", patches_per_image, 1, self.grid.num_patches
         )
-        self.halo = _checks.integer("halo", halo, minimum=0)
-        self.moving = bool(moving)
+        self.halo = _checks.integer("halo", halo, 0, _checks.LARGEST)
+        self.moving = _checks.boolean("moving", moving)
         if self.moving and self.position == "one_hot":
             raise ValueError(
                 "A patch of a moving grid has no place in the grid that a one-hot code "
@@ -96,7 +97,7 @@ class GridPatching(Configured):
             ValueError: If the image does not divide into the grid, or is smaller than
                 a patch with its halo.
         """
-        *image_size, channels = image_shape
+        *image_size, channels = _checks.shape("image_shape", image_shape)
         h, w = self.windows(image_size).size
         specs = {"noisy": ((h, w, channels), "float32")}
         if self.position == "one_hot":
@@ -109,7 +110,7 @@ class GridPatching(Configured):
 
     def image_shape(self, window_shape):
         """`(height, width, channels)` of the image with windows of that shape."""
-        h, w, channels = window_shape
+        h, w, channels = _checks.shape("window_shape", window_shape)
         h, w = h - 2 * self.halo, w - 2 * self.halo
         return h * self.grid.rows, w * self.grid.cols, channels
 
@@ -154,7 +155,7 @@ class GridPatching(Configured):
         Returns:
             List of pairs of a patching and the shape of the images it makes.
         """
-        return [(self, image_shape)]
+        return [(self, _checks.shape("image_shape", image_shape))]
 
     def prepare(self, noisy, draws, made=()):
         """What all patches of a sampling step share: made once per step.

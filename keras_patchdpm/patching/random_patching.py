@@ -42,6 +42,7 @@ class RandomPatching(Configured):
         coordinates: Bool. Whether every pixel is told its place.
 
     Raises:
+        TypeError: If an argument is of another type.
         ValueError: If a fraction is no whole number of pixels, probabilities do not
             sum to 1, or the lengths differ.
 
@@ -69,27 +70,28 @@ class RandomPatching(Configured):
         coordinates=True,
     ):
         self.image_size = _checks.pair("image_size", image_size)
-        self.fractions = tuple(
-            _checks.real("fractions", fraction, 1e-6, 1) for fraction in fractions
-        )
+        self.fractions = _checks.sequence("fractions", fractions, _fraction)
         self.sizes = [self._size(fraction) for fraction in self.fractions]
         self.full_size_probability = _checks.real(
             "full_size_probability", full_size_probability, 0, 1
         )
-        self.given_probabilities = probabilities
+        self.given_probabilities = None
         if probabilities is None:
-            probabilities = _papers(self.fractions, self.full_size_probability)
-        self.probabilities = self._check_probabilities(probabilities)
+            self.probabilities = tuple(
+                _papers(self.fractions, self.full_size_probability)
+            )
+        else:
+            self.probabilities = self._check_probabilities(probabilities)
+            self.given_probabilities = self.probabilities
         if batch_multipliers is None:
             batch_multipliers = [round(1 / fraction) for fraction in self.fractions]
-        self.batch_multipliers = tuple(
-            _checks.positive_int("batch_multipliers", number)
-            for number in batch_multipliers
+        self.batch_multipliers = _checks.sequence(
+            "batch_multipliers", batch_multipliers, _checks.positive_int
         )
         self._check_length("batch_multipliers", self.batch_multipliers)
-        self.content = bool(content)
-        self.progressive = bool(progressive)
-        self.coordinates = bool(coordinates)
+        self.content = _checks.boolean("content", content)
+        self.progressive = _checks.boolean("progressive", progressive)
+        self.coordinates = _checks.boolean("coordinates", coordinates)
         if self.content:
             self._check_pooling()
 
@@ -110,12 +112,12 @@ class RandomPatching(Configured):
         Raises:
             ValueError: If the image has another size.
         """
-        *size, channels = image_shape
+        *size, channels = _checks.shape("image_shape", image_shape)
         if tuple(size) != self.image_size:
             raise ValueError(
                 f"The patching is for images of {self.image_size} pixels. Build it for "
-                "the size of what is trained on (for latents, theirs). "
-                f"Received: images of {tuple(size)}."
+                "the size of what is trained on (for latents, theirs). Received: "
+                f"images of {tuple(size)} pixels, image_shape={image_shape}."
             )
         specs = {"noisy": ((None, None, channels), "float32")}
         if self.coordinates:
@@ -126,7 +128,8 @@ class RandomPatching(Configured):
 
     def image_shape(self, window_shape):
         """`(height, width, channels)` of the image, whatever the size of the crop."""
-        return (*self.image_size, window_shape[-1])
+        channels = _checks.sequence("window_shape", window_shape, _side, 3)[-1]
+        return (*self.image_size, channels)
 
     def batches(
         self, images, batch_size, seed, sample_weight=None, epochs=1, labels=None
@@ -145,6 +148,15 @@ class RandomPatching(Configured):
         Returns:
             `CropBatches`.
         """
+        if hasattr(images, "shape"):
+            self.input_specs(_checks.images("images", images))
+            batch_size = _checks.positive_int("batch_size", batch_size)
+            if sample_weight is not None:
+                sample_weight = _one_each("sample_weight", sample_weight, len(images))
+            if labels is not None:
+                labels = _one_each("labels", labels, len(images), whole=True)
+        seed = _checks.integer("seed", seed, minimum=0)
+        epochs = _checks.positive_int("epochs", epochs)
         return CropBatches(
             self, images, batch_size, seed, sample_weight, epochs, labels
         )
@@ -177,7 +189,8 @@ class RandomPatching(Configured):
 
         Args:
             divisions: Positive int N or a pair `(rows, cols)`.
-            moving: Bool. Whether the grid is shifted at random at every step.
+            moving: Bool. Whether the grid is shifted at random at every step. `None`
+                is False.
             overlap: Float in (0, 0.9] or `None`, see `OverlapPatching`.
             image_size: Of the images that are made, `None` for that of the training.
 
@@ -185,7 +198,8 @@ class RandomPatching(Configured):
             `GridPatching`, with coordinates if they were trained.
         """
         position = "coordinates" if self.coordinates else False
-        if overlap:
+        moving = False if moving is None else moving
+        if overlap is not None:
             size = self.image_size if image_size is None else image_size
             return OverlapPatching(
                 size, divisions, overlap, position, self.content, moving
@@ -217,17 +231,17 @@ class RandomPatching(Configured):
         if any(abs(side - round(side)) > 1e-6 or side < 1 for side in size):
             raise ValueError(
                 f"A crop must be a whole number of pixels: {fraction} of "
-                f"{self.image_size} is not. Choose other `fractions`, or another image "
-                "size."
+                f"{self.image_size} is not. Choose other `fractions`, or another "
+                f"`image_size`. Received: fractions={self.fractions}."
             )
         return tuple(round(side) for side in size)
 
     def _check_probabilities(self, probabilities):
-        found = tuple(_checks.real("probabilities", p, 0, 1) for p in probabilities)
+        found = _checks.sequence("probabilities", probabilities, _probability)
         self._check_length("probabilities", found)
         if abs(sum(found) - 1) > 1e-6:
             raise ValueError(
-                "`probabilities` must sum to 1. Received: "
+                "`probabilities` must sum to 1. Received: probabilities="
                 f"{list(found)}, whose sum is {sum(found):.6g}."
             )
         return found
@@ -236,7 +250,7 @@ class RandomPatching(Configured):
         if len(values) != len(self.fractions):
             raise ValueError(
                 f"`{name}` must hold one number for each of the {len(self.fractions)} "
-                f"`fractions`. Received: {list(values)}."
+                f"`fractions`. Received: {name}={list(values)}."
             )
 
     def _check_pooling(self):
@@ -247,6 +261,35 @@ class RandomPatching(Configured):
                     "for the image to be pooled to its size. Received: fractions="
                     f"{list(self.fractions)}, of which {fraction} is not."
                 )
+
+
+def _one_each(name, values, count, whole=False):
+    """One number of at least 0 for each image, an array `(count,)`."""
+    values = _checks.array(name, values)
+    shape = _checks.numbers_of(name, values, None)
+    if shape not in ((count,), (count, 1)):
+        raise ValueError(
+            f"`{name}` must hold one number for each of the {count} images. "
+            f"Received: {name} of shape={shape}."
+        )
+    if whole and not np.issubdtype(values.dtype, np.integer):
+        raise _checks.wrong_type(name, "an array of ints", values)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise _checks.wrong_value(name, "be at least 0, and finite", values)
+    return values.reshape(-1)
+
+
+def _fraction(name, value):
+    return _checks.real(name, value, 1e-6, 1)
+
+
+def _probability(name, value):
+    return _checks.real(name, value, 0, 1)
+
+
+def _side(name, value):
+    """A side of a crop, `None` if it is open."""
+    return None if value is None else _checks.positive_int(name, value)
 
 
 def _papers(fractions, full):

@@ -41,3 +41,11 @@ def test_refuses_content_that_is_no_multiple(size):
     message = "content. must have.*4x4 pixels, content of {}x{}".format(*size)
     with pytest.raises(ValueError, match=message):
         GlobalContentConditioning()(patch, content)
+
+
+def test_refuses_another_rank():
+    flat, map_ = np.zeros((1, 4)), np.zeros((1, 4, 4, 3))
+    with pytest.raises(ValueError, match="`noisy` must have the shape"):
+        GlobalContentConditioning()(flat, map_)
+    with pytest.raises(ValueError, match=r"`content` must have .*shape=\(1, 4\)"):
+        GlobalContentConditioning()(map_, flat)

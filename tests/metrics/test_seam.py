@@ -67,3 +67,11 @@ def test_refuses(shape, divisions, message):
 def test_refuses_a_division_that_is_no_int():
     with pytest.raises(TypeError, match="`divisions` must be an int"):
         seam_ratio(np.zeros((2, 8, 8, 3)), 2.0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_refuses_numbers_that_are_not_finite(value, rng):
+    images = rng.normal(size=(2, 8, 8, 3))
+    images[1, 3, 4, 0] = value
+    with pytest.raises(ValueError, match="`images` must hold .*finite.*images="):
+        seam_ratio(images, 2)

@@ -240,4 +240,4 @@ class TestCheckpoint:
 
     def test_refuses_a_path_with_no_file(self, network, torch, tmp_path):
         missing = tmp_path / "x.pt"
-        refuses(network, missing, "no checkpoint at", error=FileNotFoundError)
+        refuses(network, missing, "There is no checkpoint at", error=FileNotFoundError)

@@ -1,10 +1,13 @@
+import itertools
+import re
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from layer_checks import randomise
 
-from keras_patchdpm import CascadePatching, GridPatching, WholeImage
+from keras_patchdpm import CascadePatching, EDMSchedule, GridPatching, WholeImage
 from keras_patchdpm.networks import unet
 
 TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_level": 1}
@@ -206,3 +209,42 @@ def test_dropout_is_there_if_asked_for():
 def test_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         unet(**{"image_size": 8, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("image_size", "patching"),
+    [
+        (28, GridPatching(2)),
+        ((28, 32), CascadePatching(4)),
+        (28, GridPatching(2, halo=2)),
+    ],
+    ids=("grid", "cascade", "halo"),
+)
+def test_the_image_sizes_it_names_would_do(image_size, patching):
+    with pytest.raises(ValueError, match="Choose an `image_size` of") as error:
+        unet(image_size, patching)
+    found = re.search(r"of ([\d or]+) by ([\d or]+) pixels, fewer", str(error.value))
+    heights, widths = (map(int, sides.split(" or ")) for sides in found.groups())
+    for height, width in itertools.product(heights, widths):
+        h, w, _ = patching.input_specs((height, width, 3))["noisy"][0]
+        assert h % 4 == 0 and w % 4 == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("patching", 2),
+        ("patching", GridPatching),
+        ("schedule", "cosine"),
+        ("schedule", EDMSchedule),
+        ("name", 3),
+        ("num_classes", "10"),
+        ("multipliers", 2),
+        ("attention_levels", {1}),
+    ],
+)
+def test_refuses_another_type(argument, value):
+    with pytest.raises(
+        TypeError, match=f"`{argument}` must be .*Received: {argument}="
+    ):
+        unet(8, **{argument: value})

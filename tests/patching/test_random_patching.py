@@ -294,3 +294,36 @@ def test_images_of_another_size_are_refused():
 def test_data_sets_of_unknown_length_are_refused():
     with pytest.raises(ValueError, match="must have a length"):
         RandomPatching(16).batches(iter([images(2)]), None, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": np.zeros(3, int)}, "`labels` must hold one number for each"),
+        ({"labels": np.zeros(4)}, "`labels` must be an array of ints"),
+        ({"sample_weight": [1, 1, 1, np.nan]}, "`sample_weight` must be at least 0"),
+        ({"sample_weight": [1, 1, 1, -1]}, "`sample_weight` must be at least 0"),
+        ({"batch_size": 0}, "`batch_size` must be at least 1"),
+        ({"images": np.zeros((4, 8, 8, 3))}, "images of .16, 16. pixels"),
+        ({"images": []}, "`images` must be an array, or a data set"),
+        ({"images": "xyz"}, "`images` must be an array, or a data set"),
+        ({"images": [2, 2]}, "`images` must have the shape"),
+    ],
+)
+def test_batches_refuses(options, message):
+    arguments = {"images": images(4, (16, 16)), "batch_size": 2, "seed": 0, **options}
+    with pytest.raises((TypeError, ValueError), match=message):
+        RandomPatching(16).batches(**arguments)
+
+
+def test_labels_in_a_column_are_labels():
+    labels = np.arange(4)[:, None]
+    batches = RandomPatching(16, (1.0,)).batches(
+        images(4, (16, 16)), 4, 0, labels=labels
+    )
+    assert sorted(batches[0][1]) == [0, 1, 2, 3]
+
+
+def test_an_overlap_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="`overlap`.*overlap=0"):
+        RandomPatching(16).at(2, overlap=0)

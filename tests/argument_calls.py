@@ -1,0 +1,193 @@
+"""Calls every public callable with wrong arguments, and judges what comes of it.
+
+`python tests/argument_calls.py --report [NAME ...]` prints what is wrong, by callable.
+"""
+
+import contextlib
+import inspect
+import pathlib
+import signal
+import sys
+import time
+import traceback
+import types
+import warnings
+
+if __name__ == "__main__":  # pytest has both in its path.
+    sys.path[:0] = [str(pathlib.Path(__file__).parents[number]) for number in (0, 1)]
+
+import keras_patchdpm as kp
+
+# isort: split
+from argument_table import ENTRIES, NOT_YET
+from argument_values import KINDS, VALUES
+
+from keras_patchdpm import models, patching, samplers, schedules
+
+HOME = str(pathlib.Path(kp.__file__).parent)
+SECONDS = 20  # More is a hang, on any machine.
+NAMESPACES = {
+    "": kp,
+    "models.": models,
+    "patching.": patching,
+    "samplers.": samplers,
+    "schedules.": schedules,
+}
+# Made by the package, and read by users.
+RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "Level"}
+# Methods that Keras calls, or that `PatchDPM` and `PatchSampler` call with what they
+# made themselves.
+INNER = set(
+    "build call compile_from_config compute_loss compute_output_shape from_config "
+    "get_compile_config get_config load_own_variables save_own_variables test_step "
+    "train_step on_epoch_begin on_epoch_end on_train_begin "
+    "attach_state of_open_sizes prepare prepare_batch "
+    "cut inputs_at place bounds finish windows "
+    "draw corrupt clean weight make_loss alpha_sigma".split()
+)
+
+
+def public_callables():
+    """Names of all public callables, as in `ENTRIES`, to themselves."""
+    found = {}
+    for prefix, namespace in NAMESPACES.items():
+        _collect(namespace, prefix, found, set(found.values()))
+    return found
+
+
+def _collect(namespace, prefix, found, known):
+    for name in _public(namespace):
+        value = getattr(namespace, name)
+        if isinstance(value, types.ModuleType):
+            _collect(value, f"{prefix}{name}.", found, known)
+        elif callable(value) and name not in RESULTS and value not in known:
+            known.add(value)
+            found[prefix + name] = value
+            if isinstance(value, type):
+                _collect_methods(value, prefix + name, found, known)
+
+
+def _collect_methods(kind, prefix, found, known):
+    own = [k for k in kind.__mro__ if k.__module__.startswith("keras_patchdpm")]
+    for name, value in ((n, v) for ancestor in own for n, v in vars(ancestor).items()):
+        function = getattr(value, "__func__", value)
+        hidden = name.startswith("_") and name != "__call__"
+        if hidden or name in INNER or not callable(function) or function in known:
+            continue
+        known.add(function)
+        found[f"{prefix}.{name}"] = getattr(kind, name)
+
+
+def _public(namespace):
+    """`__all__`, or what a module without one defines itself."""
+    return getattr(namespace, "__all__", None) or [
+        name
+        for name, value in vars(namespace).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", None) == namespace.__name__
+    ]
+
+
+def arguments_of(function):
+    """The named arguments of a callable: dict of names to their defaults."""
+    open_ended = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind not in open_ended and name not in ("self", "cls")
+    }
+
+
+def failures(name, labels=VALUES):
+    """What is wrong with one callable: list of strings."""
+    return [
+        f"{argument} = {label}: {found}"
+        for argument in ENTRIES[name].kinds
+        for label in labels
+        if (found := failure(name, argument, label))
+    ]
+
+
+def failure(name, argument, label):
+    """What is wrong with one call, `None` if nothing is."""
+    entry, value = ENTRIES[name], VALUES[label]()
+    function, valid = entry.valid()
+    with entry.stub(argument), warnings.catch_warnings(), _time_limit():
+        warnings.simplefilter("ignore")
+        try:
+            function(**{**valid, argument: value})
+        except _Hang:
+            return f"hangs, more than {SECONDS} s"
+        except (TypeError, ValueError, OSError, ImportError, RuntimeError) as error:
+            return _unclear(error, argument)
+        except Exception as error:
+            return f"{type(error).__name__}: {_first_line(error)}"
+    usual = arguments_of(function).get(argument), valid.get(argument)
+    if label in KINDS[entry.kinds[argument]] or any(_same(value, v) for v in usual):
+        return None
+    return "is accepted"
+
+
+def _same(value, usual):
+    plain = isinstance(value, int | float | str)
+    return value is usual or (plain and type(value) is type(usual) and value == usual)
+
+
+def _unclear(error, argument):
+    """Why an error does not help the user, `None` if it does."""
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    text = str(error)
+    if not last.startswith(HOME):
+        where = pathlib.Path(last).name
+        return f"{type(error).__name__} from {where}: {_first_line(error)}"
+    named = f"`{argument}`" in text or f"{argument}=" in text
+    if not named or "Received" not in text:
+        return f"unclear: {_first_line(error)}"
+    return None
+
+
+def _first_line(error):
+    return (str(error).strip().split("\n")[0] or "no message")[:150]
+
+
+class _Hang(BaseException):
+    """A call took longer than `SECONDS`."""
+
+
+@contextlib.contextmanager
+def _time_limit():
+    """Raises `_Hang` in a call that does not end, where the system can."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number, frame):
+        raise _Hang
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def main(names):
+    """Prints what is wrong, by callable, and the counts for `NOT_YET`."""
+    counts, calls = {}, 0
+    for name in names or ENTRIES:
+        start = time.perf_counter()
+        found = failures(name)
+        seconds = time.perf_counter() - start
+        calls += len(ENTRIES[name].kinds) * len(VALUES)
+        allowed = f" (NOT_YET: {NOT_YET[name]})" if name in NOT_YET else ""
+        print(f"{name}: {len(found)} wrong{allowed}, {seconds:.1f} s", flush=True)
+        print(*(f"    {line}" for line in found), sep="\n")
+        if found:
+            counts[name] = len(found)
+    print(f"{calls} calls, {sum(counts.values())} wrong. NOT_YET = {counts}")
+
+
+if __name__ == "__main__":
+    main([name for name in sys.argv[1:] if name != "--report"])
