@@ -100,13 +100,3 @@ def test_how_a_network_was_built_is_on_record():
     other = unet(patching=GridPatching((1, 2)), **found)
     assert [w.path for w in other.weights] == [w.path for w in network.weights]
     assert recorded(keras.models.clone_model(network)) is None
-
-
-@pytest.mark.parametrize("build", [unet, arakawa_unet])
-def test_channels_first_is_refused(build):
-    keras.config.set_image_data_format("channels_first")
-    try:
-        with pytest.raises(ValueError, match="channels_last.*channels_first"):
-            build(16)
-    finally:
-        keras.config.set_image_data_format("channels_last")
