@@ -156,7 +156,7 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
             ValueError,
             "`variance` belongs to the rule 'ddpm'.*variance='large'",
         ),
-        ({"spacing": "even"}, ValueError, "one of 'uniform', .*spacing='even'"),
+        ({"spacing": "even"}, ValueError, "'karras', 'uniform', .*spacing='even'"),
         ({"steps": [3, 5]}, ValueError, r"must fall.*steps=\[3, 5\]"),
         ({"memory_budget": "lots"}, ValueError, "\"300MB\".*memory_budget='lots'"),
         (

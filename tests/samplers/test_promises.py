@@ -94,7 +94,7 @@ def test_the_loop_is_numpy_and_the_same_on_every_backend():
     """Patches by slicing, pooling by reshaping, the rule by its formula."""
     schedule = DDPMSchedule("cosine", 20, prediction="velocity")
     model = numpy_model(patching=GridPatching((2, 3)), schedule=schedule)
-    found = PatchSampler(model, rule="ddim", steps=6, clip=False)(
+    found = PatchSampler(model, "ddim", 6, clip=False, spacing="uniform")(
         2, seed=3, dtype="float32"
     )
     x = starting_noise(3, [0, 1], (4, 6, 1))
