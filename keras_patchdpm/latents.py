@@ -111,13 +111,17 @@ class LatentSpace:
         Raises:
             ValueError: If `latents` or what `decode` returns is not of four axes.
         """
-        _checks.image_shape("latents", np.shape(latents))
+        latents = _checks.array("latents", latents)
+        _checks.images("latents", latents)
+        if not np.isfinite(latents).all():
+            raise _checks.wrong_value("latents", "be finite", latents)
         images = _numpy(self._decode(latents * (self.std / STD) + self.mean))
         return _checked("decode", images, len(latents))
 
     def _batches(self, images, batch_size):
         batch_size = _checks.positive_int("batch_size", batch_size)
-        _checks.image_shape("images", np.shape(images))
+        images = _checks.array("images", images)
+        _checks.images("images", images)
         if not len(images):
             raise ValueError(
                 "`images` must hold at least one image. Received: images of the shape "
@@ -132,10 +136,12 @@ class LatentSpace:
 def _per_channel(name, value):
     """`value`, a finite number or one for each channel, as a float32 array."""
     try:
-        found = np.asarray(value).astype("float32", casting="same_kind")
+        found = np.asarray(value)
+        numbers = found.dtype != bool and found.size and found.ndim <= 1
+        found = found.astype("float32", casting="same_kind") if numbers else None
     except (TypeError, ValueError):
         found = None
-    if found is None or found.ndim > 1 or not np.isfinite(found).all():
+    if found is None or not np.isfinite(found).all():
         raise ValueError(
             f"`{name}` must be a finite number, or one for each channel. "
             f"Received: {name}={value!r}."

@@ -8,6 +8,7 @@ import inspect
 import pathlib
 import signal
 import sys
+import tempfile
 import time
 import traceback
 import types
@@ -25,6 +26,7 @@ from argument_values import KINDS, VALUES
 from keras_patchdpm import models, patching, samplers, schedules
 
 HOME = str(pathlib.Path(kp.__file__).parent)
+CALLED = {"x": "images", "y": "labels"}  # By the messages, as the docs do.
 SECONDS = 20  # More is a hang, on any machine.
 NAMESPACES = {
     "": kp,
@@ -36,11 +38,12 @@ NAMESPACES = {
 # Made by the package, and read by users.
 RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "Level"}
 # Methods that Keras calls, or that `PatchDPM` and `PatchSampler` call with what they
-# made themselves.
+# made themselves; `compile`, whose arguments are Keras'; methods that always refuse.
 INNER = set(
     "build call compile_from_config compute_loss compute_output_shape from_config "
     "get_compile_config get_config load_own_variables save_own_variables test_step "
-    "train_step on_epoch_begin on_epoch_end on_train_begin "
+    "train_step on_epoch_begin on_epoch_end on_train_begin on_train_end fixed "
+    "set_epoch compile predict predict_on_batch export "
     "attach_state of_open_sizes prepare prepare_batch "
     "cut inputs_at place bounds finish windows "
     "draw corrupt clean weight make_loss alpha_sigma".split()
@@ -112,7 +115,8 @@ def failure(name, argument, label):
     """What is wrong with one call, `None` if nothing is."""
     entry, value = ENTRIES[name], VALUES[label]()
     function, valid = entry.valid()
-    with entry.stub(argument), warnings.catch_warnings(), _time_limit():
+    quiet = warnings.catch_warnings()
+    with entry.stub(argument), quiet, _time_limit(), _empty_folder():
         warnings.simplefilter("ignore")
         try:
             function(**{**valid, argument: value})
@@ -141,9 +145,17 @@ def _unclear(error, argument):
         where = pathlib.Path(last).name
         return f"{type(error).__name__} from {where}: {_first_line(error)}"
     named = f"`{argument}`" in text or f"{argument}=" in text
+    named = named or (argument in CALLED and CALLED[argument] in text.lower())
     if not named or "Received" not in text:
         return f"unclear: {_first_line(error)}"
     return None
+
+
+@contextlib.contextmanager
+def _empty_folder():
+    """Calls that write a file named "x" do not find one of an earlier call."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield
 
 
 def _first_line(error):

@@ -2,6 +2,14 @@
 
 import numpy as np
 
+
+class _Class:
+    """A class where an object is expected; as a function it accepts anything."""
+
+    def __init__(self, *arguments):
+        pass
+
+
 # Label of a value to a function that makes it: generators can be used only once.
 VALUES = {
     "none": lambda: None,
@@ -23,7 +31,6 @@ VALUES = {
     "inf": lambda: float("inf"),
     "minus inf": lambda: float("-inf"),
     "huge": lambda: 10**30,
-    "giant": lambda: 10**5000,
     "complex": lambda: 1j,
     "empty list": lambda: [],
     "empty dict": lambda: {},
@@ -51,7 +58,7 @@ VALUES = {
     "object array": lambda: np.full((2, 8, 8, 3), None),
     "dates": lambda: np.zeros((2, 8, 8, 3), "datetime64[s]"),
     "function": lambda: lambda *arguments: None,
-    "class": lambda: int,
+    "class": lambda: _Class,
     "module": lambda: np,
 }
 
@@ -64,7 +71,7 @@ KINDS = {
     "count": {"one"},
     "index": {"zero", "one"},
     "int": {"zero", "one", "minus one"},
-    "seed": {"zero", "one", "huge", "giant"},
+    "seed": {"zero", "one", "huge"},
     "fraction": {"zero", "one", "minus zero", "half"},
     "positive": {"one", "float", "half", "huge"},
     "non-negative": _FLOATS,
@@ -75,6 +82,20 @@ KINDS = {
     "indices": {"empty list", "int array"},
     "range": {"int array", "floats"},
     "floats": {"three ints", "int array", "floats"},
+    "per-channel": {
+        "three ints",
+        "negative ints",
+        "int array",
+        "floats",
+        "scalar array",
+        "zero",
+        "one",
+        "minus one",
+        "minus zero",
+        "float",
+        "half",
+        "huge",
+    },
     "images": {"nan images", "empty images"},
     "finite": set(),
     "labels": {"nested", "int array"},
@@ -84,5 +105,11 @@ KINDS = {
     "text": _TEXTS | {"null"},
     "path": {"text", "digits", "false as text"},
     "object": set(),
+    "bytes": {"digits", "one", "huge"},
+    "flag": {"true", "numpy true", "zero", "one", "minus zero"},
+    "dict": {"empty dict", "dict"},
+    "data": {"generator"},
+    "several": {"empty list", "empty dict"},
+    "epochs": {"one", "empty list", "set", "three ints"},
     "anything": set(VALUES),
 }

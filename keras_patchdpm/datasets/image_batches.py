@@ -56,12 +56,13 @@ class ImageBatches(keras.utils.PyDataset):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.images = np.asarray(images)
-        _checks.image_shape("images", self.images.shape)
-        self.batch_size = _checks.integer("batch_size", batch_size, 1, len(images))
+        self.images = _checks.array("images", images)
+        _checks.images("images", self.images)
+        count = _checks.integer("the number of `images`", len(self.images), 1)
+        self.batch_size = _checks.integer("batch_size", batch_size, 1, count)
         self.flip = _checks.boolean("flip", flip)
         if steps is None:
-            steps = len(images) // self.batch_size
+            steps = count // self.batch_size
         self.steps = _checks.positive_int("steps", steps)
         self.seed = _checks.integer("seed", seed, minimum=0)
         self.augment = augment

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_patchdpm import _checks
 from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
 from keras_patchdpm.memory.process import check_process
 
@@ -23,9 +24,11 @@ def network_call(network):
         call.
 
     Raises:
+        TypeError: If `network` is no such object.
         RuntimeError: In a process that was forked, see `check_process`.
     """
     check_process()
+    _checks.like("network", network, ("predict_on_batch",), "model.network")
     if not isinstance(network, keras.Model) or backend_name() not in SUPPORTED:
         return network.predict_on_batch
     return backend_module().network_call(network)

@@ -105,6 +105,7 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0):
             f". Received: a model of {type(model.patching).__name__}."
         )
     budget = parse_bytes("budget", budget)
+    verbose = _checks.one_of("verbose", verbose, (0, 1, False, True))
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)
     stages = model.patching.stages(model.image_shape)

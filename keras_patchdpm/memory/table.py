@@ -1,7 +1,5 @@
 """Profiles side by side: how memory falls with the number of patches."""
 
-from collections.abc import Iterable
-
 from keras_patchdpm.memory.report import ProfileReport, mebibytes
 
 HEADER = (
@@ -34,7 +32,7 @@ def table(reports):
 
     >>> print(kp.memory.table([kp.memory.profile(model) for model in models]))
     """
-    if isinstance(reports, ProfileReport) or not isinstance(reports, Iterable):
+    if isinstance(reports, ProfileReport) or not isinstance(reports, list | tuple):
         raise TypeError(
             "`reports` must be a list of reports: `table([report])`. "
             f"Received: reports of type {type(reports).__name__}."

@@ -23,7 +23,9 @@ def of_fit(arguments):
     """
     found = dict(arguments)
     found["epochs"] = _checks.positive_int("epochs", found["epochs"])
-    found["initial_epoch"] = _checks.integer("initial_epoch", found["initial_epoch"], 0)
+    found["initial_epoch"] = _checks.integer(
+        "initial_epoch", found["initial_epoch"], 0, _checks.LARGEST
+    )
     for name in (
         "batch_size",
         "steps_per_epoch",

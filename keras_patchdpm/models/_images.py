@@ -147,7 +147,8 @@ def _range(images):
             bad = ~np.isfinite(chunk).all(axis=(1, 2, 3))
             raise ValueError(
                 "The images hold NaN or infinity, first in image "
-                f"{start + int(bad.argmax())}. Remove or mend it."
+                f"{start + int(bad.argmax())}. Remove or mend it. Received: values "
+                "that are not finite."
             )
         low, high = min(low, least), max(high, greatest)
     return low, high

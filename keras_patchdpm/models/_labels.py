@@ -22,12 +22,9 @@ def of_array(labels, num_classes, count):
     require(labels, num_classes)
     if labels is None:
         return None
-    if isinstance(labels, dict):
-        raise TypeError(
-            "`y` must hold one label per image. Received: a dict of "
-            f"{sorted(map(str, labels))}."
-        )
     labels = as_numpy("y", labels)
+    if not labels.ndim:
+        raise _checks.wrong_type("y", "an array of one label per image", labels)
     if num_classes is not None:
         check(labels, num_classes, count)
         return np.reshape(labels, (-1,)).astype("int32")
@@ -111,7 +108,7 @@ def require(labels, num_classes):
         raise ValueError(
             f"The network takes labels (num_classes={num_classes}), and there are "
             "none. Train with `fit(images, labels)` or with batches `(images, "
-            "labels)`, or build the network without `num_classes`."
+            "labels)`, or build the network without `num_classes`. Received: y=None."
         )
 
 

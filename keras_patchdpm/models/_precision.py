@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+from keras_patchdpm import _checks
+
 
 @contextlib.contextmanager
 def precision(name):
@@ -17,7 +19,11 @@ def precision(name):
     """
     before = keras.mixed_precision.dtype_policy()
     if name is not None:
-        keras.mixed_precision.set_global_policy(name)
+        try:
+            keras.mixed_precision.set_global_policy(_checks.string("precision", name))
+        except ValueError as error:
+            wanted = "be a dtype policy of Keras, such as 'mixed_bfloat16'"
+            raise _checks.wrong_value("precision", wanted, name) from error
     try:
         yield
     finally:

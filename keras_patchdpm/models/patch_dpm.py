@@ -406,11 +406,13 @@ class PatchDPM(TrainStep):
     ):
         """`keras.Model.train_on_batch` on images, which are checked as in `fit`."""
         data = _data.to_step(self, x, y, sample_weight, class_weight)
+        return_dict = _checks.boolean("return_dict", return_dict)
         return super().train_on_batch(*data, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """`keras.Model.test_on_batch` on images, which are checked as in `fit`."""
         data = _data.to_step(self, x, y, sample_weight)
+        return_dict = _checks.boolean("return_dict", return_dict)
         return super().test_on_batch(*data, return_dict=return_dict)
 
     def predict(self, x, *args, **kwargs):

@@ -79,7 +79,6 @@ def integers(name, values, minimum, maximum, at_least_one=False):
     return tuple(_checks.integer(name, value, minimum, maximum) for value in values)
 
 
-
 def convolution(side, inner, outer):
     """Weights of a kernel of `side` x `side` pixels."""
     return math.prod((side, side, inner, outer))

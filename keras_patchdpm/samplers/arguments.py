@@ -147,16 +147,13 @@ def check_seed(seed):
 
 def check_dtype(dtype):
     """The name of the type of the images."""
-    try:
-        # `None` is float64 to NumPy.
-        name = str(dtype) if dtype is None else np.dtype(dtype).name
-    except TypeError:
-        name = dtype
-    if name not in ("uint8", "float32"):
-        raise ValueError(
-            f"`dtype` must be 'uint8' or 'float32'. Received: dtype={dtype!r}."
-        )
-    return name
+    for name in ("uint8", "float32"):
+        known = (np.dtype(name), np.dtype(name).type)
+        if any(dtype is same for same in known) or (
+            isinstance(dtype, str | np.dtype) and dtype == name
+        ):
+            return name
+    raise _checks.wrong_value("dtype", "be 'uint8' or 'float32'", dtype)
 
 
 def check_fits(num_images, image_shape, dtype):

@@ -13,7 +13,13 @@ def images_per_step(model, batch_size):
     Returns:
         Float: `batch_size`, but for a `RandomPatching`, whose small crops come in
         larger batches.
+
+    Raises:
+        TypeError: If `model` is no `PatchDPM`, or `batch_size` no int.
+        ValueError: If `batch_size` is below 1.
     """
+    _checks.like("model", model, ("patching",), "PatchDPM(...)")
+    batch_size = _checks.positive_int("batch_size", batch_size)
     return batch_size * getattr(model.patching, "mean_batch_multiplier", 1)
 
 
