@@ -41,14 +41,26 @@ def synthetic_scenes(count, image_size=32, seed=0):
     for pixels in size:
         _checks.integer("image_size", pixels, minimum=_MINIMUM_SIZE)
     seed = _checks.integer("seed", seed, minimum=0)
-    # Drawn row by row, so that row k is the same for every count.
-    draws = np.random.default_rng(seed).random((count, 9))
-    images = np.empty((count, *size, 3), "uint8")
+    images = _empty(count, *size)
+    rng = np.random.default_rng(seed)
     for start in range(0, count, _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        scenes = _draw(draws[chunk].astype("float32"), *size)
-        images[chunk] = np.rint(scenes * 255)
+        chunk = images[start : start + _CHUNK]
+        # Drawn row by row, so that row k is the same for every count.
+        scenes = _draw(rng.random((len(chunk), 9)).astype("float32"), *size)
+        chunk[:] = np.rint(scenes * 255)
     return images
+
+
+def _empty(count, height, width):
+    """Room for the scenes."""
+    try:
+        return np.empty((count, height, width, 3), "uint8")
+    except (MemoryError, ValueError) as error:  # More than NumPy can count to.
+        raise ValueError(
+            f"The scenes need {3 * count * height * width / 2**30:.0f} GiB, more than "
+            "there is. Choose a smaller `count` or `image_size`. "
+            f"Received: count={count}, image_size={(height, width)}."
+        ) from error
 
 
 def _draw(draws, height, width):
