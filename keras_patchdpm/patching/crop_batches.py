@@ -173,8 +173,8 @@ class _DataStream:
         except TypeError as error:
             raise ValueError(
                 "`images` must be an array, or a data set that must have a length, to "
-                "know how many steps an epoch has. Use `dataset.apply(tf.data.experimental."
-                "assert_cardinality(steps))`, or an array of images. Received: "
+                "know how many steps an epoch has. Use `dataset.apply(tf.data."
+                "experimental.assert_cardinality(steps))`, or an array of images. Received: "
                 f"{_checks.received('images', batches)}."
             ) from error
         if not self.steps or isinstance(batches, str | bytes | dict | set):
