@@ -82,7 +82,7 @@ def test_latents_are_trained_and_sampled_as_images_are(patching, options):
         train(model, latents, keras.optimizers.Adam(1e-3))
     sampler = PatchSampler(model, "heun", 4, **options)
     expected = sampler(3, dtype="float32")
-    assert np.abs(expected).max() > 1.5
+    assert np.abs(expected).max() > 1.2
     doubled = PatchSampler(
         model, "heun", 4, decode=lambda x: 0.2 * x.repeat(2, 1).repeat(2, 2), **options
     )
@@ -186,5 +186,5 @@ def test_predicting_the_noise_of_latents_is_warned_of(schedule, warned):
         warnings.simplefilter("always")
         PatchDPM(network, schedule, patching)
         PatchDPM(network, schedule, patching, latents=True)
-    found = [one for one in caught if "latents that predicts" in str(one.message)]
+    found = [one for one in caught if "latents come out" in str(one.message)]
     assert len(found) == warned

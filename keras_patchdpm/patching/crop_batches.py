@@ -186,10 +186,10 @@ class _DataStream:
             self.steps = len(batches)
         except TypeError as error:
             raise ValueError(
-                "`images` must be an array, or a data set with a length, to know how "
-                "many steps an epoch has. Use `dataset.apply(tf.data.experimental."
-                "assert_cardinality(steps))`, or an array of images. Received: "
-                f"{_checks.received('images', batches)}."
+                "`images` must be an array, or a data set that must have a length, to "
+                "know how many steps an epoch has. Use `dataset.apply(tf.data."
+                "experimental.assert_cardinality(steps))`, or an array of images. "
+                f"Received: {_checks.received('images', batches)}."
             ) from error
         if not self.steps or isinstance(batches, str | bytes | dict | set):
             raise ValueError(

@@ -16,6 +16,7 @@ from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 
 BATCH_SIZE = 16
+MOST_IMAGES = 2**53  # A stream has no other end.
 
 
 class PatchSampler:
@@ -194,7 +195,7 @@ class PatchSampler:
             OSError: If the checkpoint cannot be written.
             RuntimeError: In a process that was forked after TensorFlow or JAX was used.
         """
-        _checks.positive_int("num_images", num_images)
+        _checks.integer("num_images", num_images, 1, MOST_IMAGES)
         dtype = arguments.check_dtype(dtype)
         if self.decode is None:
             arguments.check_fits(num_images, self.model.image_shape, dtype)
@@ -245,7 +246,7 @@ class PatchSampler:
         >>> for image in sampler.stream(num_images=1000, batch_size=1):
         ...     save_images(image[None], next(names))
         """
-        num_images = _checks.positive_int("num_images", num_images)
+        num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
         seed = arguments.check_seed(seed)
         dtype = arguments.check_dtype(dtype)
         arguments.check_floats(dtype, self.latents, self.decode)
@@ -307,7 +308,7 @@ class PatchSampler:
         >>> between = np.sqrt(0.5) * one + np.sqrt(0.5) * other    # standard normal
         >>> image = sampler(1, noise=between)
         """
-        num_images = _checks.positive_int("num_images", num_images)
+        num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
         seed = arguments.check_seed(seed)
         arguments.check_fits(num_images, self.model.image_shape, "float32")
         shapes = [shape for _, shape in self._stages]

@@ -113,3 +113,9 @@ def test_the_same_scene_in_another_size():
 def test_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         synthetic_scenes(**arguments)
+
+
+@pytest.mark.parametrize(("count", "size"), [(10**9, 10**5), (2**31 - 1, 2**31 - 1)])
+def test_refuses_more_than_the_memory_before_it_draws(count, size):
+    with pytest.raises(ValueError, match="GiB.*smaller `count`.*count="):
+        synthetic_scenes(count, size)

@@ -81,7 +81,7 @@ def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
     if form == "CallbackList":
         callbacks = keras.callbacks.CallbackList(callbacks, model=model)
     with pytest.warns(UserWarning, match="half written. `keras_patchdpm.callbacks"):
-        model.fit(images, epochs=0, verbose=0, callbacks=callbacks)
+        model.fit(images, epochs=1, verbose=0, callbacks=callbacks)
 
 
 def test_a_backup_that_no_kill_can_tear_is_welcome(tmp_path):

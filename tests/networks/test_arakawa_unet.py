@@ -125,7 +125,7 @@ def test_mixed_precision_predicts_in_float32(rng):
         ({"dim": 12}, "`dim` must be a multiple of 8.*8 or 16.*dim=12"),
         ({"dim": 0}, "`dim` must be at least 1"),
         ({"multipliers": (2, 4)}, r"`multipliers` must start with 1.*\(2, 4\)"),
-        ({"multipliers": ()}, "`multipliers` must start with 1"),
+        ({"multipliers": ()}, "`multipliers` must have 1 to 16"),
         ({"multipliers": (1, 0)}, "`multipliers` must be at least 1"),
         ({"channels": 0}, "`channels` must be at least 1"),
         ({"divisions": 0}, "`divisions` must be at least 1"),

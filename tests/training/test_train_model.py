@@ -220,7 +220,8 @@ def content(folder):
     """All files but those of backups, and the preset's weights as arrays."""
     files = [p for p in folder.rglob("*") if p.is_file() and p.suffix != ".npz"]
     texts = {p.name: p.read_bytes() for p in files if "backup" not in p.parts}
-    with np.load(folder / "preset" / "weights.npz") as arrays:
+    (weights,) = (folder / "preset").glob("weights-*.npz")
+    with np.load(weights) as arrays:
         return texts, {name: arrays[name].tolist() for name in arrays.files}
 
 
