@@ -11,6 +11,8 @@ import stat
 
 import psutil
 
+from keras_patchdpm import _checks
+
 _SUFFIX = ".part"  # Of a file that is being written.
 
 
@@ -26,11 +28,9 @@ def path_of(name, value):
         ValueError: If it is empty or holds a null character.
     """
     if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
-        raise TypeError(
-            f"`{name}` must be a path. Received: {name}=<{type(value).__name__}>."
-        )
+        raise _checks.wrong_type(name, "a path", value)
     if not os.fspath(value) or "\0" in os.fspath(value):
-        raise ValueError(f"`{name}` must be a path. Received: {name}={value!r}.")
+        raise _checks.wrong_value(name, "be a path", value)
     return pathlib.Path(value).expanduser()
 
 
