@@ -305,7 +305,7 @@ class PatchDPM(TrainStep):
     ):
         """`keras.Model.fit` on images, each of which is checked first.
 
-        A training that `keras.callbacks.BackupAndRestore` resumes at the end of an
+        A training that `callbacks.BackupAndRestore` resumes at the end of an
         epoch ends bit-identical with an unbroken one if the batches depend on the epoch
         alone: `datasets.ImageBatches`, a `RandomPatching` on an array, or an array with
         `shuffle=False`. Keras does not keep the order of a shuffled array, nor the
