@@ -112,7 +112,15 @@ def failures(name, labels=VALUES):
 
 
 def failure(name, argument, label):
-    """What is wrong with one call, `None` if nothing is."""
+    """What is wrong with one call, `None` if nothing is.
+
+    It runs in a new folder: some values are names of files, which are then written.
+    """
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+        return _failure(name, argument, label)
+
+
+def _failure(name, argument, label):
     entry, value = ENTRIES[name], VALUES[label]()
     function, valid = entry.valid()
     quiet = warnings.catch_warnings()

@@ -28,6 +28,9 @@ from keras_patchdpm.networks import authors_weights
 NOT_YET = {}
 
 
+_folder = tempfile.TemporaryDirectory()
+
+
 class Lazy:
     """A value that is made when a call needs it, not before."""
 
@@ -97,7 +100,7 @@ def stream(**arguments):
 @functools.cache
 def folder():
     """With a preset and an array of images."""
-    path = pathlib.Path(tempfile.mkdtemp())
+    path = pathlib.Path(_folder.name)
     network = presets.parts(CONFIG)["network"]
     presets.save(path / "preset", CONFIG, network, "A card.")
     np.save(path / "images.npy", np.zeros((4, 8, 8, 3), "uint8"))
@@ -552,7 +555,7 @@ ENTRIES = {
         no_training,
         config=CONFIG,
         images=Lazy(lambda: np.zeros((4, 8, 8, 3), "uint8")),
-        folder=Lazy(tempfile.mkdtemp),
+        folder="run",
         epochs=1,
         settings=Lazy(settings),
     ),

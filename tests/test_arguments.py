@@ -26,7 +26,8 @@ def test_every_public_callable_is_in_the_table():
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_wrong_arguments_are_refused_by_name(name):
+def test_wrong_arguments_are_refused_by_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     function, arguments = ENTRIES[name].valid()
     with ENTRIES[name].stub(None):
         function(**arguments)
