@@ -232,8 +232,15 @@ class PatchSampler:
         """Makes images, and yields each as soon as it is there.
 
         Args:
-            num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint,
-                labels: As for a call of the sampler.
+            num_images: As for a call.
+            seed: As for a call.
+            batch_size: As for a call.
+            noise: As for a call.
+            dtype: As for a call.
+            callback: As for a call.
+            verbose: As for a call.
+            checkpoint: As for a call.
+            labels: As for a call.
 
         Returns:
             Iterator of `num_images` arrays of shape `(H, W, C)`.
