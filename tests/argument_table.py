@@ -494,7 +494,7 @@ ENTRIES = {
     ),
     "sample": Entry(
         kp.sample,
-        "n=count num_images=count rule=choice steps=count seed=seed "
+        "n=count num_images=count rule=choice steps=steps seed=seed "
         "patches_per_call=count preset=object verbose=flag memory_budget=bytes "
         "precision=choice batch_size=count checkpoint=path",
         tiny_preset,
@@ -541,7 +541,7 @@ ENTRIES = {
     ),
     "training.TrainingSettings": Entry(
         kp.training.TrainingSettings,
-        "batch_size=count learning_rate=positive warmup_steps=index decay_steps=count "
+        "batch_size=count learning_rate=non-negative warmup_steps=index decay_steps=count "
         "ema_momentum=fraction steps_per_epoch=count precision=choice flip=bool "
         "seed=seed start_from=path",
     ),
@@ -566,7 +566,7 @@ ENTRIES = {
         "settings=object",
         no_training,
         config=CONFIG,
-        images=Lazy(lambda: np.zeros((4, 8, 8, 3), "uint8")),
+        images=Lazy(lambda: np.zeros((64, 8, 8, 3), "uint8")),
         folder="run",
         epochs=1,
         settings=Lazy(settings),

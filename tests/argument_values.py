@@ -109,6 +109,7 @@ KINDS = {
     "flag": {"true", "numpy true", "zero", "one", "minus zero"},
     "dict": {"empty dict", "dict"},
     "data": {"generator"},
+    "steps": {"one", "none"},
     "several": {"empty list", "empty dict"},
     "epochs": {"one", "empty list", "set", "three ints"},
     "anything": set(VALUES),

@@ -11,7 +11,8 @@ PACKAGE = ROOT / "keras_patchdpm"
 
 # A module may import from the lines above its own, and from its own folder.
 LINES = (
-    ("_backend", "_checks", "_files", "_registration"),
+    ("_backend", "_checks", "_registration"),
+    ("_files",),
     ("grid", "resize", "schedules", "windows"),
     ("patching", "layers"),
     ("networks",),

@@ -138,12 +138,12 @@ def test_scales_are_finite_numbers(name, value):
         (IMAGES.astype("float32"), r"in \[-1, 1\].*values as large as"),
         (IMAGES.astype("uint16"), "uint8 in .*images of uint16"),
         (IMAGES.astype("int32"), "uint8 in .*images of int32"),
-        (IMAGES > 3, "images of bool"),
-        (IMAGES.astype("complex64"), "images of complex64"),
+        (IMAGES > 3, "dtype bool"),
+        (IMAGES.astype("complex64"), "dtype complex64"),
         (np.full((2, 16, 16, 3), np.nan), "values as large as nan"),
         (IMAGES[:0], "at least one image"),
         (IMAGES[0], "`images` must have the shape"),
-        (None, "`images` must have the shape"),
+        (None, "`images` must hold numbers"),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "encode"])

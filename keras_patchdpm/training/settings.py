@@ -12,7 +12,7 @@ class TrainingSettings:
     Attributes:
         batch_size: Images, one patch of each, that a step sees. Positive int, at most
             the number of images.
-        learning_rate: Of Adam. Number, at least 1e-12.
+        learning_rate: Of Adam. Number, at least 0.
         warmup_steps: First steps, in which the learning rate rises from 0. Rates
             above 1e-3 do not learn without it. Int, at least 0.
         decay_steps: Steps after them in which it falls to 0, along a cosine, or `None`
@@ -74,7 +74,7 @@ _POLICIES = (
 
 _CHECKS = {
     "batch_size": _checks.positive_int,
-    "learning_rate": lambda name, value: _checks.real(name, value, 1e-12),
+    "learning_rate": lambda name, value: _checks.real(name, value, 0),
     "warmup_steps": lambda name, value: _checks.integer(name, value, 0, 2**31 - 1),
     "decay_steps": _checks.positive_int,
     "ema_momentum": _momentum,

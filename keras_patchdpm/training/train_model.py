@@ -65,7 +65,8 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
     """
     if minutes is None and epochs is None:
         raise ValueError(
-            "Say when the training ends: give `minutes`, `epochs` or both."
+            "Say when the training ends: give `minutes`, `epochs` or both. "
+            "Received: minutes=None, epochs=None."
         )
     clock = [] if minutes is None else [StopAfter(minutes)]
     epochs = _NO_END if epochs is None else _checks.positive_int("epochs", epochs)

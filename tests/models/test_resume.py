@@ -79,7 +79,9 @@ def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
     if form != "one":
         callbacks = [callbacks]
     if form == "CallbackList":
-        callbacks = keras.callbacks.CallbackList(callbacks, model=model)
+        callbacks = keras.callbacks.CallbackList(
+            callbacks, add_history=True, model=model
+        )
     with pytest.warns(UserWarning, match="half written. `keras_patchdpm.callbacks"):
         model.fit(images, epochs=1, verbose=0, callbacks=callbacks)
 

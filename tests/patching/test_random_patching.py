@@ -292,7 +292,7 @@ def test_images_of_another_size_are_refused():
 
 
 def test_data_sets_of_unknown_length_are_refused():
-    with pytest.raises(ValueError, match="a data set with a length"):
+    with pytest.raises(ValueError, match="must have a length"):
         RandomPatching(16).batches(iter([images(2)]), None, 0)
 
 

@@ -1,5 +1,7 @@
 """How long averaged weights remember."""
 
+import types
+
 import pytest
 
 import keras_patchdpm as kp
@@ -8,7 +10,7 @@ from keras_patchdpm.training import ema_momentum, images_per_step
 
 def test_half_of_an_average_is_forgotten_in_its_half_life():
     patching = kp.RandomPatching(64)
-    model = type("Model", (), {"patching": patching})
+    model = types.SimpleNamespace(patching=patching)
     seen = images_per_step(model, 256)
     assert seen == pytest.approx(1.9 * 256)
     momentum = ema_momentum(half_life=100 * seen, images_per_step=seen)
