@@ -25,7 +25,7 @@ APART = {
     "datasets": ("_checks", "_files"),
     "latents": ("_checks",),
     "metrics": ("_checks", "grid"),
-    "memory": tuple(name for line in LINES[:4] for name in line),
+    "memory": tuple(name for line in LINES[:5] for name in line),
 }
 # The commands and the package itself stand above everything.
 TOP = ("__init__", "__main__", "commands", "sampling", "training")
