@@ -30,7 +30,7 @@ class TrainStep(keras.Model):
 
     def fit(self, *args, **kwargs):
         try:
-            with _ema.finalized_at_the_end(self.optimizer):
+            with _ema.finalized_at_the_end(getattr(self, "optimizer", None)):
                 return super().fit(*args, **kwargs)
         finally:
             self.attach_state()
