@@ -42,7 +42,8 @@ RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "Level"}
 INNER = set(
     "build call compile_from_config compute_loss compute_output_shape from_config "
     "get_compile_config get_config load_own_variables save_own_variables test_step "
-    "train_step on_epoch_begin on_epoch_end on_train_begin on_train_end fixed "
+    "train_step make_train_function make_test_function on_epoch_begin "
+    "on_epoch_end on_train_begin on_train_end fixed "
     "set_epoch compile predict predict_on_batch export "
     "attach_state of_open_sizes prepare prepare_batch "
     "cut inputs_at place bounds finish windows "
