@@ -32,7 +32,7 @@ from keras_patchdpm.samplers import checkpoint
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 DAMAGES = 50
-READY = "sampling"  # What a process prints when all is compiled.
+READY = "sampling"  # What a process prints after each step, when all is compiled.
 SAMPLING = {"num_images": 3, "seed": 7, "batch_size": 2}
 RULES = ("ddim", "ddpm", "dpmpp_2m", "heun")
 STEPS = 60
@@ -49,22 +49,24 @@ def make_model():
     return kp.PatchDPM(network, schedule, patching)
 
 
-def sampler_of(model, rule, steps=STEPS):
+def sampler_of(model, rule):
     """How the model is sampled here."""
-    return kp.PatchSampler(model, rule, steps, patches_per_call=9)
+    return kp.PatchSampler(model, rule, STEPS, patches_per_call=9)
 
 
 def run_child(rule, path, out):
     """Samples with a checkpoint, saving after every step; what a process runs."""
     checkpoint.SECONDS = 0.0
-    model = make_model()
-    sampler_of(model, rule, steps=1)(2)  # Compiles.
-    print(READY, flush=True)
-    np.save(out, sampler_of(model, rule)(**SAMPLING, checkpoint=path))
+
+    def say(step, clean):
+        print(READY, flush=True)
+
+    sampler = sampler_of(make_model(), rule)
+    np.save(out, sampler(**SAMPLING, checkpoint=path, callback=say))
 
 
 def start(rule, path, out):
-    """A process that samples, once it has compiled the network."""
+    """A process that samples, when its first step is done."""
     command = [sys.executable, __file__, "--child", rule, str(path), str(out)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -85,14 +87,14 @@ def kill(number, folder, rng, model, expected, seconds):
     time.sleep(moment)
     process.send_signal(getattr(signal, name))
     process.communicate()
-    found = {"test": "kill", "signal": name, "rule": rule, "seconds": round(moment, 3)}
-    found["saved"], found["finished"] = path.exists(), out.exists()
+    tried = {"test": "kill", "signal": name, "rule": rule, "seconds": round(moment, 3)}
+    tried |= {"saved": path.exists(), "finished": out.exists()}
     asked = []
     images = sampler_of(model, rule)(
         **SAMPLING, checkpoint=path, callback=lambda step, clean: asked.append(step)
     )
-    found["steps_left"] = len(asked)
-    return {**found, "ok": np.array_equal(images, expected[rule])}
+    tried["steps_left"] = len(asked)
+    return {**tried, "ok": np.array_equal(images, expected[rule])}
 
 
 def damage(folder, rng, model, expected):
@@ -119,14 +121,14 @@ def damage(folder, rng, model, expected):
             place = rng.randrange(8 * len(whole))
             content[place // 8] ^= 1 << place % 8
         path.write_bytes(content)
-        found = {"test": "cut" if number < DAMAGES else "flip", "place": place}
+        tried = {"test": "cut" if number < DAMAGES else "flip", "place": place}
         try:
             images = sampler(**SAMPLING, checkpoint=path)
-            found |= {"refused": False, "ok": np.array_equal(images, expected[rule])}
+            tried |= {"refused": False, "ok": np.array_equal(images, expected[rule])}
         except ValueError as error:
             message = f"{path} is damaged, or is no checkpoint of a sampling"
-            found |= {"refused": True, "ok": str(error).startswith(message)}
-        yield found
+            tried |= {"refused": True, "ok": str(error).startswith(message)}
+        yield tried
 
 
 def share(number, folder, expected):
@@ -139,11 +141,11 @@ def share(number, folder, expected):
     same = [
         out.exists() and np.array_equal(np.load(out), expected[rule]) for out in outs
     ]
-    left = [found.name for found in folder.glob(".*.part")]
-    found = {"test": "share", "rule": rule, "left": left}
+    left = [path.name for path in folder.glob(".*.part")]
+    tried = {"test": "share", "rule": rule, "left": left}
     if not all(same):
-        found["errors"] = errors
-    return {**found, "ok": all(same) and not left}
+        tried["errors"] = errors
+    return {**tried, "ok": all(same) and not left}
 
 
 def main(options):

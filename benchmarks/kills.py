@@ -66,21 +66,21 @@ def kill_and_resume(options, root):
             last = number == KILLS_PER_RUN or kills == options.kills
             kill = None if last else (draws, seconds / options.epochs)
             name = SIGNALS[kills % len(SIGNALS)]
-            found = _run(options, folder, kill, name)
-            good = found["epoch"] is not None if found["killed"] else found["rc"] == 0
+            ended = _run(options, folder, kill, name)
+            good = ended["epoch"] is not None if ended["killed"] else ended["rc"] == 0
             line = {"run": run, "resumed": good if number else None}
             line["torn"] = _torn(folder)
-            if found["killed"]:
+            if ended["killed"]:
                 kills += 1
-                line |= {"signal": name.name, "epoch": found["epoch"]}
-                line["left"] = found["left"]
+                line |= {"signal": name.name, "epoch": ended["epoch"]}
+                line["left"] = ended["left"]
             else:
                 line["identical"] = _same(folder, root / "unbroken")
             if not good:
-                line["error"] = found["error"][-500:]
+                line["error"] = ended["error"][-500:]
             print(json.dumps(line), flush=True)
             yield line
-            if not found["killed"]:
+            if not ended["killed"]:
                 break
 
 
@@ -120,10 +120,10 @@ def _run(options, folder, kill=None, name=signal.SIGKILL):
         process.stdout.close()
         errors.seek(0)
         error = errors.read()
-        ended = process.returncode == -name or "KeyboardInterrupt" in error
+        obeyed = process.returncode == -name or "KeyboardInterrupt" in error
         return {
             "epoch": epoch,
-            "killed": kill is not None and process.returncode != 0 and ended,
+            "killed": kill is not None and process.returncode != 0 and obeyed,
             "seconds": time.monotonic() - start,
             "rc": process.returncode,
             "left": sorted(path.name for path in (folder / "backup").glob("*")),
@@ -163,7 +163,7 @@ def _same(folder, expected):
         same = one.files == other.files and all(
             np.array_equal(one[name], other[name]) for name in one.files
         )
-    texts = [*expected.glob("curve.csv"), *expected.glob("preset/config.json")]
+    texts = [*expected.glob("curve.*"), *expected.glob("preset/config.json")]
     return same and all(
         path.read_bytes() == (folder / path.relative_to(expected)).read_bytes()
         for path in texts

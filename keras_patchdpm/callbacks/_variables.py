@@ -7,6 +7,8 @@ the states of seed generators.
 import keras
 import numpy as np
 
+from keras_patchdpm import _npz
+
 
 def of(model):
     """The variables of a model and its optimizer, in an order that never changes."""
@@ -37,7 +39,7 @@ def save(model, file):
 
 def load(model, path):
     """Gives the variables the values in a file."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with _npz.opened(path) as arrays:
         for index, variable in enumerate(of(model)):
             variable.assign(arrays[f"arr_{index}"])
 

@@ -8,6 +8,8 @@ import zipfile
 import numpy as np
 from keras import ops
 
+from keras_patchdpm import _npz
+
 _DTYPES = ("float16", "float32", "float64")
 
 
@@ -80,7 +82,7 @@ class WeightsFile:
     def _parsed(self, read):
         """What `read` returns for the archive."""
         try:
-            with zipfile.ZipFile(self._file) as archive:
+            with _npz.LOCK, zipfile.ZipFile(self._file) as archive:
                 return read(archive)
         except Exception as error:  # Damaged bytes can raise anything.
             raise ValueError(

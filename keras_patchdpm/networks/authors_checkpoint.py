@@ -35,25 +35,25 @@ def read_arrays(source, which):
     return _arrays(_network_tensors(source, which))
 
 
-def _torch():
+def _torch(path):
     try:
         return importlib.import_module("torch")
     except ImportError as error:
         raise ImportError(
-            "The authors' checkpoints are read with PyTorch, which is not installed: "
-            "`pip install keras-patchdpm[torch]`. A mapping of names to arrays can be "
-            "read without it."
+            "A file of the authors is read with PyTorch, which is not installed: `pip "
+            "install keras-patchdpm[torch]`. `source` may also be a mapping of names "
+            f"to arrays, which needs no PyTorch. Received: source={path!r}."
         ) from error
 
 
 def _read_checkpoint(path):
     """What the authors' trainer has saved, without running any code of the file."""
-    torch = _torch()
     if not os.path.isfile(path):
         raise FileNotFoundError(
             "There is no checkpoint at that path. `source` must be one, or a mapping "
             f"of names to arrays. Received: source={path!r}."
         )
+    torch = _torch(path)
     try:
         checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # Damaged bytes can raise anything.

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from keras_patchdpm import _files
+from keras_patchdpm import _files, _npz
 from keras_patchdpm.samplers.identity import differences
 
 SECONDS = 30.0  # Between two savings.
@@ -111,7 +111,7 @@ def _read(file):
     if file.read() != expected:
         raise ValueError("its checksum is wrong")
     file.seek(0)
-    with np.load(file, allow_pickle=False) as archive:
+    with _npz.opened(file) as archive:
         return {name: archive[name] for name in archive.files}
 
 

@@ -164,7 +164,9 @@ def test_refuses_unknown_weights(network, tensors):
 
 def test_a_path_without_pytorch(network, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    refuses(network, tmp_path / "x.pt", "keras-patchdpm[torch]", error=ImportError)
+    (tmp_path / "x.pt").write_bytes(b"")
+    messages = "keras-patchdpm[torch]", "`source`", "Received: source="
+    refuses(network, tmp_path / "x.pt", *messages, error=ImportError)
 
 
 class RunsCode:
@@ -238,6 +240,6 @@ class TestCheckpoint:
         torch.save(torch.zeros(3), tmp_path / "x.pt")
         refuses(network, tmp_path / "x.pt", "must be a dict", "Tensor")
 
-    def test_refuses_a_path_with_no_file(self, network, torch, tmp_path):
+    def test_refuses_a_path_with_no_file(self, network, tmp_path):
         missing = tmp_path / "x.pt"
         refuses(network, missing, "There is no checkpoint at", error=FileNotFoundError)
