@@ -31,7 +31,6 @@ import numpy as np
 from keras_patchdpm.samplers import checkpoint
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
-DAMAGES = 50
 READY = "sampling"  # What a process prints after each step, when all is compiled.
 SAMPLING = {"num_images": 3, "seed": 7, "batch_size": 2}
 RULES = ("ddim", "ddpm", "dpmpp_2m", "heun")
@@ -66,11 +65,16 @@ def run_child(rule, path, out):
 
 
 def start(rule, path, out):
-    """A process that samples, when its first step is done."""
+    """A process that samples."""
     command = [sys.executable, __file__, "--child", rule, str(path), str(out)]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def start_and_wait(rule, path, out):
+    """A process that samples, when its first step is done."""
+    process = start(rule, path, out)
     for line in process.stdout:
         if line.strip() == READY:
             return process
@@ -82,7 +86,7 @@ def kill(number, folder, rng, model, expected, seconds):
     rule = RULES[number % len(RULES)]
     name = SIGNALS[number % len(SIGNALS)]
     path, out = folder / f"{number}.npz", folder / f"{number}.npy"
-    process = start(rule, path, out)
+    process = start_and_wait(rule, path, out)
     moment = rng.uniform(0, seconds[rule])
     time.sleep(moment)
     process.send_signal(getattr(signal, name))
@@ -97,7 +101,7 @@ def kill(number, folder, rng, model, expected, seconds):
     return {**tried, "ok": np.array_equal(images, expected[rule])}
 
 
-def damage(folder, rng, model, expected):
+def damage(count, folder, rng, model, expected):
     """Yields what became of checkpoints that were cut, or a bit of them flipped."""
     rule, path = RULES[0], folder / "damaged.npz"
     steps = []
@@ -112,16 +116,16 @@ def damage(folder, rng, model, expected):
     except KeyboardInterrupt:
         whole = path.read_bytes()
     sampler = sampler_of(model, rule)
-    for number in range(2 * DAMAGES):
+    for number in range(2 * count):
         content = bytearray(whole)
-        if number < DAMAGES:
+        if number < count:
             place = rng.randrange(len(whole))
             content = content[:place]
         else:
             place = rng.randrange(8 * len(whole))
             content[place // 8] ^= 1 << place % 8
         path.write_bytes(content)
-        tried = {"test": "cut" if number < DAMAGES else "flip", "place": place}
+        tried = {"test": "cut" if number < count else "flip", "place": place}
         try:
             images = sampler(**SAMPLING, checkpoint=path)
             tried |= {"refused": False, "ok": np.array_equal(images, expected[rule])}
@@ -161,13 +165,15 @@ def main(options):
         folder = pathlib.Path(name)
         seconds = {}
         for rule in RULES[: max(1, min(options.kills, len(RULES)))]:
-            process = start(rule, folder / f"{rule}.npz", folder / f"{rule}.npy")
+            process = start_and_wait(
+                rule, folder / f"{rule}.npz", folder / f"{rule}.npy"
+            )
             begun = time.perf_counter()
             process.communicate()
             seconds[rule] = time.perf_counter() - begun
         for number in range(options.kills):
             report(kill(number, folder, rng, model, expected, seconds))
-        for result in damage(folder, rng, model, expected):
+        for result in damage(options.damages, folder, rng, model, expected):
             report(result)
         for number in range(options.pairs):
             report(share(number, folder, expected))
@@ -184,6 +190,7 @@ def main(options):
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--damages", type=int, default=50, help="of each kind")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--child", nargs=3, help="rule, checkpoint, file of the images")

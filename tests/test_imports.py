@@ -12,7 +12,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 # A module may import from the lines above its own, and from its own folder.
 LINES = (
     ("_backend", "_checks", "_registration"),
-    ("_files",),
+    ("_files", "_npz"),
     ("grid", "resize", "schedules", "windows"),
     ("patching", "layers"),
     ("networks",),
@@ -21,7 +21,15 @@ LINES = (
 )
 # Off the line: what each may import. From "models" on, everyone may import these.
 APART = {
-    "samplers": ("_checks", "_files", "_registration", "grid", "schedules", "memory"),
+    "samplers": (
+        "_checks",
+        "_files",
+        "_npz",
+        "_registration",
+        "grid",
+        "schedules",
+        "memory",
+    ),
     "datasets": ("_checks", "_files"),
     "latents": ("_checks",),
     "metrics": ("_checks", "grid"),
