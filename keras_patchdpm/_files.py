@@ -140,16 +140,11 @@ def check_writable(path, size=0):
     folder = path.absolute().parent
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}. Received: {str(path)!r}.")
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise ValueError(f"There is a folder of that name. Received: '{path}'.")
-        if not stat.S_ISREG(mode):  # A pipe or a device would be replaced by a file.
-            raise ValueError(f"{path} is no regular file. Choose another name.")
-    except FileNotFoundError:
-        pass  # As it should be.
-    except OSError as error:  # The name is too long.
-        raise cannot_write(path, error) from error
+    kind = _kind(path)
+    if kind == stat.S_IFDIR:
+        raise ValueError(f"There is a folder of that name. Received: '{path}'.")
+    if kind not in (stat.S_IFREG, None):  # A pipe would be replaced by a file.
+        raise ValueError(f"{path} is no regular file. Choose another name.")
     try:
         remove_abandoned(folder)
         temporary = _beside(path)
@@ -169,6 +164,16 @@ def check_writable(path, size=0):
             "(`ulimit -f`). Raise the limit, or write less."
         )
     return path
+
+
+def _kind(path):
+    """`stat.S_IFREG`, `stat.S_IFDIR` or another kind of file; None if there is none."""
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # The name is too long.
+        raise cannot_write(path, error) from error
 
 
 def sync_folder(folder):

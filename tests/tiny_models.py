@@ -12,6 +12,18 @@ from keras_patchdpm.layers import (
 )
 
 SIZE = 8  # Pixels of an image's side.
+PRESET = {
+    "network": {
+        "name": "unet",
+        "image_size": SIZE,
+        "width": 8,
+        "multipliers": [1],
+        "blocks_per_level": 1,
+        "attention_levels": [],
+    },
+    "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
+    "patching": {"name": "GridPatching", "divisions": 2},
+}
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -3,7 +3,7 @@
 import math
 import pathlib
 
-from keras_patchdpm import _checks, _files
+from keras_patchdpm import _files
 from keras_patchdpm.commands import options as types
 from keras_patchdpm.datasets import save_images
 from keras_patchdpm.datasets._fits import check_fits
@@ -112,11 +112,7 @@ def run(options):
 def _image_shape(preset):
     """`(height, width, channels)` of a preset's images, or of the package's largest."""
     names = presets.names() if preset is None else [preset]
-    networks = [presets.read_config(name)["network"] for name in names]
-    return max(
-        (*_checks.pair("image_size", network["image_size"]), network.get("channels", 3))
-        for network in networks
-    )
+    return max(presets.image_shape(presets.read_config(name)) for name in names)
 
 
 def _interrupted(options):

@@ -1,4 +1,4 @@
-"""Checks the arguments of `fit` and `evaluate` that are not data."""
+"""Checks the arguments of `compile`, `fit` and `evaluate` that are not data."""
 
 import numbers
 
@@ -6,6 +6,18 @@ import keras
 import numpy as np
 
 from keras_patchdpm import _checks
+
+
+def check_compile(run_eagerly, steps_per_execution, jit_compile, auto_scale_loss):
+    """Checks those arguments of `compile` that Keras takes unseen.
+
+    Raises:
+        TypeError, ValueError: If one is not what Keras can use.
+    """
+    _checks.boolean("run_eagerly", run_eagerly)
+    _checks.positive_int("steps_per_execution", steps_per_execution)
+    _checks.one_of("jit_compile", jit_compile, ("auto", True, False))
+    _checks.boolean("auto_scale_loss", auto_scale_loss)
 
 
 def of_fit(arguments):

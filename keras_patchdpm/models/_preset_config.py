@@ -61,12 +61,20 @@ def check(config):
         )
     for key in (*PARTS, *(("training",) if "training" in config else ())):
         _check_dict(key, config[key])
+    image_shape(config)
     if "latents" in config:
         _checks.boolean("latents", config["latents"])
     if "label_dropout" in config:
         _checks.real("label_dropout", config["label_dropout"], 0, 1)
     seen = config.get("training", {}).get("patches_seen", 0)
     _checks.integer("patches_seen", seen, minimum=0)
+
+
+def image_shape(config):
+    """`(height, width, channels)` of the images that a configuration describes."""
+    network = config["network"]
+    size = _checks.pair("image_size", network.get("image_size"))
+    return (*size, _checks.positive_int("channels", network.get("channels", 3)))
 
 
 def build(part, makers, arguments, **others):

@@ -8,6 +8,7 @@ from keras import ops
 from keras_patchdpm import _checks, memory
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import (
+    _arguments,
     _data,
     _ema,
     _images,
@@ -248,6 +249,9 @@ class PatchDPM(TrainStep):
                 `keras.Model.compile`. Losses and metrics compare the network's
                 prediction with its target.
         """
+        _arguments.check_compile(
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        )
         super().compile(
             optimizer,
             loss,

@@ -83,6 +83,11 @@ def read_config(preset):
     return _preset_config.read(find(preset) / CONFIG)
 
 
+def image_shape(config):
+    """`(height, width, channels)` of the images that a configuration describes."""
+    return _preset_config.image_shape(config)
+
+
 def patching_of(config):
     """The patching of a configuration."""
     return _preset_config.build("patching", _PATCHINGS, config["patching"])

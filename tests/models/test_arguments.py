@@ -1,4 +1,4 @@
-"""The arguments of `fit` and `evaluate`: Keras' own, each checked by name."""
+"""The arguments of `compile`, `fit` and `evaluate`: Keras' own, checked by name."""
 
 import inspect
 
@@ -79,6 +79,22 @@ def test_a_wrong_argument_is_named(name, value, model):
 def test_a_wrong_argument_of_evaluate_is_named(name, value, model):
     with pytest.raises((TypeError, ValueError), match=f"`{name}`"):
         model.evaluate(tiny_images(8), **{"verbose": 0, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("run_eagerly", "yes"),
+        ("steps_per_execution", 0),
+        ("jit_compile", "always"),
+        ("jit_compile", 1),
+        ("jit_compile", None),
+        ("auto_scale_loss", None),
+    ],
+)
+def test_a_wrong_argument_of_compile_is_named(name, value, model):
+    with pytest.raises((TypeError, ValueError), match=f"`{name}`"):
+        tiny_model().compile("sgd", **{name: value})
 
 
 @pytest.mark.parametrize("images", [None, 7, "photos", [tiny_images(1)[0]] * 2, {}, ()])

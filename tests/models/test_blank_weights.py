@@ -6,24 +6,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiny_models import PRESET
 
 import keras_patchdpm as kp
 from keras_patchdpm.models import presets
 from keras_patchdpm.models._blank_weights import blank_weights
 
-GRID = {
-    "network": {
-        "name": "unet",
-        "image_size": 8,
-        "width": 8,
-        "multipliers": [1],
-        "blocks_per_level": 1,
-        "attention_levels": [0],
-        "num_classes": 2,
-    },
-    "schedule": {"name": "DDPMSchedule"},
-    "patching": {"name": "GridPatching", "divisions": 2},
-}
+NETWORK = {**PRESET["network"], "attention_levels": [0], "num_classes": 2}
+GRID = {**PRESET, "network": NETWORK}
 CASCADE = {**GRID, "patching": {"name": "CascadePatching", "divisions": 2}}
 AUTHORS = {
     **GRID,

@@ -10,28 +10,16 @@ import zipfile
 
 import numpy as np
 import pytest
+from tiny_models import PRESET
 
 import keras_patchdpm as kp
 from keras_patchdpm import _files
 from keras_patchdpm.models import presets
 
-CONFIG = {
-    "network": {
-        "name": "unet",
-        "image_size": 8,
-        "width": 8,
-        "multipliers": [1],
-        "blocks_per_level": 1,
-        "attention_levels": [],
-    },
-    "schedule": {"name": "DDPMSchedule"},
-    "patching": {"name": "GridPatching", "divisions": 2},
-}
-
 
 def random_network(seed):
     rng = np.random.default_rng(seed)
-    network = presets.parts(CONFIG)["network"]
+    network = presets.parts(PRESET)["network"]
     for weight in network.weights:
         weight.assign(rng.normal(size=weight.shape).astype("float16"))
     return network
@@ -49,7 +37,7 @@ def other():
 
 @pytest.fixture
 def folder(network, tmp_path):
-    presets.save(tmp_path, CONFIG, network, "Card.")
+    presets.save(tmp_path, PRESET, network, "Card.")
     return tmp_path
 
 
@@ -147,7 +135,7 @@ PATCHING = [
 LEGAL = [  # With the same weights.
     ("network", "image_size", 16),
     ("network", "dropout", 0.5),
-    ("schedule", "name", "EDMSchedule"),
+    ("schedule", "num_timesteps", 500),
     ("patching", "divisions", [2, 2]),
 ]
 MUTATIONS = [
@@ -243,6 +231,15 @@ def test_missing_keys_are_named(folder, key):
     del config[key]
     (folder / "config.json").write_text(json.dumps(config))
     refused(folder, key, "config.json")
+
+
+def test_the_size_of_the_images_is_needed(folder):
+    config = config_of(folder)
+    del config["network"]["image_size"]
+    (folder / "config.json").write_text(json.dumps(config))
+    refused(folder, "`image_size`", "config.json")
+    with pytest.raises(ValueError, match="`image_size`"):
+        presets.read_config(folder)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -405,17 +402,17 @@ def test_a_preset_whose_writing_is_stopped_loads(
     if stop == 4:
         monkeypatch.setattr(pathlib.Path, "unlink", not_of_weights)
     with pytest.raises(KeyboardInterrupt):
-        presets.save(folder, CONFIG, other, "Other card.")
+        presets.save(folder, PRESET, other, "Other card.")
     monkeypatch.undo()
     # The configuration is written last.
     loads_as(network if stop < 4 else other, folder)
-    presets.save(folder, CONFIG, other, "Other card.")
+    presets.save(folder, PRESET, other, "Other card.")
     loads_as(other, folder)
 
 
 def test_the_weights_of_the_preset_before_are_removed(folder, other):
     before = weights_of(folder)
-    presets.save(folder, CONFIG, other, "Other card.")
+    presets.save(folder, PRESET, other, "Other card.")
     assert not before.exists()
     assert len(list(folder.glob("*.npz"))) == 1
 
@@ -427,7 +424,7 @@ def test_a_preset_can_be_read_while_it_is_written(folder, network, other):
     def write():
         try:
             for number in range(20):
-                presets.save(folder, CONFIG, others[number % 2], "Card.")
+                presets.save(folder, PRESET, others[number % 2], "Card.")
         finally:
             done.set()
 

@@ -5,28 +5,15 @@ import json
 import keras
 import numpy as np
 import pytest
-from tiny_models import tiny_model
+from tiny_models import PRESET, tiny_model
 
 import keras_patchdpm as kp
 from keras_patchdpm.models import presets
 
-CONFIG = {
-    "network": {
-        "name": "unet",
-        "image_size": 8,
-        "width": 8,
-        "multipliers": [1],
-        "blocks_per_level": 1,
-        "attention_levels": [],
-    },
-    "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
-    "patching": {"name": "GridPatching", "divisions": 2},
-}
-
 
 @pytest.fixture
 def network(rng):
-    network = presets.parts(CONFIG)["network"]
+    network = presets.parts(PRESET)["network"]
     for weight in network.weights:
         weight.assign(rng.normal(size=weight.shape))
     return network
@@ -34,7 +21,7 @@ def network(rng):
 
 @pytest.fixture
 def folder(network, tmp_path):
-    presets.save(tmp_path / "mine", CONFIG, network, "Checksum {sha256}.")
+    presets.save(tmp_path / "mine", PRESET, network, "Checksum {sha256}.")
     return tmp_path / "mine"
 
 
@@ -88,7 +75,7 @@ def test_the_presets_of_the_package_are_listed():
 
 
 def test_foreign_builders_are_refused():
-    config = {**CONFIG, "network": {"name": "os.system"}}
+    config = {**PRESET, "network": {**PRESET["network"], "name": "os.system"}}
     with pytest.raises(ValueError, match=r"one of 'unet'.*os\.system"):
         presets.parts(config)
 

@@ -7,6 +7,7 @@ import json
 import filelock
 import numpy as np
 import pytest
+from tiny_models import PRESET
 
 import keras_patchdpm as kp
 from keras_patchdpm.training import (
@@ -15,20 +16,8 @@ from keras_patchdpm.training import (
     train,
 )
 
-CONFIG = {
-    "network": {
-        "name": "unet",
-        "image_size": 8,
-        "width": 8,
-        "multipliers": [1],
-        "blocks_per_level": 1,
-        "attention_levels": [],
-    },
-    "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
-    "patching": {"name": "GridPatching", "divisions": 2},
-}
 OF_CROPS = {
-    "network": CONFIG["network"],
+    "network": PRESET["network"],
     "schedule": {"name": "EDMSchedule"},
     "patching": {"name": "RandomPatching", "image_size": 8, "content": True},
 }
@@ -41,7 +30,7 @@ def images(rng):
 
 
 def run(images, folder, settings=SETTINGS):
-    return train(CONFIG, images, folder, minutes=0, settings=settings)
+    return train(PRESET, images, folder, minutes=0, settings=settings)
 
 
 def curve(folder):
@@ -97,20 +86,20 @@ def test_a_preset_of_other_settings_is_named(images, tmp_path):
     start = dataclasses.replace(SETTINGS, start_from=tmp_path / "first" / "preset")
     schedule = {"name": "DDPMSchedule", "prediction": "noise"}
     with pytest.warns(UserWarning, match="prediction: the preset has 'velocity'"):
-        config = {**CONFIG, "schedule": schedule}
+        config = {**PRESET, "schedule": schedule}
         train(config, images, tmp_path / "second", minutes=0, settings=start)
 
 
 def test_epochs_count_over_all_runs(images, tmp_path):
     for epochs, expected in ((2, [0, 1]), (3, [0, 1, 2])):
-        train(CONFIG, images, tmp_path, epochs=epochs, settings=SETTINGS)
+        train(PRESET, images, tmp_path, epochs=epochs, settings=SETTINGS)
         assert [epoch for epoch, _ in curve(tmp_path)] == expected
 
 
 def test_the_learning_rate_falls(images, tmp_path):
     falling = dataclasses.replace(SETTINGS, learning_rate=0.1, decay_steps=6)
     for epochs in (1, 2):  # A second run goes on where the first stood.
-        model = train(CONFIG, images, tmp_path, epochs=epochs, settings=falling)
+        model = train(PRESET, images, tmp_path, epochs=epochs, settings=falling)
         rate = float(model.optimizer.learning_rate)
         assert rate == pytest.approx({1: 0.05, 2: 0.0}[epochs], abs=1e-6)
 
@@ -118,7 +107,7 @@ def test_the_learning_rate_falls(images, tmp_path):
 def test_the_learning_rate_rises_first(images, tmp_path):
     rising = dataclasses.replace(SETTINGS, learning_rate=0.1, warmup_steps=6)
     for epochs, expected in ((1, 0.05), (2, 0.1), (3, 0.1)):
-        model = train(CONFIG, images, tmp_path, epochs=epochs, settings=rising)
+        model = train(PRESET, images, tmp_path, epochs=epochs, settings=rising)
         assert float(model.optimizer.learning_rate) == pytest.approx(expected)
 
 
@@ -145,7 +134,7 @@ def test_other_images_are_refused(change, images, tmp_path):
 
 
 def small(**options):
-    return {**CONFIG, "network": {**CONFIG["network"], **options}}
+    return {**PRESET, "network": {**PRESET["network"], **options}}
 
 
 WRONG = {
@@ -165,15 +154,15 @@ WRONG = {
     "NaN minutes": ({"minutes": float("nan")}, "`minutes` must be at least 0"),
     "width": ({"config": small(width=7)}, "7"),
     "divisions": (
-        {"config": {**CONFIG, "patching": {"name": "GridPatching", "divisions": 3}}},
+        {"config": {**PRESET, "patching": {"name": "GridPatching", "divisions": 3}}},
         "3",
     ),
     "prediction": (
-        {"config": {**CONFIG, "schedule": {"name": "DDPMSchedule", "prediction": "v"}}},
+        {"config": {**PRESET, "schedule": {"name": "DDPMSchedule", "prediction": "v"}}},
         "`prediction` must be one of",
     ),
     "half a config": ({"config": {"network": {}}}, "`config` must be a dict of"),
-    "no name": ({"config": {**CONFIG, "network": {}}}, "`network` of `config`"),
+    "no name": ({"config": {**PRESET, "network": {}}}, "`network` of `config`"),
     "code in it": ({"config": small(a=object())}, "`config` may hold"),
     "a dict of settings": ({"settings": {"batch_size": 4}}, "`TrainingSettings`"),
     "no preset": (
@@ -185,7 +174,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("wrong", "message"), WRONG.values(), ids=WRONG)
 def test_a_first_try_that_fails_leaves_nothing(wrong, message, images, tmp_path):
-    right = {"config": CONFIG, "images": images, "settings": SETTINGS, "epochs": 1}
+    right = {"config": PRESET, "images": images, "settings": SETTINGS, "epochs": 1}
     folder = tmp_path / "a" / "run"
     with pytest.raises((TypeError, ValueError), match=message):
         train(folder=folder, **{**right, **wrong})
@@ -226,13 +215,13 @@ def content(folder):
 
 
 def test_a_finished_training_stays_as_it_is(images, tmp_path):
-    train(CONFIG, images, tmp_path, epochs=2, settings=SETTINGS)
+    train(PRESET, images, tmp_path, epochs=2, settings=SETTINGS)
     before = content(tmp_path)
     # Killed between the last backup and the end.
     (tmp_path / "curve.csv").unlink()
     (tmp_path / "settings.json").write_text("{")
     (tmp_path / ".1-0123abcd.part").touch()
-    train(CONFIG, images, tmp_path, epochs=2, settings=SETTINGS)
+    train(PRESET, images, tmp_path, epochs=2, settings=SETTINGS)
     assert content(tmp_path) == before
 
 
