@@ -59,21 +59,22 @@ sample:
 	    sample --n 2 --out faces.png
 	@echo "The faces are in $(CURDIR)/faces.png"
 
-# The run without TensorFlow leaves `KERAS_BACKEND` unset: the package has to find
-# JAX by itself. It leaves out the slow tests, which JAX has passed by then.
+# JAX is tested where no other backend is installed and `KERAS_BACKEND` is unset: the
+# package has to find it by itself. What needs the others beside it is tested after that.
 test:
 	@rm -f .cache/stages
 	$(STAGE) "install" $(MAKE) environments
 	$(STAGE) "ruff" $(MAKE) lint
 	$(STAGE) "docs" $(MAKE) docs
 	$(STAGE) "tensorflow" env KERAS_BACKEND=tensorflow $(BIN)/$(PYTEST)
-	$(STAGE) "jax" env KERAS_BACKEND=jax $(BIN)/$(PYTEST)
+	$(STAGE) "jax alone" env -u KERAS_BACKEND $(JAX_ONLY)/bin/$(PYTEST)
+	$(STAGE) "jax with others" env KERAS_BACKEND=jax $(BIN)/$(PYTEST) \
+	    tests/test_backend_choice.py tests/models/test_saving.py \
+	    tests/samplers/test_against_diffusers.py
 	$(STAGE) "torch" env KERAS_BACKEND=torch $(BIN)/$(PYTEST)
 	$(STAGE) "notebooks" env KERAS_BACKEND=tensorflow PATCHDPM_FAST=1 \
 	    $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
 	    --nbval-cell-timeout=300 notebooks
-	$(STAGE) "no TensorFlow" env -u KERAS_BACKEND $(JAX_ONLY)/bin/$(PYTEST) \
-	    -m "not slow"
 	@printf '\n==== all passed\n'; cat .cache/stages
 
 environments: $(FULL)/ready $(JAX_ONLY)/ready
