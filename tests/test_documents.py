@@ -2,9 +2,14 @@
 
 import ast
 import re
+import types
 
+import keras
+import numpy as np
 import pytest
 from fresh_python import ROOT, run_python
+
+import keras_patchdpm as kp
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -45,3 +50,50 @@ def test_the_readme_starts_without_tensorflow(tmp_path):
     environment = {"KERAS_BACKEND": None, "KERAS_HOME": str(tmp_path)}
     result = run_python(script, tmp_path, **environment)
     assert result.stdout.strip() in ("jax", "torch"), result.stderr
+
+
+SIZE = 64
+SMALL = {
+    "num_images=1000": "num_images=2",
+    "steps=50": "steps=2",
+    "epochs=10": "epochs=1, verbose=0",
+}
+
+
+def tiny_unet(*arguments, **options):
+    """In the place of `unet`, whose networks take minutes here."""
+    tiny = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    return kp.networks.unet(*arguments, **{**options, **tiny, "attention_levels": ()})
+
+
+def convolution(channels, filters):
+    image = keras.Input((SIZE, SIZE, channels))
+    return keras.Sequential([image, keras.layers.Conv2D(filters, 1)])
+
+
+@pytest.fixture
+def names():
+    """What the blocks of a page use and do not define."""
+    package = types.SimpleNamespace(**vars(kp))
+    package.networks = types.SimpleNamespace(unet=tiny_unet)
+    patching = kp.CascadePatching(2)
+    network = tiny_unet(16, patching)
+    return {
+        "kp": package,
+        "keras": keras,
+        "np": np,
+        "images": kp.datasets.synthetic_scenes(4, SIZE),
+        "labels": np.arange(4),
+        "model": kp.PatchDPM(network, kp.DDPMSchedule(), patching),
+        "encoder": convolution(3, 4),
+        "decoder": convolution(4, 3),
+    }
+
+
+@pytest.mark.parametrize("page", ["patch_diffusion", "sampling"])
+def test_the_blocks_of_a_page_run(page, names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source in blocks(ROOT / "docs" / f"{page}.md"):
+        for large, small in SMALL.items():
+            source = source.replace(large, small)
+        exec(source, names)  # noqa: S102 (our own pages)

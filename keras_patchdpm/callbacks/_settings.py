@@ -28,25 +28,24 @@ def plain(name, settings):
         ) from error
 
 
-def differences(one, other, missing="nothing"):
+def differences(one, other):
     """Lists what differs between two dicts, by name.
 
     Args:
         one, other: Dicts, which may hold dicts.
-        missing: String. What to write for a value that only the other dict has.
 
     Returns:
-        List of `(name, value, other value)`, of strings; a name within a dict has that
-        dict's name and a dot before it.
+        List of `(name, value, other value)`, of strings, `nothing` where a dict has no
+        such key; a name within a dict has that dict's name and a dot before it.
     """
     found = []
     for key in dict.fromkeys([*one, *other]):
         values = one.get(key, _MISSING), other.get(key, _MISSING)
         if all(isinstance(value, dict) for value in values):
-            inner = differences(*values, missing)
+            inner = differences(*values)
             found += [(f"{key}.{name}", *rest) for name, *rest in inner]
         elif values[0] != values[1]:
-            texts = (missing if v is _MISSING else repr(v) for v in values)
+            texts = ("nothing" if v is _MISSING else repr(v) for v in values)
             found.append((str(key), *texts))
     return found
 

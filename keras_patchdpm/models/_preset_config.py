@@ -112,6 +112,13 @@ def build(part, makers, arguments, **others):
     return makers[name](**arguments, **others)
 
 
+def with_defaults(makers, arguments):
+    """`arguments` of a maker, and the defaults of those that are not given."""
+    known = inspect.signature(makers[arguments["name"]]).parameters.values()
+    defaults = {one.name: one.default for one in known if one.default is not one.empty}
+    return json.loads(json.dumps({**defaults, **arguments}))  # Lists for tuples.
+
+
 def _check_records(config):
     """Checks what says which file holds the weights."""
     sha256, weights = config.get("sha256"), config.get("weights", WEIGHTS)

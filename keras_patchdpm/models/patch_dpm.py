@@ -498,6 +498,6 @@ _FIT, _EVALUATE = _names(PatchDPM.fit), _names(PatchDPM.evaluate)
 
 _NO_PREDICTION = (
     "`{}` is not for a PatchDPM: it generates images in many steps. Use "
-    "`PatchSampler(model)(num_images=4)`. What the network alone predicts of a dict of "
-    "its inputs is `model.network.predict(inputs)`."
+    '`PatchSampler(model, "ddim", 50)(num_images=4)`. What the network alone predicts '
+    "of a dict of its inputs is `model.network.predict(inputs)`."
 )

@@ -36,6 +36,7 @@ _PATCHINGS = {
     "WholeImage": WholeImage,
 }
 _SCHEDULES = {"DDPMSchedule": DDPMSchedule, "EDMSchedule": EDMSchedule}
+_MAKERS = {"network": _NETWORKS, "schedule": _SCHEDULES, "patching": _PATCHINGS}
 _CARD = """# A patch diffusion model
 
 Written by `PatchDPM.save_to_preset`. SHA-256 of the weights: {sha256}.
@@ -86,6 +87,14 @@ def read_config(preset):
 def image_shape(config):
     """`(height, width, channels)` of the images that a configuration describes."""
     return _preset_config.image_shape(config)
+
+
+def with_defaults(config):
+    """The parts of a configuration with all their arguments, as plain data."""
+    return {
+        part: _preset_config.with_defaults(makers, config[part])
+        for part, makers in _MAKERS.items()
+    }
 
 
 def patching_of(config):

@@ -250,8 +250,8 @@ class PatchSampler:
 
         Example:
 
-        >>> for image in sampler.stream(num_images=1000, batch_size=1):
-        ...     save_images(image[None], next(names))
+        >>> for k, image in enumerate(sampler.stream(num_images=1000, batch_size=1)):
+        ...     keras_patchdpm.save_images(image[None], f"{k:04}.png")
         """
         num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
         seed = arguments.check_seed(seed)

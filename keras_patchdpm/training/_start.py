@@ -5,9 +5,6 @@ import warnings
 from keras_patchdpm.callbacks import _settings
 from keras_patchdpm.models import presets
 
-_DEFAULT = "its default"
-_PARTS = ("network", "schedule", "patching")
-
 
 def from_preset(preset, config, network):
     """Gives `network` the weights of `preset`; returns the patches they have seen.
@@ -25,8 +22,7 @@ def from_preset(preset, config, network):
         return 0
     found = presets.read_config(preset)
     differences = _settings.differences(
-        *({part: each.get(part) for part in _PARTS} for each in (found, config)),
-        missing=_DEFAULT,
+        presets.with_defaults(found), presets.with_defaults(config)
     )
     try:
         presets.load_weights(network, preset)
@@ -38,11 +34,10 @@ def from_preset(preset, config, network):
             "Train with the preset's settings, or leave `start_from` out. "
             f"Received: start_from={preset!r}. ({error})"
         ) from error
-    known = [each for each in differences if _DEFAULT not in each[1:]]
-    if known:
+    if differences:
         warnings.warn(
             "The weights to start from were trained with other settings. "
-            f"{_listed(known)}. Received: start_from={preset!r}.",
+            f"{_listed(differences)}. Received: start_from={preset!r}.",
             stacklevel=3,
         )
     return found.get("training", {}).get("patches_seen", 0)

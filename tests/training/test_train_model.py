@@ -71,13 +71,15 @@ def test_a_run_starts_from_a_preset(images, tmp_path):
 def test_a_preset_of_another_network_is_refused_by_name(images, tmp_path):
     other = dataclasses.replace(SETTINGS, start_from="faces64_n2")
     with pytest.raises(ValueError, match="has another network") as error:
-        run(images, tmp_path / "run", other)
+        config = {**PRESET, "schedule": {**PRESET["schedule"], "loss": "l2"}}
+        train(config, images, tmp_path / "run", epochs=1, settings=other)
     for line in (
         "network.image_size: the preset has 64, the call 8",
-        "network.stem: the preset has 2, the call its default",
+        "network.stem: the preset has 2, the call 1",
         "`start_from` out",
     ):
         assert line in str(error.value)
+    assert "loss" not in str(error.value)  # The preset has it by default.
     assert not (tmp_path / "run").exists()
 
 
