@@ -32,6 +32,8 @@ BIN := $(FULL)/bin
 export OMP_NUM_THREADS := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled once: tests start many processes. Empty is the same as not set.
+export PYTHONDONTWRITEBYTECODE :=
 export NO_MKDOCS_2_WARNING := 1
 export MPLBACKEND ?= agg
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax

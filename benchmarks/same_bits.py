@@ -4,8 +4,8 @@
 
 Each process trains a small cascade for a few steps and samples it, twice. Processes of
 one thread are compared with each other bit for bit; one of more threads is compared
-with them by the largest difference, of the weights and of the images (of 255). One line
-of JSON.
+with them by the largest difference, of the weights and of the images, which lie in
+[-1, 1]. One line of JSON.
 """
 
 import argparse

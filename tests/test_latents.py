@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from quick_compilation import quick_compilation  # noqa: F401
 from tiny_models import tiny_images, tiny_model, train
 
 from keras_patchdpm import (

@@ -1,0 +1,3 @@
+"""Networks compile many small programs."""
+
+from quick_compilation import quick_compilation  # noqa: F401
