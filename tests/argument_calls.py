@@ -26,7 +26,8 @@ from argument_values import KINDS, VALUES
 from keras_patchdpm import models, patching, samplers, schedules
 
 HOME = str(pathlib.Path(kp.__file__).parent)
-CALLED = {"x": "images", "y": "labels"}  # By the messages, as the docs do.
+# By the messages, as the docs do.
+CALLED = {"x": "images", "y": "labels", "images": "images", "memory_budget": "budget"}
 SECONDS = 20  # More is a hang, on any machine.
 NAMESPACES = {
     "": kp,

@@ -562,7 +562,7 @@ ENTRIES = {
     ),
     "training.train": Entry(
         kp.training.train,
-        "config=object images=finite folder=path minutes=positive epochs=count "
+        "config=object images=finite folder=path minutes=non-negative epochs=count "
         "settings=object",
         no_training,
         config=CONFIG,

@@ -42,8 +42,13 @@ def config(value):
 
 def images(value, batch_size):
     """Returns images as an array, of which there are enough for a batch."""
-    value = np.asarray(value)
+    value = _checks.array("images", value)
     _checks.image_shape("images", value.shape)
+    if not len(value):
+        raise ValueError(
+            "`images` must hold at least one image. Received: images of "
+            f"shape={value.shape}."
+        )
     if len(value) < batch_size:
         raise ValueError(
             f"There are {len(value)} images, fewer than `batch_size={batch_size}`. Use "

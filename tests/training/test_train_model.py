@@ -140,7 +140,8 @@ def small(**options):
 
 
 WRONG = {
-    "no images": ({"images": np.zeros((0, 8, 8, 3), "uint8")}, "are 0 images"),
+    "no images": ({"images": np.zeros((0, 8, 8, 3), "uint8")}, "`images` must hold"),
+    "ragged images": ({"images": [[1], [2, 3]]}, "`images` must be an array"),
     "few images": (
         {"settings": dataclasses.replace(SETTINGS, batch_size=17)},
         r"16 images, fewer than `batch_size=17`. Use at most 16 \(`--batch-size`\)",
