@@ -171,8 +171,11 @@ def main(options):
             begun = time.perf_counter()
             process.communicate()
             seconds[rule] = time.perf_counter() - begun
-        for number in range(options.kills):
-            report(kill(number, folder, rng, model, expected, seconds))
+        number = hits = 0
+        while hits < options.kills:  # One that comes after the end does not count.
+            result = kill(number, folder, rng, model, expected, seconds)
+            report(result)
+            number, hits = number + 1, hits + (not result["finished"])
         for result in damage(options.damages, folder, rng, model, expected):
             report(result)
         for number in range(options.pairs):

@@ -1,6 +1,7 @@
 """The arguments of `compile`, `fit` and `evaluate`: Keras' own, checked by name."""
 
 import inspect
+import re
 
 import keras
 import numpy as np
@@ -119,10 +120,9 @@ def test_numbers_of_numpy_are_taken(model):
 
 
 def test_prediction_and_export_say_what_to_do(model, tmp_path):
+    instead = 'PatchSampler(model, "ddim", 50)(num_images=4)'
     for predict in (model.predict, model.predict_on_batch):
-        with pytest.raises(
-            NotImplementedError, match=r'PatchSampler.model, "ddim", 50.'
-        ):
+        with pytest.raises(NotImplementedError, match=re.escape(instead)):
             predict(tiny_images(2))
     with pytest.raises(NotImplementedError, match="model.network.export"):
         model.export(tmp_path / "model")
