@@ -164,7 +164,7 @@ def main(options):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         seconds = {}
-        for rule in RULES[: max(1, min(options.kills, len(RULES)))]:
+        for rule in RULES:
             process = start_and_wait(
                 rule, folder / f"{rule}.npz", folder / f"{rule}.npy"
             )

@@ -7,7 +7,7 @@ something of solvers without noise alone, and the steps between neighbouring pix
 those of 200 ancestral steps:
 
     python benchmarks/solvers.py
-    python benchmarks/solvers.py --preset faces64_n2_cascade --spacings karras trailing
+    python benchmarks/solvers.py --preset faces128 --spacings karras trailing
 """
 
 import argparse

@@ -23,7 +23,7 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.samplers import PatchSampler
+from keras_patchdpm.samplers import Guidance, PatchSampler
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 
@@ -34,6 +34,7 @@ __all__ = [
     "DDPMSchedule",
     "EDMSchedule",
     "GridPatching",
+    "Guidance",
     "LatentSpace",
     "PatchDPM",
     "PatchGrid",

@@ -3,16 +3,16 @@
 from keras_patchdpm import _checks
 from keras_patchdpm.models import PatchDPM, presets
 from keras_patchdpm.patching import CascadePatching, RandomPatching
-from keras_patchdpm.samplers import PatchSampler
 
 N = 2  # Unless the preset has another.
+DEFAULTS = {"rule": "ddim", "steps": 50}  # Of a preset that has no settings.
 
 
 def sample(
     n=None,
     num_images=2,
-    rule="ddim",
-    steps=50,
+    rule=None,
+    steps=None,
     seed=0,
     patches_per_call=1,
     preset=None,
@@ -26,12 +26,15 @@ def sample(
 
     Args:
         n: Positive int, N of Arakawa et al.: images are made in `n` x `n` patches.
-            `None` for the preset's own, which is 2 without a `preset`. A preset of
+            `None` for the preset's own, and 2 without a `preset`. Of a cascade a
+            smaller `n` makes smaller images, of patches of the same size: of the
+            package's, 1, 2 and 4 make 32, 64 and 128 pixels. A preset of
             `RandomPatching` serves any `n` that divides the image; `None` is then 2
             if it was trained for that, and otherwise the largest that it was.
         num_images: Positive int.
-        rule: A step rule, see `PatchSampler`.
-        steps: Int from 1 to 1000. Network calls per patch.
+        rule: A step rule, see `PatchSampler`. `None` for the preset's, or `"ddim"`.
+        steps: Int from 1 to 1000, network calls per patch. `None` for the preset's, or
+            50.
         seed: Non-negative int. Image k of one seed is always the same.
         patches_per_call: Int from 1 to the patches of a step, which are `n * n`, or
             `(n + 1) ** 2` of a moving grid. More are faster and take more memory.
@@ -67,7 +70,8 @@ def sample(
     if n is not None:
         n = _checks.positive_int("n", n)
     if preset is None:
-        preset = _preset_of(N if n is None else n)
+        n = N if n is None else n
+        preset = _preset_of(n)
     model = PatchDPM.from_preset(preset, precision)
     if model.latents:
         raise ValueError(
@@ -75,20 +79,55 @@ def sample(
             "`PatchSampler(PatchDPM.from_preset(preset), decode=decode)`. "
             f"Received: preset={str(preset)!r}."
         )
-    numbers, options = presets.numbers_of(model.patching), {}
-    if isinstance(model.patching, RandomPatching):  # One model for any number.
-        n = n or (N if N in numbers else numbers[-1])
-        options = {"divisions": n, "moving": n > 1}
-    elif n is not None and numbers != [n]:
-        rows, cols = model.patching.grid.divisions
-        raise ValueError(
-            f"The preset {str(preset)!r} makes images in {rows}x{cols} patches. Leave "
-            f"`n` out, or choose another preset. Received: n={n}."
-        )
-    sampler = PatchSampler(
-        model, rule, steps, patches_per_call, memory_budget=memory_budget, **options
+    options = {
+        name: value
+        for name, value in {"rule": rule, "steps": steps}.items()
+        if value is not None
+    }
+    if not model.sampling.arguments:
+        options = {**DEFAULTS, **options}
+    sampler = model.sampler(
+        patches_per_call=patches_per_call,
+        memory_budget=memory_budget,
+        **options,
+        **_grid(model.patching, n, preset),
     )
     return sampler(num_images, seed, batch_size, verbose=verbose, checkpoint=checkpoint)
+
+
+def image_shape(n=None, preset=None):
+    """`(height, width, channels)` of the images that `sample` makes.
+
+    Raises:
+        ValueError: If there is no such preset, or none for `n`.
+    """
+    if preset is None:
+        n = N if n is None else n
+        preset = _preset_of(n)
+    config = presets.read_config(preset)
+    patching, shape = presets.patching_of(config), presets.image_shape(config)
+    if n is None or not isinstance(patching, CascadePatching):
+        return shape
+    patch = patching.input_specs(shape)["noisy"][0]
+    return patching.first_stages(n).image_shape(patch)
+
+
+def _grid(patching, n, preset):
+    """Arguments of the sampler, so that images are made in `n` x `n` patches."""
+    numbers = presets.numbers_of(patching)
+    if isinstance(patching, RandomPatching):  # One model for any number.
+        n = n or (N if N in numbers else numbers[-1])
+        return {"divisions": n, "moving": n > 1}
+    if n is None or numbers == [n]:
+        return {}
+    if n in numbers:  # A cascade that ends earlier.
+        return {"divisions": n}
+    rows, cols = patching.grid.divisions
+    smaller = f", or in fewer: `n` is one of {numbers}" if len(numbers) > 1 else ""
+    raise ValueError(
+        f"The preset {str(preset)!r} makes images in {rows}x{cols} patches{smaller}. "
+        f"Leave `n` out, or choose another preset. Received: n={n}."
+    )
 
 
 def _preset_of(n):

@@ -46,8 +46,8 @@ INNER = set(
     "train_step make_train_function make_test_function on_epoch_begin "
     "on_epoch_end on_train_begin on_train_end fixed "
     "set_epoch compile predict predict_on_batch export "
-    "attach_state of_open_sizes prepare prepare_batch "
-    "cut inputs_at place bounds finish windows "
+    "attach_state of_open_sizes prepare prepare_batch used check_fits "
+    "cut given inputs_at place bounds finish windows "
     "draw corrupt clean weight make_loss alpha_sigma".split()
 )
 

@@ -237,11 +237,15 @@ ENTRIES = {
     ),
     "CascadePatching": Entry(
         kp.CascadePatching,
-        "divisions=count moving=bool content_noise=non-negative",
+        "divisions=count moving=bool content_noise=non-negative "
+        "sampling_noise=non-negative",
         divisions=2,
     ),
     "CascadePatching.input_specs": Entry(
         method(cascade, "input_specs"), "image_shape=ints", image_shape=SHAPE
+    ),
+    "CascadePatching.first_stages": Entry(
+        method(cascade, "first_stages"), "divisions=count", divisions=1
     ),
     "CascadePatching.image_shape": Entry(
         method(cascade, "image_shape"), "patch_shape=ints", patch_shape=SHAPE
@@ -378,6 +382,12 @@ ENTRIES = {
         "images=finite columns=count margin=index",
         images=PICTURES,
     ),
+    "metrics.copies": Entry(
+        kp.metrics.copies,
+        "samples=finite training_images=finite",
+        samples=IMAGES,
+        training_images=IMAGES,
+    ),
     "metrics.seam_ratio": Entry(
         kp.metrics.seam_ratio,
         "images=finite divisions=size",
@@ -424,8 +434,12 @@ ENTRIES = {
     "PatchDPM.presets": Entry(kp.PatchDPM.presets),
     "PatchDPM.save_to_preset": Entry(
         method(built_model, "save_to_preset"),
-        "folder=path card=text",
+        "folder=path card=text storage=choice",
         folder=Lazy(tempfile.mkdtemp),
+    ),
+    "PatchDPM.sampler": Entry(method(built_model, "sampler"), rule="ddim", steps=2),
+    "PatchDPM.set_sampling": Entry(
+        method(built_model, "set_sampling"), rule="ddim", steps=2
     ),
     "PatchDPM.ema_weights": Entry(method(model, "ema_weights")),
     "PatchDPM.fit": Entry(
@@ -476,12 +490,18 @@ ENTRIES = {
         method(space, "decode"), "latents=images", latents=IMAGES
     ),
     # Sampling.
+    "Guidance": Entry(
+        kp.Guidance,
+        "by=object scale=non-negative interval=range stages=ints",
+        by="label",
+        scale=2.0,
+    ),
     "PatchSampler": Entry(
         kp.PatchSampler,
         "model=object rule=choice steps=count patches_per_call=count eta=fraction "
         "variance=choice clip=bool order=object spacing=choice churn=non-negative "
         "memory_budget=bytes divisions=object moving=object overlap=object "
-        "image_size=object whole_above=object guidance_scale=non-negative "
+        "image_size=object whole_above=object guidance=object "
         "decode=object",
         model=Lazy(model),
         rule="ddim",
@@ -513,7 +533,8 @@ ENTRIES = {
     "memory.peak": Entry(kp.memory.peak, "fn=function", no_measurement, fn=np.ones),
     "memory.plan": Entry(
         kp.memory.plan,
-        "model=object budget=bytes num_images=count images_held=count verbose=flag",
+        "model=object budget=bytes num_images=count images_held=count verbose=flag "
+        "guides=several",
         no_measurement,
         model=Lazy(model),
         budget="10GB",

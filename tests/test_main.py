@@ -88,7 +88,7 @@ def test_train_then_sample(rng):
 def test_what_is_not_given_is_the_presets(sampled):
     assert main(["sample"]) == 0
     assert not {"n", "batch_size", "checkpoint"} & sampled[0].keys()
-    assert main(["sample", "--n", "4", "--preset", "faces64_n4_cascade"]) == 0
+    assert main(["sample", "--n", "4", "--preset", "faces128"]) == 0
     assert sampled[1]["n"] == 4
 
 
@@ -201,8 +201,13 @@ def test_help_explains_each_command(capsys):
     )
     for command in ("sample", "train"):
         assert "the image is cut into N x N patches" in told[command]
-        assert "faces64_n2, faces64_n2_cascade, faces64_n4_cascade" in told[command]
-    for default in ("16", "50", "samples.png", "the preset's own, or 2"):
+        assert "faces128, faces64_n2" in told[command]
+    for default in (
+        "16",
+        "the preset's, or 50",
+        "samples.png",
+        "the preset's own, or 2",
+    ):
         assert f"(default: {default})" in told["sample"]
     for default in ("64", "0.0004", "250", "mixed_bfloat16", "cascade", "--image-size"):
         assert f"(default: {default})" in told["train"]

@@ -117,11 +117,11 @@ def crops(tmp_path_factory):
 def test_a_preset_of_crops_serves_any_n(crops, n, divisions, monkeypatch):
     asked = []
 
-    def sampler(*args, **options):
+    def sampler(model, **options):
         asked.append(options)
-        return kp.PatchSampler(*args, **options)
+        return kp.PatchSampler(model, **options)
 
-    monkeypatch.setattr(sampling, "PatchSampler", sampler)
+    monkeypatch.setattr(kp.PatchDPM, "sampler", sampler)
     images = kp.sample(n, num_images=1, rule="heun", steps=1, preset=crops / "images")
     assert images.shape == (1, 16, 16, 3)
     assert asked[0]["divisions"] == divisions
@@ -143,15 +143,15 @@ def test_a_preset_knows_its_n(tmp_path):
 
 
 def test_a_cascade_is_taken_before_a_grid():
-    assert sampling._preset_of(2) == "faces64_n2_cascade"
-    named = kp.sample(num_images=1, steps=1, preset="faces64_n2_cascade")
+    assert sampling._preset_of(2) == "faces128"
+    named = kp.sample(2, num_images=1, steps=1, preset="faces128")
     np.testing.assert_array_equal(kp.sample(num_images=1, steps=1), named)
 
 
 def test_the_presets_carry_a_card_and_are_small():
-    for name in presets.names():
-        folder = presets.find(name)
+    for listed in kp.PatchDPM.presets():
+        folder = presets.find(listed["name"])
         card = (folder / "card.md").read_text()
-        assert presets.read_config(name)["sha256"] in card
+        assert presets.read_config(folder)["sha256"] in card
         assert "FD-MNv2" in card
-        assert (folder / "weights.npz").stat().st_size < 15e6
+        assert listed["bytes"] < 15e6

@@ -65,6 +65,9 @@ def tiny_network(
     if "patch_index" in inputs:
         place = PositionOneHotEmbedding(patching.num_patches, 8)
         told = layers.Add()([told, place(inputs["patch_index"])])
+    if "content_noise" in inputs:
+        noise = layers.Reshape((1,))(inputs["content_noise"])
+        told = layers.Add()([told, layers.Dense(8)(noise)])
     if "label" in inputs:
         told = layers.Add()([told, LabelEmbedding(num_classes, 8)(inputs["label"])])
     x = inputs["noisy"]

@@ -136,7 +136,8 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 # becomes the same scene under another sky.
 
 # %%
-sampler = kp.PatchSampler(model, rule="heun", steps=STEPS, guidance_scale=1.5)
+guidance = kp.Guidance("label", 1.5)
+sampler = kp.PatchSampler(model, rule="heun", steps=STEPS, guidance=guidance)
 figure, axes = plt.subplots(3, SHOWN, figsize=(SHOWN, 3.2))
 for number, (line, name) in enumerate(zip(axes, SKIES, strict=True)):
     for axis, image in zip(line, sampler(SHOWN, labels=number), strict=True):
@@ -153,7 +154,8 @@ plt.show()
 # %%
 asked = np.arange(10 if FAST else 60) % 3
 for scale in (0.0, 1.0, 2.0):
-    sampler = kp.PatchSampler(model, "heun", steps=STEPS, guidance_scale=scale)
+    guidance = kp.Guidance("label", scale)
+    sampler = kp.PatchSampler(model, "heun", steps=STEPS, guidance=guidance)
     found = sky(sampler(len(asked), labels=asked, batch_size=30))
     share = np.mean(found == asked)
     print(f"guidance_scale={scale}: {share:.0%}")

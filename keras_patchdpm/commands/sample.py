@@ -9,6 +9,7 @@ from keras_patchdpm.datasets import save_images
 from keras_patchdpm.datasets._fits import check_fits
 from keras_patchdpm.datasets.picture import check_path
 from keras_patchdpm.models import presets
+from keras_patchdpm.sampling import image_shape
 
 
 def add_options(parser):
@@ -33,12 +34,15 @@ def add_options(parser):
         help="file to write: a picture (.png, .jpg, ...) or an array (.npy)",
     )
     add("--num-images", type=types.positive_int, default=16, help="images to generate")
-    add("--rule", default="ddim", help="solver: ddim, dpmpp_2m, heun, ddpm, ...")
+    add(
+        "--rule",
+        help="solver: ddim, dpmpp_2m, heun, ddpm, ... (default: the preset's, or ddim)",
+    )
     add(
         "--steps",
         type=types.positive_int,
-        default=50,
-        help="steps from noise to image: more are better and slower",
+        help="steps from noise to image: more are better and slower (default: the "
+        "preset's, or 50)",
     )
     add(
         "--seed",
@@ -80,7 +84,7 @@ def run(options):
     """Generates images and writes them; what cannot be written is refused before."""
     import keras_patchdpm
 
-    shape = (options.num_images, *_image_shape(options.preset))
+    shape = (options.num_images, *image_shape(options.n, options.preset))
     check_fits(math.prod(shape), f"--num-images {options.num_images}")
     check_path(options.out, shape)
     given = {
@@ -107,12 +111,6 @@ def run(options):
     print(f"{word} in {options.out}")
     if options.checkpoint is not None:
         print(f"{options.checkpoint} is no longer needed")
-
-
-def _image_shape(preset):
-    """`(height, width, channels)` of a preset's images, or of the package's largest."""
-    names = presets.names() if preset is None else [preset]
-    return max(presets.image_shape(presets.read_config(name)) for name in names)
 
 
 def _interrupted(options):

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.memory.amounts import parse_bytes
-from keras_patchdpm.memory.profile import profile
+from keras_patchdpm.memory.profile import profile, weights_bytes
 from keras_patchdpm.memory.report import amount
 
 FIRST = 2  # Patches in a call that is measured first: one is a case of its own.
@@ -53,7 +53,7 @@ class MemoryPlan:
         )
 
 
-def plan(model, budget, num_images=1, images_held=2, verbose=0):
+def plan(model, budget, num_images=1, images_held=2, verbose=0, guides=()):
     """Finds the fastest way to sample that a budget allows.
 
     The memory of a call grows with the number of its patches, in one straight line or
@@ -77,6 +77,7 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0):
             holds: 2, or 3 for the rules of DPM-Solver++, 4 for Heun's.
         verbose: 1 prints a line before each measurement, which on TensorFlow on a CPU
             starts a process and takes many seconds, and the plan.
+        guides: Networks whose weights are held too: those of a `Guidance`.
 
     Returns:
         `MemoryPlan`.
@@ -108,6 +109,7 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0):
     verbose = _checks.one_of("verbose", verbose, (0, 1, False, True))
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)
+    guides = _checks.sequence("guides", guides, _network, least=0)
     stages = model.patching.stages(model.image_shape)
     *smaller, pixels = (math.prod(shape) for _, shape in stages)
     image, done = 4 * (held * pixels + sum(smaller)), num_images * pixels
@@ -115,6 +117,7 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0):
     sizes = _sizes(model.patching.num_patches, num_images)
     trials = TRIALS if len(sizes) > 1 else 0
     weights, _ = measure(FIRST if trials else 1)
+    weights += sum(weights_bytes(network) for network in guides)
 
     def made(size):
         patches, images = size
@@ -144,6 +147,10 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0):
     if verbose:
         print(f"Plan: {found}", flush=True)
     return found
+
+
+def _network(name, value):
+    return _checks.like(name, value, ("variables",), "model.network")
 
 
 def _known(model):

@@ -102,7 +102,7 @@ def measure(network, batch_size, patches_per_call, divisions, timed):
     inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
     measured = _measure(backend_module(), network, inputs)
     return ProfileReport(
-        weights=sum(map(_bytes, network.variables)),
+        weights=weights_bytes(network),
         activations=measured.bytes,
         seconds=_seconds(network, inputs) if timed else None,
         divisions=divisions and tuple(divisions),
@@ -209,6 +209,11 @@ def _inputs(specs, batch_size, patches_per_call):
             values = np.zeros((count, *shape))
         inputs[name] = values.astype(dtype)
     return inputs
+
+
+def weights_bytes(network):
+    """Bytes of a network's variables."""
+    return sum(map(_bytes, network.variables))
 
 
 def _bytes(variable):

@@ -6,6 +6,7 @@ import math
 import re
 
 from keras_patchdpm import _checks
+from keras_patchdpm.models import _sampling
 
 MOST_BYTES = 2**20
 MOST_ELEMENTS = 64  # Of a list.
@@ -13,6 +14,7 @@ MOST = 10**6  # No int of a configuration is larger.
 WEIGHTS = "weights.npz"  # Unless the configuration names another file.
 PARTS = ("network", "schedule", "patching")
 OPTIONS = ("label_dropout", "latents")  # Arguments of `PatchDPM`.
+SAMPLING = "sampling"  # Arguments of `PatchSampler`.
 RECORDS = ("training", "licence", "weights", "sha256")
 
 
@@ -52,16 +54,19 @@ def check(config):
     """
     _check_dict("config", config)
     missing = [key for key in PARTS if key not in config]
-    unknown = [key for key in config if key not in (*PARTS, *OPTIONS, *RECORDS)]
+    known = (*PARTS, *OPTIONS, SAMPLING, *RECORDS)
+    unknown = [key for key in config if key not in known]
     if missing or unknown:
         raise ValueError(
             f"A configuration has {', '.join(PARTS)}, and may have "
-            f"{', '.join((*OPTIONS, *RECORDS))}. Received: {list(config)[:20]}, where "
+            f"{', '.join(known[len(PARTS) :])}. Received: {list(config)[:20]}, where "
             f"{missing or 'none'} are missing and {unknown[:20] or 'none'} unknown."
         )
     for key in (*PARTS, *(("training",) if "training" in config else ())):
         _check_dict(key, config[key])
     image_shape(config)
+    if SAMPLING in config:
+        _sampling.check(config[SAMPLING])
     if "latents" in config:
         _checks.boolean("latents", config["latents"])
     if "label_dropout" in config:

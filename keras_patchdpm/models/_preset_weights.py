@@ -11,6 +11,9 @@ from keras import ops
 from keras_patchdpm import _npz
 
 _DTYPES = ("float16", "float32", "float64")
+_SCALE = ".scale"  # Of int8: in the name of what each channel is multiplied by.
+_LEAST = 4096  # Numbers of a tensor that is worth storing as int8.
+STORAGES = ("float16", "int8")
 
 
 class WeightsFile:
@@ -22,9 +25,6 @@ class WeightsFile:
     Args:
         path: `Path` of the file.
         sha256: String, the checksum that it must have.
-
-    Attributes:
-        shapes: Dict of the weights' names to their shapes.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -45,7 +45,7 @@ class WeightsFile:
                     f"Received: a file of the SHA-256 {found}, where config.json says "
                     f"{sha256}."
                 )
-            self.shapes = self._parsed(self._read_headers)
+            self._headers = self._parsed(self._read_headers)
         except BaseException:
             self._file.close()
             raise
@@ -55,6 +55,15 @@ class WeightsFile:
 
     def __exit__(self, *_):
         self._file.close()
+
+    @property
+    def shapes(self):
+        """Dict of the weights' names to their shapes."""
+        return {
+            name: shape
+            for name, (shape, _) in self._headers.items()
+            if not name.endswith(_SCALE)
+        }
 
     @property
     def count(self):
@@ -91,22 +100,31 @@ class WeightsFile:
             ) from error
 
     def _read_headers(self, archive):
-        shapes = {}
+        headers = {}
         for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
-            if name in shapes or name == member.filename:
+            if name in headers or name == member.filename:
                 raise ValueError(f"there must be one array {name!r}")
-            shapes[name] = _read_header(archive, member)
-        if not shapes:
+            headers[name] = _read_header(archive, member)
+        if not headers:
             raise ValueError("it holds no array")
-        return shapes
+        for name, (shape, dtype) in headers.items():
+            scale, _ = headers.get(name + _SCALE, (None, None))
+            if (dtype == "int8") != (scale is not None):
+                raise ValueError(f"{name!r} must be of int8 with a scale, or without")
+            if scale is not None and scale != shape[-1:]:
+                raise ValueError(f"{name!r} needs a scale for each of its channels")
+        return headers
 
     def _read_arrays(self, archive):
         arrays = {}
-        for name in self.shapes:
+        for name in self._headers:
             with archive.open(f"{name}.npy") as file, np.errstate(over="ignore"):
                 array = np.lib.format.read_array(file, allow_pickle=False)
                 arrays[name] = array.astype("float32")
+        with np.errstate(all="ignore"):  # What is not finite is refused later.
+            for name in [name for name in arrays if name.endswith(_SCALE)]:
+                arrays[name.removesuffix(_SCALE)] *= arrays.pop(name)
         return arrays
 
     def _check_fits(self, network):
@@ -126,10 +144,14 @@ class WeightsFile:
         )
 
 
-def pack(network):
+def pack(network, storage="float16"):
     """The weights of `network` as the bytes of a `.npz` file.
 
-    In float16, which halves the file; a tensor with values beyond its range in float32.
+    Args:
+        network: Keras model.
+        storage: `"float16"`, which halves the file; a tensor with values beyond its
+            range is in float32. Or `"int8"`, which halves it again: large tensors are
+            ints times a float for each output channel, the others in float16.
 
     Raises:
         ValueError: If a weight is not finite.
@@ -143,6 +165,9 @@ def pack(network):
                 "it again, with a smaller learning rate. Received: NaN or infinity in "
                 f"{weight.path!r}."
             )
+        if storage == "int8" and array.ndim > 1 and array.size >= _LEAST:
+            arrays[weight.path], arrays[weight.path + _SCALE] = _as_int8(array)
+            continue
         fits = np.abs(array).max(initial=0) <= np.finfo("float16").max
         arrays[weight.path] = array.astype("float16") if fits else array
     buffer = io.BytesIO()
@@ -150,19 +175,26 @@ def pack(network):
     return buffer.getvalue()
 
 
+def _as_int8(array):
+    """`(ints, scale)`, whose product is nearly `array`; a scale for each channel."""
+    scale = np.abs(array).max(axis=tuple(range(array.ndim - 1))) / 127
+    scale = np.where(scale > 0, scale, 1).astype("float32")
+    return np.rint(array / scale).astype("int8"), scale
+
+
 def _read_header(archive, member):
-    """The shape of one array, whose type and size are as they must be."""
+    """Shape and type of one array, whose type and size are as they must be."""
     with archive.open(member) as file:
         # Version 1 has at most 64 KB of header.
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"{member.filename} is of another version of the format")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         size = math.prod(shape) * dtype.itemsize
-        if dtype.name not in _DTYPES:
+        if dtype.name not in (*_DTYPES, "int8"):
             raise ValueError(f"{member.filename} holds {dtype.name}, not floats")
         if min(shape, default=0) < 0 or member.file_size - file.tell() != size:
             raise ValueError(f"{member.filename} has not the size of its shape {shape}")
-    return shape
+    return shape, dtype.name
 
 
 _ADVICE = "Copy the folder anew, or install the package again."

@@ -14,6 +14,7 @@ from keras_patchdpm.models import (
     _images,
     _labels,
     _parts,
+    _sampling,
     _seed_state,
     _weights,
     presets,
@@ -94,6 +95,7 @@ class PatchDPM(TrainStep):
         self.test_seed = _parts.check_seed("test_seed", test_seed)
         self.train_draws = SeedGenerator(self.seed)
         self.test_draws = SeedGenerator(self.test_seed)
+        self.sampling = _sampling.Settings()
         self.epochs_trained = 0  # Since it was made or loaded; crops depend on it.
         self._level_loss = schedule.make_loss()
         memory.check_process()
@@ -119,10 +121,14 @@ class PatchDPM(TrainStep):
 
         Example:
 
-        >>> model = PatchDPM.from_preset("faces64_n2")
+        >>> model = PatchDPM.from_preset("faces128")
         """
         with in_precision(precision):
-            return cls(**presets.load(preset))
+            model = cls(**presets.load(preset))
+            model.sampling = presets.sampling(preset, cls)
+        if model.sampling.arguments:
+            model.sampler()  # Refuses what does not fit the model.
+        return model
 
     @staticmethod
     def presets():
@@ -136,23 +142,26 @@ class PatchDPM(TrainStep):
         Example:
 
         >>> [preset["name"] for preset in PatchDPM.presets()]
-        ['faces64_n2', 'faces64_n2_cascade', 'faces64_n4_cascade']
+        ['faces128', 'faces64_n2']
         """
         return presets.listing()
 
-    def save_to_preset(self, folder, card=None):
+    def save_to_preset(self, folder, card=None, storage="float16"):
         """Writes the model as a preset, which `from_preset` reads.
 
         A preset is a few plain files to share or to sample from. The weights are those
-        that the model has now, in float16; optimizer and seeds are left out. To
-        continue a training, use `model.save("model.keras")` instead. After `fit` with
-        `use_ema=True` the weights are the averaged ones.
+        that the model has now; optimizer and seeds are left out. To continue a
+        training, use `model.save("model.keras")` instead. After `fit` with
+        `use_ema=True` the weights are the averaged ones. What `set_sampling` was given
+        is written too, with the model that guides.
 
         Args:
             folder: Path, created if need be. A preset that is there is replaced.
             card: String, the text of `card.md`: what the model shows, its training
                 images, their licence. `{sha256}` in it becomes the checksum of the
                 weights. `None` for a line that says how it was written.
+            storage: `"float16"`, or `"int8"` with a scale for each output channel: half
+                the size, and images that look the same.
 
         Raises:
             TypeError: If `folder` is no path, or `card` no string.
@@ -165,7 +174,48 @@ class PatchDPM(TrainStep):
         >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
         >>> images = keras_patchdpm.sample(preset="runs/mine")
         """
-        presets.save_model(self, folder, card)
+        presets.save_model(self, folder, card, storage)
+
+    def sampler(self, **options):
+        """The sampler of the model, by the settings of its preset.
+
+        Args:
+            **options: Arguments of `PatchSampler`, in the place of the preset's.
+
+        Returns:
+            `PatchSampler`.
+
+        Raises:
+            ValueError: As `PatchSampler` does.
+
+        Example:
+
+        >>> model = PatchDPM.from_preset("faces128")
+        >>> images = model.sampler()(num_images=4)
+        >>> images = model.sampler(divisions=2, guidance=None)(num_images=4)
+        """
+        return self.sampling.sampler(self, options)
+
+    def set_sampling(self, **options):
+        """Sets how `sampler` samples, which `save_to_preset` saves.
+
+        Args:
+            **options: Arguments of `PatchSampler`: `rule`, `steps`, `spacing`, `eta`,
+                `variance`, `churn`, `clip` and `guidance`.
+
+        Raises:
+            TypeError: If there is no such argument, or it has the wrong type.
+            ValueError: If an argument is out of range.
+
+        Example:
+
+        >>> model.set_sampling(rule="dpmpp_2m", steps=20, spacing="trailing")
+        >>> model.save_to_preset("runs/mine")
+        """
+        settings = _sampling.Settings(options)
+        _sampling.check(_sampling.to_plain(settings)[0])
+        settings.sampler(self, {})
+        self.sampling = settings
 
     def call(self, inputs, training=None):
         """The network's prediction of a dict of its inputs."""

@@ -11,10 +11,10 @@ import json
 import os
 import pathlib
 
-from keras_patchdpm import _files, networks
-from keras_patchdpm.models import _preset_config
+from keras_patchdpm import _checks, _files, networks
+from keras_patchdpm.models import _preset_config, _sampling
 from keras_patchdpm.models._blank_weights import blank_weights
-from keras_patchdpm.models._preset_weights import WeightsFile, pack
+from keras_patchdpm.models._preset_weights import STORAGES, WeightsFile, pack
 from keras_patchdpm.networks.limits import at_most_weights
 from keras_patchdpm.networks.recorded import recorded
 from keras_patchdpm.patching import (
@@ -162,6 +162,31 @@ def load(preset):
     return arguments
 
 
+def sampling(preset, make):
+    """How a preset is sampled, its `Settings`.
+
+    Args:
+        preset: Name of a built-in preset, or path of a folder.
+        make: Function that makes a model of what `load` returns: of the guide.
+
+    Raises:
+        ValueError: If the settings, or the guide, are damaged. The message names the
+            file.
+    """
+    folder = find(preset)
+    plain = read_config(preset).get(_preset_config.SAMPLING, {})
+    guide = None
+    if "guidance" in plain and (folder / _sampling.GUIDE / CONFIG).is_file():
+        guide = make(**load(folder / _sampling.GUIDE))
+    try:
+        return _sampling.from_plain(plain, guide)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The settings of sampling in {folder / CONFIG} are none: {error} Correct "
+            "the file, or copy the folder anew."
+        ) from error
+
+
 def load_weights(network, preset):
     """Gives `network` the weights of a preset.
 
@@ -173,7 +198,7 @@ def load_weights(network, preset):
         weights.assign(network)
 
 
-def save(folder, config, network, card):
+def save(folder, config, network, card, storage="float16"):
     """Writes a preset, over another one if need be.
 
     The weights' file has a name of its own, which `config.json`, written last, refers
@@ -184,6 +209,7 @@ def save(folder, config, network, card):
         config: Dict from which `parts` builds `network`, and what else to record.
         network: The trained network.
         card: Text of the model card; `{sha256}` in it becomes the weights' checksum.
+        storage: `"float16"` or `"int8"`, see `pack`.
 
     Raises:
         ValueError: If a weight is not finite, or there is a file named `folder`.
@@ -193,7 +219,7 @@ def save(folder, config, network, card):
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"There is a file of that name. Received: folder='{folder}'.")
     _preset_config.check(config)
-    content = pack(network)
+    content = pack(network, storage)
     checksum = hashlib.sha256(content).hexdigest()
     name = f"weights-{checksum[:12]}.npz"
     config = {**config, "weights": name, "sha256": checksum}
@@ -207,7 +233,7 @@ def save(folder, config, network, card):
         (folder / former).unlink(missing_ok=True)
 
 
-def save_model(model, folder, card=None):
+def save_model(model, folder, card=None, storage="float16"):
     """Writes a `PatchDPM` as a preset: see `PatchDPM.save_to_preset`."""
     path = _files.path_of("folder", folder)
     if os.fspath(folder) in names():
@@ -216,12 +242,19 @@ def save_model(model, folder, card=None):
             f"read instead. Choose another folder. Received: folder='{path}'."
         )
     card = _CARD if card is None else card
+    _checks.one_of("storage", storage, STORAGES)
     if not isinstance(card, str):
         raise TypeError(
             f"`card` must be a string. Received: card={card!r} "
             f"(of type {type(card).__name__})."
         )
-    save(path, describe(model), model.network, card)
+    plain, guide = _sampling.to_plain(model.sampling)
+    config = describe(model)
+    if plain:
+        config[_preset_config.SAMPLING] = plain
+    if guide is not None:
+        save(path / _sampling.GUIDE, describe(guide), guide.network, _CARD, storage)
+    save(path, config, model.network, card, storage)
 
 
 def describe(model):
@@ -274,6 +307,8 @@ def numbers_of(patching):
     """
     if isinstance(patching, RandomPatching):
         return sorted(round(1 / fraction) for fraction in patching.fractions)
+    if isinstance(patching, CascadePatching):
+        return [2**number for number in range(patching.num_stages)]
     rows, cols = patching.grid.divisions
     return [rows if rows == cols else (rows, cols)]
 

@@ -225,6 +225,16 @@ def _embedding(inputs, patching, width, num_classes):
     if "stage" in inputs:
         stage = layers.Embedding(patching.num_stages, 4 * width, name="stage_vector")
         x = layers.Concatenate(name="level_and_stage")([x, stage(inputs["stage"])])
+    if "content_noise" in inputs:
+        # As the timesteps of a process are told: waves of numbers up to some hundreds.
+        noise = layers.Rescaling(1000, dtype="float32", name="content_noise_scaled")(
+            inputs["content_noise"]
+        )
+        noise = TimestepEmbedding(width, name="content_noise_waves")(noise)
+        noise = layers.Dense(4 * width, activation="silu", name="content_noise_dense")(
+            noise
+        )
+        x = layers.Concatenate(name="and_content_noise")([x, noise])
     if "label" in inputs:
         label = LabelEmbedding(num_classes, 4 * width, name="label_vector")
         x = layers.Concatenate(name="and_label")([x, label(inputs["label"])])

@@ -1,5 +1,8 @@
 """Clean content first: a thumbnail, then larger images in patches of its size."""
 
+import functools
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
@@ -29,12 +32,16 @@ class CascadePatching(Configured):
         moving: Bool. Whether the grids are shifted at random at every step.
         content_noise: Float of at least 0. In training, noise of a standard deviation
             up to this is added to the stages before, which in sampling are made by the
-            network and so never perfect. The detail corrects for it.
+            network and so never perfect. The network is told how much.
+        sampling_noise: Float of at least 0, or one for each stage after the first. In
+            sampling, noise of that standard deviation is added to the stages before,
+            and the network is told so. It hides small flaws of theirs.
 
     Raises:
-        TypeError: If `divisions` is not an int, `moving` not a bool, or `content_noise`
-            not a number.
-        ValueError: If `divisions` is no power of 2, or `content_noise` is negative.
+        TypeError: If `divisions` is not an int, `moving` not a bool, or a noise not a
+            number.
+        ValueError: If `divisions` is no power of 2, a noise is negative, or there are
+            more or fewer than stages after the first.
 
     Example:
 
@@ -47,7 +54,7 @@ class CascadePatching(Configured):
 
     patches_per_image = 1
 
-    def __init__(self, divisions, moving=True, content_noise=0.1):
+    def __init__(self, divisions, moving=True, content_noise=0.1, sampling_noise=0.0):
         self.divisions = _checks.positive_int("divisions", divisions)
         if self.divisions & (self.divisions - 1):
             raise ValueError(
@@ -59,6 +66,7 @@ class CascadePatching(Configured):
         self.moving = _checks.boolean("moving", moving)
         self.content_noise = _checks.real("content_noise", content_noise, 0)
         self.num_stages = self.divisions.bit_length()
+        self.sampling_noise = self._each("sampling_noise", sampling_noise)
 
     @property
     def num_patches(self):
@@ -74,8 +82,27 @@ class CascadePatching(Configured):
             "coordinates": ((*patch[:2], 2), "float32"),
             "content": (patch, "float32"),
             "local_content": (patch, "float32"),
+            "content_noise": ((), "float32"),
             "stage": ((), "int32"),
         }
+
+    def first_stages(self, divisions):
+        """The cascade that ends earlier, at a grid of `divisions` x `divisions`.
+
+        Raises:
+            TypeError: If `divisions` is not an int.
+            ValueError: If `divisions` is no power of 2, or more than there are.
+        """
+        divisions = _checks.positive_int("divisions", divisions)
+        known = [2**number for number in range(self.num_stages)]
+        if divisions not in known:
+            raise ValueError(
+                f"A cascade of {self.divisions}x{self.divisions} patches also makes "
+                f"smaller images. Its `divisions` are {known}. "
+                f"Received: divisions={divisions}."
+            )
+        noise = self.sampling_noise[: divisions.bit_length() - 1]
+        return CascadePatching(divisions, self.moving, self.content_noise, noise)
 
     def image_shape(self, patch_shape):
         """`(height, width, channels)` of the image made of patches of that shape."""
@@ -99,11 +126,14 @@ class CascadePatching(Configured):
         stage = keras.random.randint(
             (batch,), 0, self.num_stages, dtype="int32", seed=seed
         )
+        content_noise = keras.random.uniform(
+            (batch,), 0, self.content_noise, dtype="float32", seed=seed
+        )
         examples, made = [], []
         for patching, shape in self.stages(image_shape):
             images = shrink(clean, shape[:2])
-            examples.append(patching.example(images, made, seed))
-            made.append(self._disturb(images, seed))
+            examples.append(patching.example(images, made, content_noise, seed))
+            made.append(disturb(images, content_noise, seed))
         chosen = {
             name: _choose([example[name] for example in examples], stage)
             for name in examples[0]
@@ -116,19 +146,20 @@ class CascadePatching(Configured):
             "divisions": self.divisions,
             "moving": self.moving,
             "content_noise": self.content_noise,
+            "sampling_noise": list(self.sampling_noise),
         }
 
     def _stage(self, number):
-        return _Stage(number, self.moving)
+        noise = self.sampling_noise[number - 1] if number else 0.0
+        return _Stage(number, self.moving, noise)
 
-    def _disturb(self, images, seed):
-        """Adds noise, more to one image than to another."""
-        batch = (ops.shape(images)[0], 1, 1, 1)
-        scale = keras.random.uniform(
-            batch, 0, self.content_noise, dtype="float32", seed=seed
-        )
-        noise = keras.random.normal(ops.shape(images), dtype="float32", seed=seed)
-        return images + scale * noise
+    def _each(self, name, value):
+        """A number for each stage after the first, a tuple."""
+        count = self.num_stages - 1
+        number = functools.partial(_checks.real, minimum=0)
+        if isinstance(value, numbers.Real):
+            return (number(name, value),) * count
+        return _checks.sequence(name, value, number, count, least=0)
 
 
 class _Stage(GridPatching):
@@ -137,12 +168,13 @@ class _Stage(GridPatching):
     What is diffused is the thumbnail, and after it the detail over `DETAIL_SCALE`.
     """
 
-    def __init__(self, number, moving):
+    def __init__(self, number, moving, sampling_noise):
         moving = moving and number > 0
         super().__init__(2**number, "coordinates", content=False, moving=moving)
         self.number = number
+        self.sampling_noise = sampling_noise
 
-    def example(self, images, made, seed):
+    def example(self, images, made, content_noise, seed):
         """A patch of what is diffused, and what the network is told of it."""
         image_size = tuple(images.shape[1:3])
         windows = self.windows(image_size)
@@ -155,7 +187,20 @@ class _Stage(GridPatching):
             "coordinates": coordinates(corners, windows.size, image_size)[:, 0],
             "content": thumbnail,
             "local_content": cut(local, corners, windows.size)[:, 0],
+            "content_noise": content_noise if self.number else 0 * content_noise,
         }
+
+    def given(self, made, draws):
+        if not self.sampling_noise:
+            return tuple(made)
+        found = []
+        for source, images in enumerate(made):
+            images = images.copy()
+            for image, draw in zip(images, draws(source), strict=True):
+                noise = draw.standard_normal(image.shape, "float32")
+                image += np.float32(self.sampling_noise) * noise
+            found.append(images)
+        return tuple(found)
 
     def prepare(self, noisy, draws, made=()):
         shared = super().prepare(noisy, draws)
@@ -177,6 +222,9 @@ class _Stage(GridPatching):
         return inputs | {
             "content": np.concatenate([shared["content"]] * len(indices)),
             "local_content": np.concatenate(local),
+            "content_noise": np.full(
+                len(inputs["noisy"]), self.sampling_noise, "float32"
+            ),
             "stage": np.full(len(inputs["noisy"]), self.number, "int32"),
         }
 
@@ -209,3 +257,9 @@ def _choose(values, stage):
     """Of the tensors of the stages, those of each image's own."""
     index = ops.reshape(stage, (-1, 1, *([1] * (len(values[0].shape) - 1))))
     return ops.take_along_axis(ops.stack(values, axis=1), index, axis=1)[:, 0]
+
+
+def disturb(images, scale, seed):
+    """Adds noise of the standard deviation `scale`, of shape `(B,)`."""
+    noise = keras.random.normal(ops.shape(images), dtype="float32", seed=seed)
+    return images + ops.reshape(scale, (-1, 1, 1, 1)) * noise

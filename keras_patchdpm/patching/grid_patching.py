@@ -157,6 +157,19 @@ class GridPatching(Configured):
         """
         return [(self, _checks.shape("image_shape", image_shape))]
 
+    def given(self, made, draws):
+        """What a stage of sampling is given of the stages before.
+
+        Args:
+            made: List of arrays, the images that they have made.
+            draws: Function of the number of such a stage to one
+                `numpy.random.Generator` for each image.
+
+        Returns:
+            Tuple of arrays: here the images as they are.
+        """
+        return tuple(made)
+
     def prepare(self, noisy, draws, made=()):
         """What all patches of a sampling step share: made once per step.
 

@@ -1,5 +1,6 @@
 """Samplers: how the noise levels are walked down."""
 
+from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.patch_sampler import PatchSampler
 
-__all__ = ["PatchSampler"]
+__all__ = ["Guidance", "PatchSampler"]

@@ -8,6 +8,8 @@ import numpy as np
 import psutil
 
 from keras_patchdpm import _checks, memory
+from keras_patchdpm.samplers.gridded_model import as_sampled
+from keras_patchdpm.samplers.guidance import Guidance
 
 
 def check_order(order, num_patches):
@@ -47,6 +49,20 @@ def check_budget(budget, patches_per_call, model):
             f"memory_budget={budget!r}."
         )
     return memory.parse_bytes("memory_budget", budget)
+
+
+def check_guidance(guidance, model):
+    """The guidance, `None` where it changes nothing."""
+    if guidance is None:
+        return None
+    if not isinstance(guidance, Guidance):
+        raise TypeError(
+            '`guidance` must be a `Guidance`, such as `Guidance("label", 1.5)`, or '
+            f"`None`. Received: guidance={guidance!r} "
+            f"(of type {type(guidance).__name__})."
+        )
+    guidance.check_fits(as_sampled(model))
+    return None if guidance.scale == 1 else guidance
 
 
 def check_decode(decode, latents):

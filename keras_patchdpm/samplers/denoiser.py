@@ -11,7 +11,7 @@ class PatchDenoiser:
     """Asks a network for some patches of all images at a time.
 
     Args:
-        predict: `NetworkCalls`.
+        predict: Function of a `Level` to what predicts there, such as `NetworkCalls`.
         schedule: Says what a prediction means.
         patching: Of the stage at hand.
         patches_per_call: Positive int.
@@ -64,6 +64,7 @@ class PatchDenoiser:
         """
         out = np.empty_like(noisy) if out is None else out
         draws = level_draws(self.seed, level)
+        predict = self.predict(level)
         shared = self.patching.prepare(noisy, draws, self.made)
         for indices in self.groups:
             inputs = self.patching.inputs_at(noisy, shared, indices)
@@ -72,7 +73,7 @@ class PatchDenoiser:
             )
             if self.labels is not None:
                 inputs["label"] = np.tile(self.labels, len(indices))
-            prediction = self.predict(inputs, self.size)
+            prediction = predict(inputs, self.size)
             check_finite("The network's prediction", prediction, level)
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)

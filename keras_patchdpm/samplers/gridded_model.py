@@ -29,7 +29,10 @@ def in_grid(
         TypeError: If `model` is no model of a sampler.
         ValueError: If the grid is known, and another is asked for.
     """
-    _check_model(model)
+    check_model("model", model)
+    if divisions is not None and hasattr(model.patching, "first_stages"):
+        model = _first_stages(model, divisions)
+        divisions = None
     if not hasattr(model.patching, "at"):
         given = {
             "divisions": divisions,
@@ -109,22 +112,22 @@ class GriddedModel:
     )
 
 
-def _check_model(model):
+def check_model(name, model):
     """Refuses what has not the parts of a model, with what was probably meant."""
     if isinstance(model, str | os.PathLike):
         raise TypeError(
-            "`model` must be a `PatchDPM`. Load a preset with "
+            f"`{name}` must be a `PatchDPM`. Load a preset with "
             f"`PatchDPM.from_preset({str(model)!r})`, a saved model with "
-            f"`keras.models.load_model`. Received: model={model!r}."
+            f"`keras.models.load_model`. Received: {name}={model!r}."
         )
     parts = ("network", "schedule", "patching", "image_shape")
     missing = [part for part in parts if not hasattr(model, part)]
     if missing or isinstance(model, type):
         raise TypeError(
-            "`model` must be a `PatchDPM`: a sampler needs its schedule and patching "
+            f"`{name}` must be a `PatchDPM`: a sampler needs its schedule and patching "
             "beside the network. Wrap a network: `PatchDPM(network, schedule, "
             f"patching)`. It has no {', '.join(missing) or 'instance'}. Received: "
-            f"model={model!r} (of type {type(model).__name__})."
+            f"{name}={model!r} (of type {type(model).__name__})."
         )
 
 
@@ -148,6 +151,15 @@ def _image_size(model, image_size):
             stacklevel=4,
         )
     return size
+
+
+def _first_stages(model, divisions):
+    """A cascade that ends at a grid of `divisions` x `divisions` patches."""
+    patching = model.patching.first_stages(divisions)
+    patch = model.patching.input_specs(model.image_shape)["noisy"][0]
+    return dataclasses.replace(
+        as_sampled(model), patching=patching, image_shape=patching.image_shape(patch)
+    )
 
 
 def _gridded(model, patching, image_size):

@@ -1,58 +1,214 @@
-"""Samples of a class, and more of it than the data have."""
+"""Guidance: a prediction is moved away from a worse one."""
+
+import dataclasses
+import functools
+import math
+import typing
 
 import numpy as np
 
 from keras_patchdpm import _checks
+from keras_patchdpm.samplers.gridded_model import as_sampled, check_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Guidance:
+    """Moves each prediction away from a worse one: clearer images, less varied.
+
+    The network's prediction `good` becomes `worse + scale * (good - worse)`. The worse
+    one is of the same network without a label, or of a smaller or less trained network.
+    Both are called one after the other: memory grows by the weights of the second one
+    alone, time by its calls.
+
+    Args:
+        by: `"label"`, of a model that was trained on labels: the same network without
+            the label. Or a `PatchDPM` of the same schedule and size of patch, smaller
+            or less trained than the one that is guided.
+        scale: Float of at least 0. 1 changes nothing. For labels 1 to 3 are usual, for
+            another model 1.2 to 2.
+        interval: Pair of floats: the least and the largest strength of the noise,
+            `sigma / alpha`, at which it is used. Outside, only one call is made.
+        stages: Ints, the stages of a cascade (0 is the thumbnail's) in which it is
+            used; `None` for all.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If a number is out of range.
+
+    Example:
+
+    >>> PatchSampler(model, "heun", 18, guidance=Guidance("label", 1.5))
+    >>> PatchSampler(model, "dpmpp_2m", 20, guidance=Guidance(early, 1.5, stages=[0]))
+
+    Source: labels: Ho & Salimans 2022 (arXiv:2207.12598), equation 6, in the notation
+    of Wang et al. 2023 (arXiv:2304.12526); another network: Karras et al. 2024
+    (arXiv:2406.02507), equation 3; interval: Kynkaanniemi et al. 2024
+    (arXiv:2404.07724).
+    """
+
+    by: typing.Any = dataclasses.field(metadata={"identity": False})
+    scale: float
+    interval: tuple = (0.0, math.inf)
+    stages: tuple | None = None
+    # The other model as it is sampled, `None` for labels: what a checkpoint knows.
+    guide: typing.Any = dataclasses.field(init=False, repr=False, default=None)
+
+    def __post_init__(self):
+        set_ = functools.partial(object.__setattr__, self)  # It is frozen.
+        if not (isinstance(self.by, str) and self.by == "label"):
+            check_model("by", self.by)
+            set_("guide", as_sampled(self.by))
+        set_("scale", _checks.real("scale", self.scale, 0))
+        set_("interval", _interval(self.interval))
+        if self.stages is not None:
+            stage = functools.partial(_checks.integer, minimum=0)
+            set_("stages", _checks.sequence("stages", self.stages, stage))
+
+    @property
+    def networks(self):
+        """The networks that it needs beside the model's own, a tuple."""
+        return () if self.by_label else (self.guide.network,)
+
+    @property
+    def by_label(self):
+        """Bool. Whether the worse prediction is of the same network, unlabelled."""
+        return self.guide is None
+
+    def used(self, stage, level):
+        """Whether it changes a prediction in a stage, an int, at a `Level`."""
+        low, high = self.interval
+        return (
+            self.scale != 1
+            and (self.stages is None or stage in self.stages)
+            and low * level.alpha <= level.sigma
+            and (high == math.inf or level.sigma <= high * level.alpha)
+        )
+
+    def check_fits(self, model):
+        """Refuses what cannot guide `model`, a `GriddedModel`.
+
+        Raises:
+            ValueError: If the model takes no labels, or the other one has another
+                schedule, or asks for what the model's network is not given.
+        """
+        if self.by_label:
+            if model.num_classes is None:
+                raise ValueError(
+                    "Guidance by labels needs a model that was trained on labels: "
+                    "build its network with `num_classes`. Received: "
+                    f"guidance={self!r} with a network that takes no labels."
+                )
+            return
+        wanted, given = self.guide.schedule.get_config(), model.schedule.get_config()
+        if type(self.guide.schedule) is not type(model.schedule) or wanted != given:
+            raise ValueError(
+                "A model can be guided by one of the same schedule, so that both "
+                "predict the same. Received: a guide of "
+                f"{self.guide.schedule!r} for a model of {model.schedule!r}."
+            )
+        wanted, given = _inputs(self.guide.network), _inputs(model.network)
+        missing = {
+            name: shape for name, shape in wanted.items() if given.get(name) != shape
+        }
+        if missing:
+            raise ValueError(
+                "The guide's network asks for inputs that the model's is not given in "
+                "that shape. Take a guide of the same patching and size of patch. "
+                f"Received: a guide with the inputs {missing}, for a network with "
+                f"{given}."
+            )
+        self._check_stages(model.patching)
+
+    def _check_stages(self, patching):
+        """Refuses a guide that has not learned a stage."""
+        known = getattr(self.guide.patching, "num_stages", 1)
+        count = getattr(patching, "num_stages", 1)
+        asked = range(count) if self.stages is None else self.stages
+        unknown = [stage for stage in asked if known <= stage < count]
+        if unknown:
+            raise ValueError(
+                f"The guide was trained for {known} stages of a cascade. Choose those "
+                f"in which it guides: `stages={list(range(known))}`. "
+                f"Received: stages={self.stages}, of {count}."
+            )
 
 
 class GuidedCalls:
-    """Predicts with labels and without them, and goes on in that direction.
-
-    The two predictions are two calls, so that guidance takes no more memory.
+    """Predicts, and moves the prediction away from a worse one.
 
     Args:
         predict: `NetworkCalls`.
+        worse: Function of the same arguments.
         scale: Float. How far.
-        no_label: Int that says that there is no label.
-
-    Source: Ho & Salimans 2022 (arXiv:2207.12598), equation 6, in the notation of Wang
-    et al. 2023 (arXiv:2304.12526): `without + scale * (with - without)`.
     """
 
-    def __init__(self, predict, scale, no_label):
-        self.predict, self.scale, self.no_label = predict, scale, no_label
+    def __init__(self, predict, worse, scale):
+        self.predict, self.worse, self.scale = predict, worse, np.float32(scale)
 
     def __call__(self, inputs, size):
         """The prediction, as `NetworkCalls` returns it."""
-        given = self.predict(inputs, size)
-        none = np.full_like(inputs["label"], self.no_label)
-        without = self.predict({**inputs, "label": none}, size)
-        return without + np.float32(self.scale) * (given - without)
+        good = self.predict(inputs, size)
+        worse = self.worse(inputs, size)
+        return worse + self.scale * (good - worse)
 
 
-def check_scale(scale, num_classes):
-    """The scale of the guidance.
+def without_label(predict, num_classes):
+    """Predicts without a label.
 
-    Raises:
-        ValueError: If it is negative, or the network takes no labels.
+    Args:
+        predict: `NetworkCalls`.
+        num_classes: Int, of the model: it says that there is no label.
     """
-    scale = _checks.real("guidance_scale", scale, 0)
-    if scale != 1 and num_classes is None:
+
+    def worse(inputs, size):
+        none = np.full_like(inputs["label"], num_classes)
+        return predict({**inputs, "label": none}, size)
+
+    return worse
+
+
+def of_guide(predict, network):
+    """Predicts with the network of a guide.
+
+    Args:
+        predict: `NetworkCalls` of it.
+        network: It is given the inputs that it has.
+    """
+    names = _inputs(network)
+
+    def worse(inputs, size):
+        return predict({name: inputs[name] for name in names}, size)
+
+    return worse
+
+
+def _inputs(network):
+    """Names of a network's inputs, and their shapes without the batch axis."""
+    return {name: tuple(value.shape[1:]) for name, value in network.input.items()}
+
+
+def _interval(interval):
+    """The pair, checked."""
+    low, high = _checks.sequence("interval", interval, _bound, 2)
+    if high < low:
         raise ValueError(
-            "Guidance needs a model that was trained on labels: build its network "
-            "with `num_classes`. Received: guidance_scale="
-            f"{scale} with a network that takes no labels."
+            "`interval` must be the least and the largest strength of the noise. "
+            f"Received: interval={interval}."
         )
-    return scale
+    return low, high
 
 
-def check_labels(labels, num_images, scale, num_classes):
+def _bound(name, value):
+    return math.inf if value == math.inf else _checks.real(name, value, 0)
+
+
+def check_labels(labels, num_images, guidance, num_classes):
     """The label of each image, `(num_images,)`; `None` if the network takes none.
 
     Args:
         labels: Int for all images, sequence of one for each, or `None`.
         num_images: Positive int.
-        scale: Float, the checked scale of the guidance.
+        guidance: `Guidance`, or `None`.
         num_classes: Int, of the model, or `None` if it takes no labels.
 
     Raises:
@@ -61,10 +217,10 @@ def check_labels(labels, num_images, scale, num_classes):
             the network takes none, or there are none to guide by.
     """
     if labels is None:
-        if scale != 1:
+        if guidance is not None and guidance.by_label:
             raise ValueError(
-                "Guidance leads towards a label, and there is none. Pass `labels`, or "
-                f"leave `guidance_scale` out. Received: guidance_scale={scale}."
+                "The guidance leads towards a label, and there is none. Pass `labels`, "
+                f"or leave `guidance` out. Received: guidance={guidance!r}."
             )
         if num_classes is None:
             return None

@@ -169,7 +169,8 @@ def _network(network):
 def _layers(network):
     """The configuration of all layers, with numbers in the place of their names.
 
-    Keras numbers names in each process by what was built before.
+    Keras numbers names in each process by what was built before. Seeds, of dropout for
+    example, are left out: they are drawn anew in each process, and change no image.
     """
     try:
         config = keras.saving.serialize_keras_object(network)
@@ -195,7 +196,11 @@ def _layer_names(node):
 
 def _renamed(node, names):
     if isinstance(node, dict):
-        return {str(key): _renamed(item, names) for key, item in node.items()}
+        return {
+            str(key): _renamed(item, names)
+            for key, item in node.items()
+            if key != "seed"
+        }
     if isinstance(node, list | tuple):
         return [_renamed(item, names) for item in node]
     if isinstance(node, str):

@@ -12,7 +12,7 @@ def image_draws(seed, images, step, stage=0):
         seed: Non-negative int.
         images: Numbers of the images, a sequence of B non-negative ints.
         step: Non-negative int: 0 for the start, then one more at each step.
-        stage: Non-negative int, how many stages of a cascade are still to come.
+        stage: Non-negative int, the stage of a cascade; 0 is the thumbnail's.
 
     Returns:
         List of B `numpy.random.Generator`s.
@@ -34,6 +34,19 @@ def starting_noise(seed, images, shape, stage=0):
     for image, draws in zip(noise, image_draws(seed, images, 0, stage), strict=True):
         draws.standard_normal(dtype="float32", out=image)
     return noise
+
+
+def content_draws(seed, images, stage, source):
+    """Draws of the noise that a stage of a cascade adds to what it is given.
+
+    Args:
+        seed, images, stage: As in `image_draws`.
+        source: Non-negative int, the stage that it is given.
+
+    Returns:
+        List of B `numpy.random.Generator`s.
+    """
+    return [np.random.default_rng((seed, k, 0, stage, source + 1)) for k in images]
 
 
 def level_draws(seed, level):

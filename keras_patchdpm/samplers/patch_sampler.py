@@ -8,7 +8,7 @@ from keras_patchdpm import _checks, memory
 from keras_patchdpm.samplers import arguments
 from keras_patchdpm.samplers.checkpoint import Checkpoint
 from keras_patchdpm.samplers.gridded_model import as_sampled, in_grid
-from keras_patchdpm.samplers.guidance import check_labels, check_scale
+from keras_patchdpm.samplers.guidance import check_labels
 from keras_patchdpm.samplers.identity import describe
 from keras_patchdpm.samplers.named_rules import named_rule
 from keras_patchdpm.samplers.noise import starting_noise
@@ -57,7 +57,9 @@ class PatchSampler:
             the attribute `plan` is the `MemoryPlan` that it used.
         divisions: Of a model of `RandomPatching`: positive int N, or a pair, the grid
             that images are made in. `None` for whole images, as Patch Diffusion has it.
-            A model of any other patching has its grid from training.
+            Of a cascade: a power of 2 up to its own, with which smaller images are
+            made, by its first stages; `None` for its own. A model of any other
+            patching has its grid from training.
         moving: Bool, of such a model: whether the grid is shifted at random at every
             step, so that no border stays where it is. `None` is False.
         overlap: Float in (0, 0.9], of such a model: part of a patch's side that the
@@ -67,9 +69,8 @@ class PatchSampler:
         whole_above: Positive float, of such a model: strength of the noise, `sigma /
             alpha`, above which the whole image is one patch. That takes the memory
             of the whole image, and the time of one call.
-        guidance_scale: Float of at least 0, of a model that was trained on labels. 1
-            samples what is of the label; more, what is most of it; 0, anything. Others
-            than 1 take two calls of the network for one.
+        guidance: `Guidance`, by labels or by a worse model, or `None`. It takes two
+            calls of a network for one.
         decode: Of a model of latents: function of float latents `(B, h, w, c)` to
             float images in [-1, 1], called with one image at a time; see
             `LatentSpace`. `None` returns latents.
@@ -108,7 +109,7 @@ class PatchSampler:
         overlap=None,
         image_size=None,
         whole_above=None,
-        guidance_scale=1.0,
+        guidance=None,
         decode=None,
     ):
         self.model = model = in_grid(
@@ -132,7 +133,7 @@ class PatchSampler:
         self.memory_budget = arguments.check_budget(
             memory_budget, self.patches_per_call, model
         )
-        self.guidance_scale = check_scale(guidance_scale, self.num_classes)
+        self.guidance = arguments.check_guidance(guidance, model)
         self.plan = None  # Of a memory budget, once there was a call.
 
     def __repr__(self):
@@ -272,10 +273,8 @@ class PatchSampler:
             batch_size=batch_size,
             noise=noise,
             dtype=dtype,
-            labels=check_labels(
-                labels, num_images, self.guidance_scale, self.num_classes
-            ),
-            guidance_scale=self.guidance_scale,
+            labels=check_labels(labels, num_images, self.guidance, self.num_classes),
+            guidance=self.guidance,
             decode=self.decode,
             order=self.order,
             patches_per_call=patches_per_call,
@@ -320,7 +319,7 @@ class PatchSampler:
         arguments.check_fits(num_images, self.model.image_shape, "float32")
         shapes = [shape for _, shape in self._stages]
         noise = [
-            starting_noise(seed, range(num_images), shape, len(shapes) - 1 - stage)
+            starting_noise(seed, range(num_images), shape, stage)
             for stage, shape in enumerate(shapes)
         ]
         return noise if len(noise) > 1 else noise[0]
@@ -343,5 +342,8 @@ class PatchSampler:
             )
         held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
         budget = self.memory_budget
-        self.plan = plan = memory.plan(self.model, budget, num_images, held, verbose)
+        guides = () if self.guidance is None else self.guidance.networks
+        self.plan = plan = memory.plan(
+            self.model, budget, num_images, held, verbose, guides
+        )
         return plan.batch_size, plan.patches_per_call

@@ -12,9 +12,18 @@ from keras_patchdpm import memory
 from keras_patchdpm.samplers.batch import Batch, Saving
 from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite
 from keras_patchdpm.samplers.gridded_model import GriddedModel
-from keras_patchdpm.samplers.guidance import GuidedCalls
+from keras_patchdpm.samplers.guidance import (
+    Guidance,
+    GuidedCalls,
+    of_guide,
+    without_label,
+)
 from keras_patchdpm.samplers.network_calls import NetworkCalls
-from keras_patchdpm.samplers.noise import image_draws, starting_noise
+from keras_patchdpm.samplers.noise import (
+    content_draws,
+    image_draws,
+    starting_noise,
+)
 from keras_patchdpm.samplers.sampler import Rule, State, walk
 
 SAME_IMAGES = {"identity": False}  # Of fields that change no image.
@@ -31,7 +40,7 @@ class Run:
         patches_per_call, num_images, seed, batch_size, dtype: Of the call.
         noise: List of the arrays that the stages start from, or `None`.
         labels: Int array `(num_images,)`, or `None` for a network that takes none.
-        guidance_scale, decode: Of the sampler.
+        guidance, decode: Of the sampler.
     """
 
     model: GriddedModel
@@ -44,7 +53,7 @@ class Run:
     noise: list | None
     dtype: str
     labels: np.ndarray | None
-    guidance_scale: float
+    guidance: Guidance | None
     decode: typing.Callable | None
     order: np.ndarray = dataclasses.field(metadata=SAME_IMAGES)
     patches_per_call: int = dataclasses.field(metadata=SAME_IMAGES)
@@ -60,11 +69,19 @@ class Run:
         self.predict_whole = None if whole is None else self._calls(whole.network)
 
     def _calls(self, network):
-        """What predicts, with the guidance."""
+        """Function of a stage and a `Level` to what predicts there."""
         calls = NetworkCalls(network)
-        if self.guidance_scale == 1:
-            return calls
-        return GuidedCalls(calls, self.guidance_scale, self.model.num_classes)
+        guidance = self.guidance
+        if guidance is None:
+            return lambda stage, level: calls
+        if guidance.by_label:
+            worse = without_label(calls, self.model.num_classes)
+        else:
+            worse = of_guide(
+                NetworkCalls(guidance.guide.network), guidance.guide.network
+            )
+        guided = GuidedCalls(calls, worse, guidance.scale)
+        return lambda stage, level: guided if guidance.used(stage, level) else calls
 
     def batches(self):
         """Yields the numbers of the images of each batch, a list of ints.
@@ -105,6 +122,8 @@ class Run:
         """Called before anything is computed: the caller may have trained or forked."""
         memory.check_process()
         self.model.attach_state()
+        if self.guidance is not None and not self.guidance.by_label:
+            self.guidance.guide.attach_state()
 
     def _make(self, numbers, batch, progress, saving):
         """The images of those numbers, stage by stage, from `batch` on."""
@@ -115,16 +134,17 @@ class Run:
         count = itertools.count(before + 1)
         for number in range(len(made), len(self.stages)):
             patching, shape = self.stages[number]
-            left = len(self.stages) - 1 - number
+            contents = functools.partial(content_draws, self.seed, numbers, number)
+            given = patching.given(made, contents)
             state = batch.state or State(self._start(numbers, shape, number))
             batch.state = state
-            denoise = self._denoiser(patching, numbers, tuple(made))
-            draws = functools.partial(image_draws, self.seed, numbers, stage=left)
+            denoise = self._denoiser(number, numbers, given)
+            draws = functools.partial(image_draws, self.seed, numbers, stage=number)
             saving.mark(batch)
             try:
                 for _ in walk(denoise, state, self.levels, self.rule, draws):
                     saving.mark(batch)
-                    estimate = functools.partial(_estimate, patching, state, made)
+                    estimate = functools.partial(_estimate, patching, state, given)
                     progress.step(next(count), estimate)
                     saving.save(batch)
             except OSError:  # The checkpoint could not be written.
@@ -132,18 +152,19 @@ class Run:
             except BaseException:
                 saving.stopped(batch)
                 raise
-            made.append(patching.finish(state.noisy, made))
+            made.append(patching.finish(state.noisy, given))
             batch.state = None
         return made[-1]
 
-    def _denoiser(self, patching, numbers, made):
-        """Gives the clean estimate of the images of those numbers."""
+    def _denoiser(self, stage, numbers, made):
+        """Gives the clean estimate of the images of those numbers in a stage."""
+        patching, _ = self.stages[stage]
         labels = None if self.labels is None else self.labels[numbers]
         size = self.largest_batch
 
         def of(predict, patching, patches_per_call, order):
             return PatchDenoiser(
-                predict,
+                functools.partial(predict, stage),
                 self.model.schedule,
                 patching,
                 patches_per_call,
@@ -184,8 +205,7 @@ class Run:
     def _start(self, numbers, shape, stage):
         """The noise that a stage starts from."""
         if self.noise is None:
-            left = len(self.stages) - 1 - stage
-            return starting_noise(self.seed, numbers, shape, left)
+            return starting_noise(self.seed, numbers, shape, stage)
         return np.array(self.noise[stage][numbers], "float32", order="C")
 
 

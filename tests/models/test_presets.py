@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from tiny_models import PRESET, tiny_model
 
 import keras_patchdpm as kp
@@ -67,9 +68,11 @@ def test_a_file_of_keras_is_no_preset_and_the_message_says_what_it_is(folder):
 def test_the_presets_of_the_package_are_listed():
     listed = {preset["name"]: preset for preset in kp.PatchDPM.presets()}
     assert sorted(listed) == presets.names()
-    assert listed["faces64_n4_cascade"]["n"] == [4]
+    assert listed["faces128"]["n"] == [1, 2, 4]
+    assert listed["faces128"]["image_size"] == (128, 128)
+    assert listed["faces64_n2"]["n"] == [2]
+    assert listed["faces64_n2"]["image_size"] == (64, 64)
     for preset in listed.values():
-        assert preset["image_size"] == (64, 64)
         assert "non-commercial" in preset["licence"]
         assert 10**6 < preset["bytes"] < 15e6
 
@@ -177,3 +180,83 @@ def test_a_network_built_for_another_patching_is_refused(tmp_path):
     model = kp.PatchDPM(network, kp.DDPMSchedule(), kp.GridPatching(2))
     with pytest.raises(ValueError, match="built for another patching"):
         model.save_to_preset(tmp_path)
+
+
+@pytest.fixture
+def guided():
+    """A cascade and a smaller one, which guides it."""
+
+    def cascade(divisions, width):
+        patching = kp.CascadePatching(divisions, sampling_noise=0.1)
+        size = {"multipliers": (1,), "blocks_per_level": 1}
+        network = kp.networks.unet(4 * divisions, patching, width=width, **size)
+        rng = np.random.default_rng(width)
+        for weight in network.weights:
+            weight.assign(rng.normal(0, 0.1, weight.shape).astype("float32"))
+        schedule = kp.DDPMSchedule(prediction="velocity")
+        return kp.PatchDPM(network, schedule, patching)
+
+    model = cascade(4, 32)
+    guidance = kp.Guidance(cascade(2, 16), 1.5, (0.1, np.inf), stages=[0])
+    model.set_sampling(rule="dpmpp_2m", steps=3, spacing="trailing", guidance=guidance)
+    return model
+
+
+@pytest.mark.parametrize(("storage", "most"), [("float16", 2), ("int8", 12)])
+def test_a_preset_holds_its_settings_and_its_guide(guided, tmp_path, storage, most):
+    guided.save_to_preset(tmp_path / "preset", storage=storage)
+    loaded = kp.PatchDPM.from_preset(tmp_path / "preset")
+    expected = guided.sampler()(2, seed=1).astype(int)
+    assert np.abs(loaded.sampler()(2, seed=1) - expected).max() <= most
+    found = kp.sample(preset=tmp_path / "preset", seed=1)
+    assert np.abs(found - expected).max() <= most
+    without = loaded.sampler(guidance=None)(2, seed=1)
+    assert np.abs(without - expected).max() > 2 * most
+    again = loaded.sampling.arguments["guidance"]
+    assert (again.scale, again.interval, again.stages) == (1.5, (0.1, np.inf), (0,))
+
+
+def test_int8_is_half_as_large_and_nearly_the_same(guided, tmp_path):
+    sizes = []
+    for storage in ("float16", "int8"):
+        folder = tmp_path / storage
+        guided.save_to_preset(folder, storage=storage)
+        sizes.append(next(folder.glob("*.npz")).stat().st_size)
+    assert sizes[1] < 0.65 * sizes[0]
+    loaded = kp.PatchDPM.from_preset(tmp_path / "int8")
+    pairs = zip(guided.network.weights, loaded.network.weights, strict=True)
+    for one, other in pairs:
+        exact, found = (ops.convert_to_numpy(weight) for weight in (one, other))
+        # Half a step of each channel, or half precision.
+        step = np.abs(exact).max(axis=tuple(range(exact.ndim - 1))) / 127
+        assert (np.abs(found - exact) <= 0.501 * step + 1e-3 * np.abs(exact)).all()
+
+
+@pytest.mark.parametrize(
+    ("sampling", "match"),
+    [
+        (3, "`sampling` must be a dict"),
+        ({"model": "x"}, r"`sampling` may have rule.*\['model'\]"),
+        ({"rule": "euler"}, "euler"),
+        ({"guidance": 2.0}, "`guidance` must be a dict"),
+        ({"guidance": {"stages": [0]}}, "needs `scale`"),
+        ({"guidance": {"scale": -1}}, "`scale` must be at least 0"),
+        ({"guidance": {"scale": 2, "interval": 3}}, "`interval`"),
+        ({"guidance": {"scale": 2, "by": "x"}}, "may have scale"),
+    ],
+)
+def test_wrong_settings_of_a_preset_are_refused(guided, tmp_path, sampling, match):
+    guided.save_to_preset(tmp_path)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "sampling": sampling}))
+    with pytest.raises(ValueError, match=match):
+        kp.PatchDPM.from_preset(tmp_path)
+
+
+def test_settings_that_do_not_fit_are_refused(guided):
+    with pytest.raises(ValueError, match="euler"):
+        guided.set_sampling(rule="euler")
+    with pytest.raises(ValueError, match=r"`sampling` may have rule.*divisions"):
+        guided.set_sampling(divisions=2)
+    assert guided.sampling.arguments["rule"] == "dpmpp_2m"

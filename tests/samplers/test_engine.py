@@ -268,7 +268,7 @@ def test_the_backends_own_error_is_known():
 def test_a_budget_chooses_the_sizes(monkeypatch):
     plans = []
 
-    def plan(model, budget, num_images, held, verbose):
+    def plan(model, budget, num_images, held, verbose, guides):
         plans.append((budget, num_images, held))
         return memory.MemoryPlan(3, 2, 0, 0, 0, budget)
 

@@ -7,10 +7,23 @@ import pytest
 from samplers.fakes import numpy_model
 from tiny_models import SIZE, tiny_model
 
-from keras_patchdpm import EDMSchedule, PatchSampler, RandomPatching
+from keras_patchdpm import (
+    CascadePatching,
+    DDPMSchedule,
+    EDMSchedule,
+    Guidance,
+    PatchDPM,
+    PatchSampler,
+    RandomPatching,
+)
+from keras_patchdpm.networks import unet
 from keras_patchdpm.samplers.network_calls import NetworkCalls
 
 LABELS = [0, 2, 1, 1, 0]
+
+
+def by_label(scale):
+    return Guidance("label", scale)
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +58,17 @@ def test_scale_1_is_the_model_of_the_label(model, monkeypatch):
         return call(self, inputs, size)
 
     monkeypatch.setattr(NetworkCalls, "__call__", kept)
-    found = sample(model, LABELS, guidance_scale=1.0)
+    found = sample(model, LABELS, guidance=by_label(1.0))
     assert len(asked) == 4 * 4
     assert all(np.array_equal(labels, LABELS) for labels in asked)
     np.testing.assert_array_equal(found, sample(model, LABELS))
     asked.clear()
-    sample(model, LABELS, guidance_scale=1.5)
+    sample(model, LABELS, guidance=by_label(1.5))
     assert len(asked) == 2 * 4 * 4
 
 
 def test_scale_0_is_the_model_without_labels(model):
-    found = sample(model, LABELS, guidance_scale=0.0)
+    found = sample(model, LABELS, guidance=by_label(0.0))
     assert_same(found, sample(model, None))
 
 
@@ -75,22 +88,25 @@ def test_a_step_goes_from_one_prediction_beyond_the_other(model):
         return found[0]
 
     given, without = one_step(LABELS), one_step(None)
-    guided = one_step(LABELS, guidance_scale=3.0)
+    guided = one_step(LABELS, guidance=by_label(3.0))
     np.testing.assert_allclose(guided, without + 3 * (given - without), atol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_calls_orders_and_batches_make_one_image(model, scale):
-    expected = sample(model, LABELS, guidance_scale=scale)
+    expected = sample(model, LABELS, guidance=by_label(scale))
     for options in (
         {"patches_per_call": 3},
         {"order": [3, 1, 0, 2]},
         {"batch_size": 2},
         {"patches_per_call": 4, "batch_size": 1},
     ):
-        assert_same(sample(model, LABELS, guidance_scale=scale, **options), expected)
+        assert_same(
+            sample(model, LABELS, guidance=by_label(scale), **options),
+            expected,
+        )
     for image, label in enumerate(LABELS):
-        same = sample(model, label, guidance_scale=scale)
+        same = sample(model, label, guidance=by_label(scale))
         assert_same(same[image], expected[image])
 
 
@@ -98,20 +114,20 @@ def test_models_of_crops_have_labels_too():
     schedule = EDMSchedule()
     patching = RandomPatching(SIZE, content=True)
     model = tiny_model(patching, schedule, num_classes=3)
-    found = [sample(model, 1, 2, divisions=n, guidance_scale=1.5) for n in (1, 2)]
+    found = [sample(model, 1, 2, divisions=n, guidance=by_label(1.5)) for n in (1, 2)]
     assert np.abs(found[0] - sample(model, 0, 2, divisions=1)).max() > 1e-3
     assert found[0].shape == found[1].shape == (2, SIZE, SIZE, 3)
 
 
 def test_a_stopped_sampling_goes_on_with_its_labels(model, tmp_path):
     path = tmp_path / "images.npz"
-    sampler = PatchSampler(model, "ddim", 4, guidance_scale=2.0)
+    sampler = PatchSampler(model, "ddim", 4, guidance=by_label(2.0))
     sampler(5, checkpoint=path, labels=LABELS)
     sampler(5, checkpoint=path, labels=LABELS)
     with pytest.raises(ValueError, match="differ in `labels.checksum`"):
         sampler(5, checkpoint=path, labels=0)
-    with pytest.raises(ValueError, match="`guidance_scale` .*2.0, this call 3.0"):
-        PatchSampler(model, "ddim", 4, guidance_scale=3.0)(
+    with pytest.raises(ValueError, match="`guidance.scale` .*2.0, this call 3.0"):
+        PatchSampler(model, "ddim", 4, guidance=by_label(3.0))(
             5, checkpoint=path, labels=LABELS
         )
 
@@ -132,12 +148,159 @@ def test_wrong_labels_are_refused(model, labels, error, match):
 
 
 def test_guidance_needs_labels(model):
-    with pytest.raises(ValueError, match="there is none. Pass `labels`.*=2.0"):
-        sample(model, None, guidance_scale=2.0)
+    with pytest.raises(ValueError, match="there is none. Pass `labels`.*scale=2.0"):
+        sample(model, None, guidance=by_label(2.0))
     for without in (tiny_model(), numpy_model()):
-        with pytest.raises(ValueError, match="trained on labels.*guidance_scale=2.0"):
-            PatchSampler(without, "ddim", 4, guidance_scale=2.0)
+        with pytest.raises(ValueError, match="trained on labels.*scale=2.0"):
+            PatchSampler(without, "ddim", 4, guidance=by_label(2.0))
         with pytest.raises(ValueError, match="takes no labels.*labels=1"):
             PatchSampler(without, "ddim", 4)(1, labels=1)
-    with pytest.raises(ValueError, match="`guidance_scale` must be at least 0"):
-        PatchSampler(model, "ddim", 4, guidance_scale=-1)
+    with pytest.raises(ValueError, match="`scale` must be at least 0"):
+        PatchSampler(model, "ddim", 4, guidance=by_label(-1))
+
+
+# Guidance by another model.
+
+
+def a_cascade(divisions=4, width=8, seed=0, **options):
+    """A cascade with random weights."""
+    patching = CascadePatching(divisions, **options)
+    network = unet(
+        4 * divisions, patching, width=width, multipliers=(1,), blocks_per_level=1
+    )
+    rng = np.random.default_rng(seed)
+    for weight in network.weights:
+        weight.assign(rng.normal(0, 0.1, weight.shape).astype("float32"))
+    return PatchDPM(network, DDPMSchedule(prediction="velocity"), patching)
+
+
+@pytest.fixture(scope="module")
+def cascade():
+    return a_cascade()
+
+
+@pytest.fixture(scope="module")
+def worse():
+    return a_cascade(divisions=2, width=4, seed=1)
+
+
+def frames(model, **options):
+    """The clean estimate after each step."""
+    found = []
+    sampler = PatchSampler(model, "ddim", 3, clip=False, **options)
+    sampler(2, seed=3, callback=lambda step, clean: found.append(clean))
+    return found
+
+
+def test_a_model_is_guided_away_from_a_worse_one(cascade, worse):
+    """The estimate is linear in the prediction."""
+    alone, others = (frames(model, divisions=1)[0] for model in (cascade, worse))
+    found = frames(cascade, divisions=1, guidance=Guidance(worse, 3.0))[0]
+    np.testing.assert_allclose(found, others + 3 * (alone - others), atol=1e-3)
+
+
+def test_a_guide_is_asked_in_its_stages_alone(cascade, worse):
+    alone = frames(cascade)
+    guided = frames(cascade, guidance=Guidance(worse, 2.0, stages=[1]))
+    for number, (one, other) in enumerate(zip(alone, guided, strict=True)):
+        assert np.array_equal(one, other) == (number < 3)
+
+
+def test_a_guide_is_asked_in_its_interval_alone(cascade, worse):
+    levels = cascade.schedule.levels(3)
+    strength = levels[1].sigma / levels[1].alpha
+    options = {"divisions": 1}
+    alone = frames(cascade, **options)
+    for interval, same in (
+        ((strength * 1.01, np.inf), [False, False, False]),
+        ((0, strength * 1.01), [True, False, False]),
+        ((0, strength / 1.01), [True, True, False]),
+        ((strength * 1e9, np.inf), [True, True, True]),
+    ):
+        guidance = Guidance(worse, 2.0, interval)
+        found = frames(cascade, guidance=guidance, **options)
+        pairs = zip(alone, found, strict=True)
+        assert [np.array_equal(*pair) for pair in pairs] == same
+
+
+def test_the_guided_images_are_the_same_in_any_order_and_batch(cascade, worse):
+    guidance = Guidance(worse, 2.0, stages=[0, 1])
+
+    def images(**options):
+        call = {"batch_size": options.pop("batch_size", None)}
+        sampler = PatchSampler(cascade, "ddim", 3, guidance=guidance, **options)
+        return sampler(3, 5, dtype="float32", **call)
+
+    expected = images()
+    for options in ({"patches_per_call": 7}, {"batch_size": 1}):
+        assert_same(images(**options), expected)
+
+
+def test_a_budget_counts_the_weights_of_the_guide(cascade, worse):
+    plain, guided = (
+        PatchSampler(cascade, "ddim", 2, guidance=guidance, memory_budget="1GB")
+        for guidance in (None, Guidance(worse, 2.0, stages=[0]))
+    )
+    plain(1)
+    guided(1)
+    more = sum(4 * np.prod(weight.shape) for weight in worse.network.weights)
+    assert guided.plan.weights - plain.plan.weights == more
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"by": "faces128"}, TypeError, r"PatchDPM.from_preset\('faces128'\)"),
+        ({"by": 3}, TypeError, "`by` must be a `PatchDPM`"),
+        ({"scale": -1}, ValueError, "`scale` must be at least 0"),
+        ({"scale": "2"}, TypeError, "`scale`"),
+        ({"interval": (2, 1)}, ValueError, "the least and the largest"),
+        ({"interval": 3}, TypeError, "`interval`"),
+        ({"stages": 0}, TypeError, "`stages`"),
+        ({"stages": [-1]}, ValueError, "`stages`"),
+        ({"stages": None}, ValueError, r"trained for 2 stages.*stages=\[0, 1\]"),
+    ],
+)
+def test_a_wrong_guidance_is_refused(cascade, worse, change, error, match):
+    arguments = {"by": worse, "scale": 2.0, "stages": [0], **change}
+    with pytest.raises(error, match=match):
+        PatchSampler(cascade, "ddim", 2, guidance=Guidance(**arguments))
+
+
+def test_a_guide_must_be_of_the_same_schedule_and_patch(cascade, worse):
+    with pytest.raises(TypeError, match="`guidance` must be a `Guidance`.*2.0"):
+        PatchSampler(cascade, "ddim", 2, guidance=2.0)
+    other = PatchDPM(worse.network, DDPMSchedule("linear"), worse.patching)
+    with pytest.raises(ValueError, match="one of the same schedule"):
+        PatchSampler(cascade, "ddim", 2, guidance=Guidance(other, 2.0))
+    with pytest.raises(ValueError, match="inputs that the model's is not given"):
+        model = tiny_model(schedule=worse.schedule)
+        PatchSampler(model, "ddim", 2, guidance=Guidance(worse, 2.0))
+
+
+def test_noise_on_the_content_is_told_and_changes_the_image(worse):
+    """The thumbnail stays; a network that cannot tell makes another image."""
+    quiet, noisy = (
+        PatchDPM(
+            worse.network, worse.schedule, CascadePatching(2, sampling_noise=noise)
+        )
+        for noise in (0.0, 0.3)
+    )
+    alone, disturbed = (frames(model) for model in (quiet, noisy))
+    np.testing.assert_array_equal(alone[:3], disturbed[:3])
+    assert np.abs(alone[-1] - disturbed[-1]).max() > 1e-2
+    for batch_size in (1, 2):
+        sampler = PatchSampler(noisy, "ddim", 3, clip=False)
+        found = sampler(2, 3, batch_size=batch_size, dtype="float32")
+        np.testing.assert_allclose(found, np.clip(disturbed[-1], -1, 1), atol=2e-4)
+
+
+def test_smaller_images_of_a_cascade(cascade):
+    """The thumbnail is that of the whole cascade: one seed, one face."""
+    thumbnail = frames(cascade, divisions=1)
+    np.testing.assert_array_equal(thumbnail, frames(cascade)[:3])
+    for n in (1, 2, 4):
+        sampler = PatchSampler(cascade, "ddim", 1, divisions=n)
+        assert sampler().shape == (1, 4 * n, 4 * n, 3)
+    with pytest.raises(ValueError, match=r"Its `divisions` are \[1, 2, 4\].*=8"):
+        PatchSampler(cascade, "ddim", 1, divisions=8)

@@ -18,10 +18,12 @@ from keras_patchdpm import (
     DDPMSchedule,
     EDMSchedule,
     GridPatching,
+    Guidance,
     LatentSpace,
     PatchSampler,
     RandomPatching,
 )
+from keras_patchdpm.networks import unet
 from keras_patchdpm.patching.overlap_patching import OverlapPatching
 from keras_patchdpm.samplers import gridded_model
 from keras_patchdpm.samplers.identity import describe, differences
@@ -82,7 +84,7 @@ SAMPLER = {  # Each option of a sampler: a call, and what another one has.
     "overlap": ({**CROPS, "divisions": 2}, {"overlap": 0.5}),
     "image_size": ({**CROPS, "divisions": 2}, {"image_size": 16}),
     "whole_above": ({**CROPS, "divisions": 2}, {"whole_above": 1.0}),
-    "guidance_scale": (LABELS, {"guidance_scale": 2.0}),
+    "guidance": (LABELS, {"guidance": Guidance("label", 2.0)}),
     "decode": (LATENTS, {"decode": lambda latents: latents}),
 }
 CALL = {
@@ -126,6 +128,7 @@ PARTS = {  # Each argument of schedules and patchings: one value, and another.
         "divisions": (2, 4),
         "moving": (False, True),
         "content_noise": (0.1, 0.2),
+        "sampling_noise": (0.0, 0.1),
     },
     RandomPatching: {
         "image_size": (8, (8, 16)),
@@ -318,3 +321,13 @@ def test_a_new_process_describes_it_alike(tmp_path):
     done = run_python(script, tmp_path, PYTHONHASHSEED="7")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.strip().splitlines()[-1]) == described()
+
+
+def test_a_network_with_dropout_is_the_same_in_every_process():
+    """Keras draws a seed for each dropout when it builds the network."""
+    one, other = (
+        unet(8, width=8, multipliers=(1,), blocks_per_level=1, dropout=0.1)
+        for _ in range(2)
+    )
+    other.set_weights(one.get_weights())
+    assert describe(one) == describe(other)

@@ -1,0 +1,218 @@
+"""Trains the package's faces in one compiled loop, on a GPU, in minutes.
+
+    python benchmarks/train_on_gpu.py cascade --data128 a.npy --data64 b.npy --minutes 5
+    python benchmarks/train_on_gpu.py grid --data64 b.npy --minutes 3 --width 64
+
+The images (uint8, `(count, size, size, 3)`) lie on the device. Of a cascade each stage
+has a fixed share of the batch, so that each row computes its own stage alone: on an
+NVIDIA H200 55,700 patches of 32 x 32 a second (width 96, bfloat16, batches of 1,024),
+85,200 of a grid (width 64). The mathematics is the package's, the loop plain JAX; it
+needs `optax`. The learning rate falls to zero when the time is up.
+
+It made `faces128` (from an earlier state, `--start`) and `faces64_n2`: see their cards.
+"""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import argparse
+import math
+import pathlib
+import time
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+from keras import ops
+
+import keras_patchdpm as kp
+from keras_patchdpm.models import presets
+from keras_patchdpm.patching.cascade_patching import disturb
+from keras_patchdpm.resize import shrink
+
+EMA = 0.9995
+STEPS = 50  # In one call of the compiled loop.
+CASCADE = {"image_size": 128, "width": 96}
+GRID = {"image_size": 64, "width": 64}
+
+
+def main():
+    """Trains for the time given, writes a preset."""
+    options = _options()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(0)
+    config = described(options)
+    model = kp.PatchDPM(**presets.parts(config), seed=0)
+    if options.start:
+        presets.load_weights(model.network, options.start)
+    images = [jnp.asarray(np.load(path)) for path in (options.data64, options.data128)]
+    training = Training(model, options)
+    steps = training.run(images)
+    record = {"steps": steps, "batch_size": sum(options.shares), "ema_momentum": EMA}
+    record |= {"stage_shares": options.shares, "learning_rate": options.learning_rate}
+    record |= {"precision": "mixed_bfloat16", "start_from": options.start}
+    record |= {"patches_seen": steps * sum(options.shares), "flip": True}
+    config = {**config, "training": record}
+    presets.save(options.out, config, model.network, "SHA-256: {sha256}\n")
+
+
+def described(options):
+    """The configuration of the model."""
+    size = CASCADE if options.what == "cascade" else GRID
+    network = {"name": "unet", **size, "stem": 2, "dropout": 0.05}
+    if options.width:
+        network["width"] = options.width
+    patching = {"name": "GridPatching", "divisions": 2}
+    if options.what == "cascade":
+        patching = {"name": "CascadePatching", "divisions": 4, "content_noise": 0.5}
+    schedule = {"name": "DDPMSchedule", "prediction": "velocity"}
+    return {"network": network, "schedule": schedule, "patching": patching}
+
+
+class Training:
+    """A training of a model in one compiled loop."""
+
+    def __init__(self, model, options):
+        self.model, self.options, self.seed = model, options, model.train_draws
+        self.trained = model.network.trainable_variables
+        self.others = [*model.network.non_trainable_variables, self.seed.state]
+        self.optimizer = optax.chain(
+            optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.99)
+        )
+        self.batch = self.of_cascade if options.what == "cascade" else self.of_grid
+
+    def run(self, images):
+        """Trains until the time is up; the averaged weights are the network's then."""
+        weights = [jnp.array(variable.value) for variable in self.trained]
+        averages = [jnp.array(weight) for weight in weights]
+        others = [jnp.array(variable.value) for variable in self.others]
+        state = (weights, others, self.optimizer.init(weights), averages, jnp.int32(0))
+        loop = jax.jit(self.loop, donate_argnums=0)
+        key = jax.random.key(23)
+        loop = loop.lower(state, images, key, jnp.float32(0)).compile()
+        begin, number = time.time(), 0
+        while (passed := (time.time() - begin) / (60 * self.options.minutes)) < 1:
+            rate = self.options.learning_rate * (1 + math.cos(math.pi * passed)) / 2
+            draw = jax.random.fold_in(key, number)
+            state, losses = loop(state, images, draw, jnp.float32(rate))
+            number += 1
+            if number % 20 == 0:
+                print(int(state[-1]), np.round(losses.mean(0), 4).tolist(), flush=True)
+            jax.block_until_ready(losses)
+        for variable, average in zip(self.trained, state[3], strict=True):
+            variable.assign(average)
+        return int(state[-1])
+
+    def loop(self, state, images, key, rate):
+        """`STEPS` steps."""
+
+        def step(state, key):
+            weights, others, optimizer, averages, count = state
+            grad = jax.value_and_grad(self.loss, has_aux=True)
+            chosen = self.drawn(images, key)
+            (_, (others, losses)), slopes = grad(weights, others, chosen)
+            updates, optimizer = self.optimizer.update(slopes, optimizer, weights)
+            now = rate * jnp.minimum(1.0, (count + 1) / self.options.warmup)
+            weights = [w - now * u for w, u in zip(weights, updates, strict=True)]
+            kept = jnp.minimum(EMA, (1 + count) / (10 + count))
+            pairs = zip(averages, weights, strict=True)
+            averages = [kept * a + (1 - kept) * w for a, w in pairs]
+            return (weights, others, optimizer, averages, count + 1), losses
+
+        return jax.lax.scan(step, state, jax.random.split(key, STEPS))
+
+    def loss(self, weights, others, images):
+        """The mean loss, and that of each stage."""
+        values = [*zip(self.trained, weights, strict=True)]
+        values += zip(self.others, others, strict=True)
+        with keras.StatelessScope(state_mapping=values) as scope:
+            inputs, target = self.batch(images)
+            prediction = self.model.network(inputs, training=True)
+            squared = (prediction.astype("float32") - target) ** 2
+        found = [scope.get_current_value(variable) for variable in self.others]
+        pairs = zip(found, others, strict=True)
+        others = [old if new is None else new for new, old in pairs]
+        rows = squared.mean((1, 2, 3))
+        stages = jnp.split(rows, np.cumsum(self.options.shares)[:-1])
+        return rows.mean(), (others, jnp.stack([stage.mean() for stage in stages]))
+
+    def drawn(self, images, key):
+        """Images for each stage, mirrored half of the time, in [-1, 1]."""
+        sources = [images[0], images[0], images[-1]]  # Small ones of either size.
+        found = []
+        for number, count in enumerate(self.options.shares):
+            which, side = jax.random.split(jax.random.fold_in(key, number))
+            index = jax.random.randint(which, (count,), 0, len(sources[number]))
+            chosen = sources[number][index]
+            mirrored = jax.random.bernoulli(side, 0.5, (count, 1, 1, 1))
+            chosen = jnp.where(mirrored, chosen[:, :, ::-1], chosen)
+            found.append(chosen.astype("float32") / 127.5 - 1)
+        return found
+
+    def levels(self):
+        """Half uniform, half crowded around a signal to noise ratio of 1."""
+        count = (sum(self.options.shares),)
+        even = keras.random.uniform(count, seed=self.seed)
+        crowded = ops.sigmoid(keras.random.normal(count, seed=self.seed))
+        half = keras.random.uniform(count, seed=self.seed) < 0.5
+        timesteps = self.model.schedule.num_timesteps
+        found = ops.floor(ops.where(half, even, crowded) * timesteps)
+        return ops.cast(ops.clip(found, 0, timesteps - 1), "int32")
+
+    def of_cascade(self, images):
+        """As `CascadePatching.cut`, each stage's rows by themselves."""
+        patching, size = self.model.patching, self.model.image_shape
+        stages, rows = patching.stages(size), []
+        for number, ((stage, shape), x) in enumerate(zip(stages, images, strict=True)):
+            scale = keras.random.uniform(
+                (len(x),), 0, patching.content_noise, seed=self.seed
+            )
+            made = [
+                disturb(shrink(x, smaller[:2]), scale, self.seed)
+                for _, smaller in stages[:number]
+            ]
+            row = stage.example(shrink(x, shape[:2]), made, scale, self.seed)
+            rows.append({**row, "stage": ops.full((len(x),), number, "int32")})
+        inputs = {key: ops.concatenate([row[key] for row in rows]) for key in rows[0]}
+        clean, level = inputs.pop("clean"), self.levels()
+        noise = keras.random.normal(clean.shape, dtype="float32", seed=self.seed)
+        noisy, target = self.model.schedule.corrupt(clean, noise, level)
+        return {**inputs, "noisy": noisy, "level": level}, target
+
+    def of_grid(self, images):
+        """As the model itself."""
+        level = self.levels()
+        noise = keras.random.normal(images[0].shape, dtype="float32", seed=self.seed)
+
+        def corrupt(clean, noise):
+            return self.model.schedule.corrupt(clean, noise, level)
+
+        inputs, target = self.model.patching.cut(images[0], noise, corrupt, self.seed)
+        return {**inputs, "level": level}, target
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("what", choices=["cascade", "grid"])
+    add("--data64", required=True, help=".npy of images of 64 pixels")
+    add("--data128", help=".npy of images of 128 pixels, of a cascade")
+    add("--minutes", type=float, default=5)
+    add("--learning-rate", type=float, default=4e-4)
+    add("--warmup", type=int, default=200, help="steps")
+    add("--shares", type=int, nargs="+", help="patches of each stage in a batch")
+    add("--width", type=int)
+    add("--start", help="preset whose weights are gone on from")
+    add("--out", type=pathlib.Path, default="runs/gpu")
+    options = parser.parse_args()
+    if options.shares is None:
+        options.shares = [704, 176, 144] if options.what == "cascade" else [1024]
+    options.data128 = options.data128 or options.data64
+    return options
+
+
+if __name__ == "__main__":
+    main()
