@@ -3,13 +3,15 @@
     python benchmarks/train_on_gpu.py cascade --data128 a.npy --data64 b.npy --minutes 5
     python benchmarks/train_on_gpu.py grid --data64 b.npy --minutes 3 --width 64
 
-The images (uint8, `(count, size, size, 3)`) lie on the device. Of a cascade each stage
-has a fixed share of the batch, so that each row computes its own stage alone: on an
-NVIDIA H200 55,700 patches of 32 x 32 a second (width 96, bfloat16, batches of 1,024),
-85,200 of a grid (width 64). The mathematics is the package's, the loop plain JAX; it
-needs `optax`. The learning rate falls to zero when the time is up.
+The images (uint8, `(count, size, size, 3)`) are on the device. Each stage of a cascade
+has a fixed share of the batch, and each row computes the loss of its own stage alone.
+Examples and loss are the package's, the loop is plain JAX; it needs `optax`. The
+learning rate reaches zero when the time is up.
 
-It made `faces128` (from an earlier state, `--start`) and `faces64_n2`: see their cards.
+An earlier form of this script trained the presets `faces128` (with `--start`) and
+`faces64_n2`: the same loop, with the images read from JPEG mosaics. On an NVIDIA H200
+it trained on 55,700 patches of 32 x 32 a second (a cascade, width 96, bfloat16, batches
+of 1,024), and on 85,200 of a grid (width 64). This form ran at small size on a CPU.
 """
 
 import os
@@ -132,8 +134,8 @@ class Training:
             inputs, target = self.batch(images)
             prediction = self.model.network(inputs, training=True)
             squared = (prediction.astype("float32") - target) ** 2
-        found = [scope.get_current_value(variable) for variable in self.others]
-        pairs = zip(found, others, strict=True)
+        changed = [scope.get_current_value(variable) for variable in self.others]
+        pairs = zip(changed, others, strict=True)
         others = [old if new is None else new for new, old in pairs]
         rows = squared.mean((1, 2, 3))
         stages = jnp.split(rows, np.cumsum(self.options.shares)[:-1])
@@ -142,15 +144,15 @@ class Training:
     def drawn(self, images, key):
         """Images for each stage, mirrored half of the time, in [-1, 1]."""
         sources = [images[0], images[0], images[-1]]  # Small ones of either size.
-        found = []
+        batch = []
         for number, count in enumerate(self.options.shares):
             which, side = jax.random.split(jax.random.fold_in(key, number))
             index = jax.random.randint(which, (count,), 0, len(sources[number]))
             chosen = sources[number][index]
             mirrored = jax.random.bernoulli(side, 0.5, (count, 1, 1, 1))
             chosen = jnp.where(mirrored, chosen[:, :, ::-1], chosen)
-            found.append(chosen.astype("float32") / 127.5 - 1)
-        return found
+            batch.append(chosen.astype("float32") / 127.5 - 1)
+        return batch
 
     def levels(self):
         """Half uniform, half crowded around a signal to noise ratio of 1."""
@@ -163,7 +165,7 @@ class Training:
         return ops.cast(ops.clip(found, 0, timesteps - 1), "int32")
 
     def of_cascade(self, images):
-        """As `CascadePatching.cut`, each stage's rows by themselves."""
+        """Inputs and target of a cascade, for each stage its own rows."""
         patching, size = self.model.patching, self.model.image_shape
         stages, rows = patching.stages(size), []
         for number, ((stage, shape), x) in enumerate(zip(stages, images, strict=True)):
@@ -183,7 +185,7 @@ class Training:
         return {**inputs, "noisy": noisy, "level": level}, target
 
     def of_grid(self, images):
-        """As the model itself."""
+        """Inputs and target of a grid."""
         level = self.levels()
         noise = keras.random.normal(images[0].shape, dtype="float32", seed=self.seed)
 
@@ -205,7 +207,7 @@ def _options():
     add("--warmup", type=int, default=200, help="steps")
     add("--shares", type=int, nargs="+", help="patches of each stage in a batch")
     add("--width", type=int)
-    add("--start", help="preset whose weights are gone on from")
+    add("--start", help="preset whose weights the training starts from")
     add("--out", type=pathlib.Path, default="runs/gpu")
     options = parser.parse_args()
     if options.shares is None:

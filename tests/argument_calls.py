@@ -47,7 +47,7 @@ INNER = set(
     "on_epoch_end on_train_begin on_train_end fixed "
     "set_epoch compile predict predict_on_batch export "
     "attach_state of_open_sizes prepare prepare_batch used check_fits "
-    "cut given inputs_at place bounds finish windows "
+    "cut first_stages given inputs_at place bounds finish windows "
     "draw corrupt clean weight make_loss alpha_sigma".split()
 )
 

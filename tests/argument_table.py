@@ -244,9 +244,6 @@ ENTRIES = {
     "CascadePatching.input_specs": Entry(
         method(cascade, "input_specs"), "image_shape=ints", image_shape=SHAPE
     ),
-    "CascadePatching.first_stages": Entry(
-        method(cascade, "first_stages"), "divisions=count", divisions=1
-    ),
     "CascadePatching.image_shape": Entry(
         method(cascade, "image_shape"), "patch_shape=ints", patch_shape=SHAPE
     ),

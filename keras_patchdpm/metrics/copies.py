@@ -11,16 +11,15 @@ ROWS = 512  # Training images that are compared at a time.
 def copies(samples, training_images):
     """Share of samples that are copies of a training image.
 
-    A sample is one if its nearest training image, mirrored or not, is closer than a
-    third of the distance to the second nearest. Distances are Euclidean, over all
-    pixels. It finds what was learned by heart as a whole; a copied part of an image it
-    does not find. A training image that is there twice hides its copies.
+    A sample is a copy if the distance to its nearest training image, mirrored or not,
+    is below a third of the distance to the second nearest. Distances are Euclidean,
+    over all pixels, so copies of whole images are found, and copies of parts are not.
+    If the training images hold an image twice, copies of that image are not found.
 
     Args:
         samples: Array of shape `(B, H, W, C)`, of any range.
         training_images: Array of shape `(K, H, W, C)` of the same range, with K of at
-            least 2. At 32 x 32 pixels the comparison is fast and tells as much: shrink
-            larger images first.
+            least 2. Shrink larger images to 32 x 32 pixels first: it is faster.
 
     Returns:
         Float in [0, 1].

@@ -1,13 +1,17 @@
-"""How a model is sampled unless something else is asked for, and in a preset."""
+"""The settings with which a model is sampled by default; a preset stores them."""
 
 import dataclasses
+import math
+
+import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.samplers import Guidance, PatchSampler
+from keras_patchdpm.schedules.spacings import is_sequence
 
 NAMES = ("rule", "steps", "spacing", "eta", "variance", "churn", "clip", "guidance")
-GUIDANCE = ("scale", "interval", "stages")
-GUIDE = "guide"  # Folder of the guide's own preset, in that of the model.
+GUIDANCE = ("by", "scale", "interval", "stages")
+LABEL, GUIDE = "label", "guide"  # What guides; the guide's preset is a folder "guide".
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,25 +24,27 @@ class Settings:
     arguments: dict = dataclasses.field(default_factory=dict)
 
     def sampler(self, model, options):
-        """A `PatchSampler` of these settings, but for `options`."""
+        """A `PatchSampler` with these settings; `options` override them."""
         arguments = {**self.arguments, **options}
         if "rule" in options and "rule" in self.arguments:
-            # What belongs to one rule is refused by the others.
+            # Each rule refuses the options of the others.
             for name in {"eta", "variance", "churn"} - set(options):
                 arguments.pop(name, None)
-        if "spacing" not in options and not isinstance(arguments.get("steps"), int):
-            arguments.pop("spacing", None)  # Of a number of steps alone.
+        if "spacing" not in options and is_sequence(arguments.get("steps")):
+            arguments.pop("spacing", None)  # A spacing needs a number of steps.
         return PatchSampler(model, **arguments)
 
 
 def to_plain(settings):
     """Plain data for a preset: the settings without the guide, and the guide."""
-    plain, guidance = dict(settings.arguments), settings.arguments.get("guidance")
+    plain = {name: _plain(value) for name, value in settings.arguments.items()}
+    guidance = plain.get("guidance")
     if guidance is None:
         return plain, None
     plain["guidance"] = {
+        "by": LABEL if guidance.by_label else GUIDE,
         "scale": guidance.scale,
-        "interval": [None if end == float("inf") else end for end in guidance.interval],
+        "interval": [None if end == math.inf else end for end in guidance.interval],
         "stages": None if guidance.stages is None else list(guidance.stages),
     }
     return plain, None if guidance.by_label else guidance.by
@@ -49,44 +55,54 @@ def from_plain(plain, guide):
 
     Args:
         plain: Dict, as `to_plain` returned it.
-        guide: `PatchDPM`, or `None` for guidance by labels.
+        guide: `PatchDPM`, or `None` if `guided` says that there is none.
     """
-    check(plain)
     arguments = dict(plain)
-    if "guidance" in arguments:
-        found = dict(arguments["guidance"])
-        low, high = found.pop("interval", (0.0, None))
-        interval = (low, float("inf") if high is None else high)
-        by = "label" if guide is None else guide
-        arguments["guidance"] = Guidance(by, **found, interval=interval)
+    if arguments.get("guidance") is not None:
+        guidance = dict(arguments["guidance"])
+        low, high = guidance.pop("interval", (0.0, None))
+        guidance["interval"] = (low, math.inf if high is None else high)
+        guidance["by"] = LABEL if guide is None else guide
+        arguments["guidance"] = Guidance(**guidance)
     return Settings(arguments)
 
 
+def guided(plain):
+    """Whether the settings need a guide, the model in the folder `GUIDE`."""
+    return (plain.get("guidance") or {}).get("by") == GUIDE
+
+
 def check(plain):
-    """Refuses what is no dict of settings, which may come from strangers.
+    """Validates settings, which may come from a stranger's preset.
 
     Raises:
-        TypeError: If it, or the guidance in it, is no dict, or `interval` no pair.
-        ValueError: If a key is unknown, or the guidance has no scale.
+        TypeError: If the settings, or the guidance in them, are no dict, or `interval`
+            is no pair.
+        ValueError: If a key is unknown, or the guidance lacks `by` or `scale`.
     """
     _check_keys("sampling", plain, NAMES)
-    if "guidance" in plain:
-        guidance = plain["guidance"]
-        _check_keys("guidance", guidance, GUIDANCE)
-        if "scale" not in guidance:
-            raise ValueError(f"`guidance` needs `scale`. Received: {guidance!r:.200}.")
-        interval = guidance.get("interval", (0, None))
-        _checks.sequence("interval", interval, lambda name, value: value, 2)
+    guidance = plain.get("guidance")
+    if guidance is None:
+        return
+    _check_keys("guidance", guidance, GUIDANCE)
+    _checks.one_of("by", guidance.get("by"), (LABEL, GUIDE))
+    if "scale" not in guidance:
+        raise ValueError(f"`guidance` needs `scale`. Received: {guidance!r:.200}.")
+    interval = guidance.get("interval", (0, None))
+    _checks.sequence("interval", interval, lambda name, value: value, 2)
 
 
 def _check_keys(name, value, known):
-    if not isinstance(value, dict):
-        raise TypeError(
-            f"`{name}` must be a dict. Received: {name}={value!r:.200} "
-            f"(of type {type(value).__name__})."
-        )
+    _checks.instance(name, value, dict)
     unknown = [key for key in value if key not in known]
     if unknown:
         raise ValueError(
             f"`{name}` may have {', '.join(known)}. Received: {unknown[:20]}."
         )
+
+
+def _plain(value):
+    """Numbers and sequences as JSON has them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return list(value) if isinstance(value, range | tuple) else value

@@ -152,8 +152,8 @@ class PatchDPM(TrainStep):
         A preset is a few plain files to share or to sample from. The weights are those
         that the model has now; optimizer and seeds are left out. To continue a
         training, use `model.save("model.keras")` instead. After `fit` with
-        `use_ema=True` the weights are the averaged ones. What `set_sampling` was given
-        is written too, with the model that guides.
+        `use_ema=True` the weights are the averaged ones. The settings of
+        `set_sampling`, and the guide among them, are stored too.
 
         Args:
             folder: Path, created if need be. A preset that is there is replaced.
@@ -177,10 +177,10 @@ class PatchDPM(TrainStep):
         presets.save_model(self, folder, card, storage)
 
     def sampler(self, **options):
-        """The sampler of the model, by the settings of its preset.
+        """Builds a `PatchSampler` with the settings of the preset.
 
         Args:
-            **options: Arguments of `PatchSampler`, in the place of the preset's.
+            **options: Arguments of `PatchSampler`; they override the preset's.
 
         Returns:
             `PatchSampler`.
@@ -197,7 +197,7 @@ class PatchDPM(TrainStep):
         return self.sampling.sampler(self, options)
 
     def set_sampling(self, **options):
-        """Sets how `sampler` samples, which `save_to_preset` saves.
+        """Sets the settings that `sampler` uses and `save_to_preset` stores.
 
         Args:
             **options: Arguments of `PatchSampler`: `rule`, `steps`, `spacing`, `eta`,

@@ -163,11 +163,11 @@ def load(preset):
 
 
 def sampling(preset, make):
-    """How a preset is sampled, its `Settings`.
+    """The `Settings` with which a preset is sampled.
 
     Args:
         preset: Name of a built-in preset, or path of a folder.
-        make: Function that makes a model of what `load` returns: of the guide.
+        make: Function of what `load` returns to a model, for the guide.
 
     Raises:
         ValueError: If the settings, or the guide, are damaged. The message names the
@@ -176,14 +176,14 @@ def sampling(preset, make):
     folder = find(preset)
     plain = read_config(preset).get(_preset_config.SAMPLING, {})
     guide = None
-    if "guidance" in plain and (folder / _sampling.GUIDE / CONFIG).is_file():
+    if _sampling.guided(plain):
         guide = make(**load(folder / _sampling.GUIDE))
     try:
         return _sampling.from_plain(plain, guide)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"The settings of sampling in {folder / CONFIG} are none: {error} Correct "
-            "the file, or copy the folder anew."
+            f"{folder / CONFIG} has wrong settings in `sampling`: {error} Correct the "
+            "file, or copy the folder anew."
         ) from error
 
 

@@ -226,7 +226,7 @@ def _embedding(inputs, patching, width, num_classes):
         stage = layers.Embedding(patching.num_stages, 4 * width, name="stage_vector")
         x = layers.Concatenate(name="level_and_stage")([x, stage(inputs["stage"])])
     if "content_noise" in inputs:
-        # As the timesteps of a process are told: waves of numbers up to some hundreds.
+        # Scaled to the range of timesteps, for which the frequencies are chosen.
         noise = layers.Rescaling(1000, dtype="float32", name="content_noise_scaled")(
             inputs["content_noise"]
         )

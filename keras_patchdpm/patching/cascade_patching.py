@@ -30,12 +30,13 @@ class CascadePatching(Configured):
     Args:
         divisions: Int N, a power of 2: the last stage has a grid of N x N patches.
         moving: Bool. Whether the grids are shifted at random at every step.
-        content_noise: Float of at least 0. In training, noise of a standard deviation
-            up to this is added to the stages before, which in sampling are made by the
-            network and so never perfect. The network is told how much.
-        sampling_noise: Float of at least 0, or one for each stage after the first. In
-            sampling, noise of that standard deviation is added to the stages before,
-            and the network is told so. It hides small flaws of theirs.
+        content_noise: Float of at least 0. Training adds noise of a random standard
+            deviation up to this to the images of earlier stages, which in sampling are
+            generated and so never perfect. The network is conditioned on the standard
+            deviation.
+        sampling_noise: Float of at least 0, or one for each stage after the first.
+            Sampling adds noise of this standard deviation to the images of earlier
+            stages, and conditions the network on it. It hides small flaws.
 
     Raises:
         TypeError: If `divisions` is not an int, `moving` not a bool, or a noise not a
@@ -87,7 +88,11 @@ class CascadePatching(Configured):
         }
 
     def first_stages(self, divisions):
-        """The cascade that ends earlier, at a grid of `divisions` x `divisions`.
+        """The cascade that ends at an earlier stage.
+
+        Args:
+            divisions: Power of 2 up to the cascade's own: patches on each side of the
+                image of that stage.
 
         Raises:
             TypeError: If `divisions` is not an int.

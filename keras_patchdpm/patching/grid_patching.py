@@ -157,16 +157,31 @@ class GridPatching(Configured):
         """
         return [(self, _checks.shape("image_shape", image_shape))]
 
-    def given(self, made, draws):
-        """What a stage of sampling is given of the stages before.
+    def first_stages(self, divisions):
+        """The patching that ends at an earlier stage: here there is none.
 
         Args:
-            made: List of arrays, the images that they have made.
-            draws: Function of the number of such a stage to one
+            divisions: Patches on each side of the image of that stage.
+
+        Raises:
+            ValueError: Here always: there is one stage.
+        """
+        raise ValueError(
+            "`divisions` is chosen here for a model of `RandomPatching`, or of a "
+            f"cascade; a model of {type(self).__name__} has them from training. Leave "
+            f"`divisions` out. Received: divisions={divisions}."
+        )
+
+    def given(self, made, draws):
+        """The images of earlier stages that the network is conditioned on.
+
+        Args:
+            made: List of arrays, the images of the earlier stages.
+            draws: Function of the number of an earlier stage to one
                 `numpy.random.Generator` for each image.
 
         Returns:
-            Tuple of arrays: here the images as they are.
+            Tuple of arrays: here `made` as it is.
         """
         return tuple(made)
 

@@ -30,12 +30,8 @@ def in_grid(
         ValueError: If the grid is known, and another is asked for.
     """
     check_model("model", model)
-    if divisions is not None and hasattr(model.patching, "first_stages"):
-        model = _first_stages(model, divisions)
-        divisions = None
     if not hasattr(model.patching, "at"):
         given = {
-            "divisions": divisions,
             "moving": moving,
             "overlap": overlap,
             "whole_above": whole_above,
@@ -49,7 +45,7 @@ def in_grid(
                     f"of {kind} has it from training. Leave it out. "
                     f"Received: {name}={value}."
                 )
-        return model
+        return model if divisions is None else _first_stages(model, divisions)
     divisions = 1 if divisions is None else divisions
     moving = False if moving is None else _checks.boolean("moving", moving)
     size = _image_size(model, image_size)

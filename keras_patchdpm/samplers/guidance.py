@@ -1,4 +1,4 @@
-"""Guidance: a prediction is moved away from a worse one."""
+"""Guidance: each prediction is moved away from a worse one."""
 
 import dataclasses
 import functools
@@ -13,23 +13,25 @@ from keras_patchdpm.samplers.gridded_model import as_sampled, check_model
 
 @dataclasses.dataclass(frozen=True)
 class Guidance:
-    """Moves each prediction away from a worse one: clearer images, less varied.
+    """Moves each prediction away from a worse one: clearer images, less varied ones.
 
     The network's prediction `good` becomes `worse + scale * (good - worse)`. The worse
-    one is of the same network without a label, or of a smaller or less trained network.
-    Both are called one after the other: memory grows by the weights of the second one
-    alone, time by its calls.
+    prediction comes from the same network without the label (classifier-free guidance),
+    or from a smaller or less trained network (autoguidance). The two networks are
+    called one after the other: a guide adds the memory of its weights alone.
 
     Args:
         by: `"label"`, of a model that was trained on labels: the same network without
             the label. Or a `PatchDPM` of the same schedule and size of patch, smaller
             or less trained than the one that is guided.
-        scale: Float of at least 0. 1 changes nothing. For labels 1 to 3 are usual, for
-            another model 1.2 to 2.
+        scale: Float of at least 0. 1: no guidance; above 1: stronger; 0: the worse
+            prediction alone. Values of 1 to 3 are usual for labels, 1.2 to 2 for a
+            model.
         interval: Pair of floats: the least and the largest strength of the noise,
-            `sigma / alpha`, at which it is used. Outside, only one call is made.
+            `sigma / alpha`, at which it is used. Outside, the network alone is
+            called. Default: everywhere.
         stages: Ints, the stages of a cascade (0 is the thumbnail's) in which it is
-            used; `None` for all.
+            used. Default `None`: in all of them.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -78,8 +80,7 @@ class Guidance:
         """Whether it changes a prediction in a stage, an int, at a `Level`."""
         low, high = self.interval
         return (
-            self.scale != 1
-            and (self.stages is None or stage in self.stages)
+            (self.stages is None or stage in self.stages)
             and low * level.alpha <= level.sigma
             and (high == math.inf or level.sigma <= high * level.alpha)
         )
@@ -117,12 +118,13 @@ class Guidance:
                 f"Received: a guide with the inputs {missing}, for a network with "
                 f"{given}."
             )
-        self._check_stages(model.patching)
+        self._check_stages(model)
 
-    def _check_stages(self, patching):
+    def _check_stages(self, model):
         """Refuses a guide that has not learned a stage."""
-        known = getattr(self.guide.patching, "num_stages", 1)
-        count = getattr(patching, "num_stages", 1)
+        known, count = (
+            len(one.patching.stages(one.image_shape)) for one in (self.guide, model)
+        )
         asked = range(count) if self.stages is None else self.stages
         unknown = [stage for stage in asked if known <= stage < count]
         if unknown:

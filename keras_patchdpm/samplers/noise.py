@@ -37,11 +37,11 @@ def starting_noise(seed, images, shape, stage=0):
 
 
 def content_draws(seed, images, stage, source):
-    """Draws of the noise that a stage of a cascade adds to what it is given.
+    """Draws of the noise that a stage adds to the images of an earlier stage.
 
     Args:
         seed, images, stage: As in `image_draws`.
-        source: Non-negative int, the stage that it is given.
+        source: Non-negative int, the earlier stage.
 
     Returns:
         List of B `numpy.random.Generator`s.

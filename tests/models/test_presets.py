@@ -235,14 +235,16 @@ def test_int8_is_half_as_large_and_nearly_the_same(guided, tmp_path):
 @pytest.mark.parametrize(
     ("sampling", "match"),
     [
-        (3, "`sampling` must be a dict"),
+        (3, "`sampling` must be a `dict`"),
         ({"model": "x"}, r"`sampling` may have rule.*\['model'\]"),
         ({"rule": "euler"}, "euler"),
-        ({"guidance": 2.0}, "`guidance` must be a dict"),
-        ({"guidance": {"stages": [0]}}, "needs `scale`"),
-        ({"guidance": {"scale": -1}}, "`scale` must be at least 0"),
-        ({"guidance": {"scale": 2, "interval": 3}}, "`interval`"),
-        ({"guidance": {"scale": 2, "by": "x"}}, "may have scale"),
+        ({"guidance": 2.0}, "`guidance` must be a `dict`"),
+        ({"guidance": {"by": "guide", "stages": [0]}}, "needs `scale`"),
+        ({"guidance": {"by": "guide", "scale": -1}}, "`scale` must be at least 0"),
+        ({"guidance": {"by": "guide", "scale": 2, "interval": 3}}, "`interval`"),
+        ({"guidance": {"by": "x", "scale": 2}}, "`by` must be one of 'label', 'guide'"),
+        ({"guidance": {"by": "label", "scale": 2}}, "trained on labels"),
+        ({"guidance": {"by": "guide", "scale": 2, "name": 1}}, "may have by"),
     ],
 )
 def test_wrong_settings_of_a_preset_are_refused(guided, tmp_path, sampling, match):
@@ -260,3 +262,21 @@ def test_settings_that_do_not_fit_are_refused(guided):
     with pytest.raises(ValueError, match=r"`sampling` may have rule.*divisions"):
         guided.set_sampling(divisions=2)
     assert guided.sampling.arguments["rule"] == "dpmpp_2m"
+
+
+def test_a_preset_whose_guide_is_missing_is_refused(guided, tmp_path):
+    guided.save_to_preset(tmp_path)
+    (tmp_path / "guide" / "config.json").unlink()
+    with pytest.raises(ValueError, match="guide"):
+        kp.PatchDPM.from_preset(tmp_path)
+
+
+def test_settings_of_numpy_are_stored_and_overridden(guided, tmp_path):
+    guided.set_sampling(rule="dpmpp_2m", steps=np.int64(3), spacing="trailing")
+    guided.save_to_preset(tmp_path)
+    loaded = kp.PatchDPM.from_preset(tmp_path)
+    assert loaded.sampling.arguments["steps"] == 3
+    levels = guided.schedule.levels(4, "trailing")
+    assert loaded.sampler(steps=np.int64(4)).levels == levels
+    assert loaded.sampler(steps=[999, 10]).levels == guided.schedule.levels([999, 10])
+    assert loaded.sampler(rule="ddim").rule_name == "ddim"
