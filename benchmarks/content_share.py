@@ -38,7 +38,7 @@ def main():
         for key in ("noisy", "content")
     }
     data |= {key: np.ones(options.batch, "int32") for key in ("patch_index", "level")}
-    whole, only = (kp.memory.network_call(each) for each in (network, part))
+    whole, only = (kp.runtime.network_call(each) for each in (network, part))
     shares = []
     for _ in range(options.rounds + 1):  # The first compiles.
         seconds = _seconds(lambda: only({"content": data["content"]}))

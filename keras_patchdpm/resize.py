@@ -76,6 +76,26 @@ def enlarge_part(images, size, part):
     return np.einsum("wW,bhWc->bhwc", across.astype(images.dtype), used, optimize=True)
 
 
+class Enlarged:
+    """Images that `enlarge` enlarges, as a whole or in parts, when they are needed.
+
+    Args:
+        images: Float array or tensor of shape `(B, H, W, C)`.
+        size: `(height, width)` of the enlarged images.
+    """
+
+    def __init__(self, images, size):
+        self.images, self.size = images, size
+
+    def whole(self):
+        """All of the enlarged images, a tensor."""
+        return enlarge(self.images, self.size)
+
+    def part(self, window):
+        """Two slices of them, an array: see `enlarge_part`."""
+        return enlarge_part(self.images, self.size, window)
+
+
 def _sizes(images, size):
     """Old and new `(height, width)`, both checked."""
     old = _checks.images("images", images)[:2]

@@ -47,7 +47,8 @@ INNER = set(
     "on_epoch_end on_train_begin on_train_end fixed "
     "set_epoch compile predict predict_on_batch export "
     "attach_state of_open_sizes prepare prepare_batch used check_fits "
-    "cut first_stages given inputs_at place bounds finish windows "
+    "cut first_stages given bounds finish windows tiles layers key maps "
+    "image_conditions tile_conditions guide_inputs "
     "draw corrupt clean weight make_loss alpha_sigma".split()
 )
 
@@ -103,36 +104,45 @@ def arguments_of(function):
     }
 
 
-def failures(name, labels=VALUES):
-    """What is wrong with one callable: list of strings."""
+def failures(name, labels=VALUES, refused=None):
+    """What is wrong with one callable: list of strings.
+
+    Args:
+        name: Of the callable, in `ENTRIES`.
+        labels: Of the values that each argument is given, in `VALUES`.
+        refused: List to which `(seconds, argument, label)` of each refusal is added.
+    """
+    refused = [] if refused is None else refused
     return [
         f"{argument} = {label}: {found}"
         for argument in ENTRIES[name].kinds
         for label in labels
-        if (found := failure(name, argument, label))
+        if (found := failure(name, argument, label, refused))
     ]
 
 
-def failure(name, argument, label):
+def failure(name, argument, label, refused):
     """What is wrong with one call, `None` if nothing is.
 
     It runs in a new folder: some values are names of files, which are then written.
     """
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
-        return _failure(name, argument, label)
+        return _failure(name, argument, label, refused)
 
 
-def _failure(name, argument, label):
+def _failure(name, argument, label, refused):
     entry, value = ENTRIES[name], VALUES[label]()
     function, valid = entry.valid()
     quiet = warnings.catch_warnings()
     with entry.stub(argument), quiet, _time_limit():
         warnings.simplefilter("ignore")
+        start = time.perf_counter()
         try:
             function(**{**valid, argument: value})
         except _Hang:
             return f"hangs, more than {SECONDS} s"
         except (TypeError, ValueError, OSError, ImportError, RuntimeError) as error:
+            refused.append((time.perf_counter() - start, argument, label))
             return _unclear(error, argument)
         except Exception as error:
             return f"{type(error).__name__}: {_first_line(error)}"
@@ -189,18 +199,21 @@ def _time_limit():
 
 
 def main(names):
-    """Prints what is wrong, by callable, and the counts."""
-    counts, calls = {}, 0
+    """Prints what is wrong, by callable, what was refused late, and the counts."""
+    counts, calls, late = {}, 0, 0
     for name in names or ENTRIES:
         start = time.perf_counter()
-        found = failures(name)
+        found = failures(name, refused=(refused := []))
+        slow = [f"{case} after {took:.1f} s" for took, *case in refused if took > 1]
+        late += len(slow)
         seconds = time.perf_counter() - start
         calls += len(ENTRIES[name].kinds) * len(VALUES)
         print(f"{name}: {len(found)} wrong, {seconds:.1f} s", flush=True)
-        print(*(f"    {line}" for line in found), sep="\n")
+        print(*(f"    {line}" for line in [*found, *slow]), sep="\n")
         if found:
             counts[name] = len(found)
-    print(f"{calls} calls, {sum(counts.values())} wrong: {counts}")
+    print(f"{calls} calls, {late} refused after more than a second")
+    print(f"{sum(counts.values())} wrong: {counts}")
 
 
 if __name__ == "__main__":

@@ -499,7 +499,7 @@ ENTRIES = {
         "variance=choice clip=bool order=object spacing=choice churn=non-negative "
         "memory_budget=bytes divisions=object moving=object overlap=object "
         "image_size=object whole_above=object guidance=object "
-        "decode=object",
+        "decode=object images_on=choice",
         model=Lazy(model),
         rule="ddim",
         steps=2,
@@ -524,14 +524,11 @@ ENTRIES = {
     "memory.parse_bytes": Entry(
         kp.memory.parse_bytes, "name=anything amount=bytes", name="amount", amount=3
     ),
-    "memory.network_call": Entry(
-        kp.memory.network_call, "network=object", network=Lazy(lambda: model().network)
-    ),
     "memory.peak": Entry(kp.memory.peak, "fn=function", no_measurement, fn=np.ones),
     "memory.plan": Entry(
         kp.memory.plan,
         "model=object budget=bytes num_images=count images_held=count verbose=flag "
-        "guides=several",
+        "guides=several images_on=choice",
         no_measurement,
         model=Lazy(model),
         budget="10GB",
@@ -547,7 +544,6 @@ ENTRIES = {
     "memory.table": Entry(
         kp.memory.table, "reports=object", reports=Lazy(lambda: [report()])
     ),
-    "memory.check_process": Entry(kp.memory.check_process),
     # Training.
     "callbacks.BackupAndRestore": Entry(
         kp.callbacks.BackupAndRestore,

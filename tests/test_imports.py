@@ -29,17 +29,19 @@ APART = {
         "grid",
         "schedules",
         "memory",
+        "runtime",
     ),
     "datasets": ("_checks", "_files"),
     "latents": ("_checks",),
     "metrics": ("_checks", "grid"),
-    "memory": tuple(name for line in LINES[:5] for name in line),
+    "memory": ("runtime", *(name for line in LINES[:5] for name in line)),
+    "runtime": ("_checks",),
 }
 # The commands and the package itself stand above everything.
 TOP = ("__init__", "__main__", "commands", "sampling", "training")
 
 BACKENDS = ("jax", "jaxlib", "tensorflow", "torch")
-BACKEND_HOMES = ("models/_train_step/", "memory/")
+BACKEND_HOMES = ("models/_train_step/", "memory/", "runtime/")
 DYNAMIC_HOMES = (*BACKEND_HOMES, "networks/authors_checkpoint.py")
 
 

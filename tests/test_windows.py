@@ -52,35 +52,47 @@ def test_patches_tile_the_image_inside_their_windows(
 ):
     grid = make(divisions, patch, halo, moving)
     offset = [data.draw(st.integers(a, b - 1)) for a, b in grid.offsets]
-    seen = np.zeros(grid.image_size, int)
-    places = grid.places(offset)
-    assert len(places) == grid.num_patches
-    for place in places:
-        seen[place.patch] += 1
+    seen = np.zeros((*grid.image_size, 1))
+    tiles = grid.tiles(offset)
+    assert len(tiles) == grid.num_patches and tiles.size == grid.size
+    for index in range(len(tiles)):
         window = np.zeros(grid.image_size, bool)
-        window[place.window] = True
+        window[tiles.window(index)] = True
         assert window.sum() == np.prod(grid.size), "a window sticks out"
-        lies, inside = np.zeros(grid.image_size, bool), np.zeros(grid.size, bool)
-        lies[place.patch], inside[place.part] = True, True
-        assert lies.sum() == inside.sum(), "a patch sticks out of its window"
-        np.testing.assert_array_equal(lies[place.window], inside)
+        seen[tiles.window(index)] += tiles.blend(index)
     assert (seen == 1).all()
+
+
+@given(divisions, patches, st.integers(0, 3), st.booleans(), st.data())
+def test_the_sources_of_a_pixel_are_the_windows_over_it(
+    divisions, patch, halo, moving, data
+):
+    """Gathered by them, windows that are cut out of an image make it again."""
+    grid = make(divisions, patch, halo, moving)
+    tiles = grid.tiles([data.draw(st.integers(a, b - 1)) for a, b in grid.offsets])
+    image = np.random.default_rng(0).normal(size=grid.image_size)
+    windows = np.stack([image[tiles.window(k)].ravel() for k in range(len(tiles))])
+    tile, pixel, weight = tiles.sources(grid.image_size, (1, 1))
+    assert (weight == 1).all()
+    np.testing.assert_array_equal(windows[tile, pixel], image.reshape(1, -1))
 
 
 @given(divisions, patches)
 def test_without_halo_and_offset_they_are_the_grids_cells(divisions, patch):
     grid = PatchGrid(divisions)
     size = tuple(np.multiply(divisions, patch).tolist())
-    for index, place in enumerate(WindowGrid(grid, size).places((0, 0))):
-        assert place.window == place.patch == grid.cell(index, size)
-        assert place.part == (slice(0, patch[0]), slice(0, patch[1]))
+    tiles = WindowGrid(grid, size).tiles((0, 0))
+    for index in range(len(tiles)):
+        assert tiles.window(index) == grid.cell(index, size)
+        assert (tiles.blend(index) == np.ones((*patch, 1))).all()
 
 
 def test_a_halo_lies_on_both_sides_where_there_is_room():
     grid = WindowGrid(PatchGrid((1, 4)), (8, 16), halo=0)
     assert grid.size == (8, 4)
     grid = WindowGrid(PatchGrid(4), (16, 16), halo=2)
-    columns = [place.window[1] for place in grid.places((0, 0))[:4]]
+    tiles = grid.tiles((0, 0))
+    columns = [tiles.window(index)[1] for index in range(4)]
     starts = [(window.start, window.stop) for window in columns]
     assert starts == [(0, 8), (2, 10), (6, 14), (8, 16)]
 

@@ -5,10 +5,8 @@ TensorFlow, JAX and PyTorch are imported when something is measured, not before.
 """
 
 from keras_patchdpm.memory.amounts import current, parse_bytes
-from keras_patchdpm.memory.network_call import network_call
 from keras_patchdpm.memory.peak import peak
 from keras_patchdpm.memory.plan import MemoryPlan, plan
-from keras_patchdpm.memory.process import check_process
 from keras_patchdpm.memory.profile import profile
 from keras_patchdpm.memory.report import MemoryReport, ProfileReport
 from keras_patchdpm.memory.table import table
@@ -17,9 +15,7 @@ __all__ = [
     "MemoryPlan",
     "MemoryReport",
     "ProfileReport",
-    "check_process",
     "current",
-    "network_call",
     "parse_bytes",
     "peak",
     "plan",

@@ -3,18 +3,12 @@
 import jax
 import keras
 
-from keras_patchdpm.memory._jax_call import network_call  # noqa: F401
-from keras_patchdpm.memory.process import refuse_fork as after_fork  # noqa: F401
 from keras_patchdpm.memory.report import MemoryReport
+from keras_patchdpm.runtime._jax import compiler_options
 
 # XLA may fuse operations on a CPU into calls of a library that allocates by itself;
 # those buffers stand in no plan. An empty type turns that off.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-CPU_NOTE = (
-    "XLA may hold turned copies of kernels that are larger than what they go over; "
-    "`XLA_FLAGS=--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED` avoids "
-    "holding them all at once."
-)
 
 
 def environment():
@@ -55,10 +49,10 @@ def peak(fn, args):
     """`MemoryReport` of `fn(*args)`."""
     platform = jax.default_backend()
     lowered = _lower(fn, args)
-    library, exact, notes, options = "XLA", True, (), {}
+    library, exact, notes, options = "XLA", True, (), compiler_options()
     if platform == "cpu":
-        library, options = "XLA (without fusions into library calls)", CPU_OPTIONS
-        notes = (CPU_NOTE,)
+        library = "XLA (without fusions into library calls)"
+        options = {**options, **CPU_OPTIONS}
     else:
         exact = False
         notes = ("Workspaces that libraries choose at run time may be missing.",)

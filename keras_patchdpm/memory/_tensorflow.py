@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_patchdpm.memory.process import refuse_fork as after_fork  # noqa: F401
 from keras_patchdpm.memory.report import MemoryReport
 
 SMALL = 2**14  # Floats, 64 KB: under the 256 KB that TensorFlow's default skips.
@@ -44,11 +43,6 @@ def bytes_in_use():
     if not tf.config.list_physical_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["current"]
-
-
-def network_call(network):
-    """One call of a network: compiled by Keras."""
-    return network.predict_on_batch
 
 
 def measured_call(network, inputs):

@@ -10,8 +10,8 @@ import keras
 import torch
 from torch.profiler import ProfilerActivity
 
-from keras_patchdpm.memory._torch_trace import network_call
 from keras_patchdpm.memory.report import MemoryReport
+from keras_patchdpm.runtime import network_call
 
 
 def environment():
@@ -26,11 +26,6 @@ def prepare():
 def needs_own_process():
     """Never: both means count what the work itself allocates."""
     return False
-
-
-def after_fork():
-    """Computes in one thread: those that OpenMP has started are not in a child."""
-    torch.set_num_threads(1)
 
 
 def bytes_in_use():

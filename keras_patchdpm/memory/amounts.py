@@ -6,7 +6,8 @@ import re
 
 import psutil
 
-from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
+from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.runtime import SUPPORTED, backend_name
 
 UNITS = {"": 1, "B": 1}
 for _power, _letter in enumerate("KMGT", 1):

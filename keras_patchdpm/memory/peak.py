@@ -2,14 +2,7 @@
 
 import importlib
 
-import keras
-
-SUPPORTED = ("tensorflow", "jax", "torch")
-
-
-def backend_name():
-    """Keras' backend."""
-    return keras.backend.backend()
+from keras_patchdpm.runtime import SUPPORTED, backend_name
 
 
 def backend_module():

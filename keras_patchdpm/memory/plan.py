@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.memory.amounts import parse_bytes
+from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.memory.profile import profile, weights_bytes
 from keras_patchdpm.memory.report import amount
 
@@ -30,6 +31,7 @@ class MemoryPlan:
         activations: Int, bytes. A call's peak above them.
         images: Int, bytes. The images that are being made, and those that are done.
         budget: Int, bytes.
+        images_on: `"device"`, or `"host"` where that leaves too little for the network.
     """
 
     patches_per_call: int
@@ -38,6 +40,7 @@ class MemoryPlan:
     activations: int
     images: int
     budget: int
+    images_on: str = "device"
 
     @property
     def peak(self):
@@ -49,11 +52,19 @@ class MemoryPlan:
             f"patches_per_call={self.patches_per_call}, batch_size={self.batch_size}: "
             f"peak {amount(self.peak)} of {amount(self.budget)} (weights "
             f"{amount(self.weights)}, activations {amount(self.activations)}, "
-            f"images {amount(self.images)})"
+            f"images {amount(self.images)}, on the {self.images_on})"
         )
 
 
-def plan(model, budget, num_images=1, images_held=2, verbose=0, guides=()):
+def plan(
+    model,
+    budget,
+    num_images=1,
+    images_held=2,
+    verbose=0,
+    guides=(),
+    images_on=None,
+):
     """Finds the fastest way to sample that a budget allows.
 
     The memory of a call grows with the number of its patches, in one straight line or
@@ -78,6 +89,8 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0, guides=()):
         verbose: 1 prints a line before each measurement, which on TensorFlow on a CPU
             starts a process and takes many seconds, and the plan.
         guides: Networks whose weights are held too: those of a `Guidance`.
+        images_on: `"device"`, which is faster, or `"host"`, which takes less memory;
+            `None` for the device if anything fits there.
 
     Returns:
         `MemoryPlan`.
@@ -110,23 +123,44 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0, guides=()):
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)
     guides = _checks.sequence("guides", guides, _network, least=0)
-    stages = model.patching.stages(model.image_shape)
-    *smaller, pixels = (math.prod(shape) for _, shape in stages)
-    image, done = 4 * (held * pixels + sum(smaller)), num_images * pixels
+    _checks.one_of("images_on", images_on, (None, "device", "host"))
+    done = num_images * math.prod(model.image_shape)
     measure = functools.partial(_measure, model, verbose=verbose)
     sizes = _sizes(model.patching.num_patches, num_images)
     trials = TRIALS if len(sizes) > 1 else 0
     weights, _ = measure(FIRST if trials else 1)
     weights += sum(weights_bytes(network) for network in guides)
 
-    def made(size):
+    def made(place, size):
         patches, images = size
         activations = _predicted(model, patches * images)
-        kept = images * image + done
-        return MemoryPlan(patches, images, weights, activations, kept, budget)
+        kept = images * images_bytes(model, held, place) + done
+        return MemoryPlan(patches, images, weights, activations, kept, budget, place)
 
+    places = ("device", "host") if images_on is None else (images_on,)
+    for place in places:
+        found = _best(functools.partial(made, place), measure, model, sizes, trials)
+        if found is not None:
+            break
+    else:
+        raise ValueError(_too_small(model, made(places[-1], (1, 1))))
+    if verbose:
+        print(f"Plan: {found}", flush=True)
+    return found
+
+
+def _best(made, measure, model, sizes, trials):
+    """The fastest `MemoryPlan` that a budget allows, `None` if there is none.
+
+    Args:
+        made: Function of sizes to their `MemoryPlan`, as far as is known.
+        measure: Function of patches to what a call of the network takes.
+        model: Of the plan.
+        sizes: `(patches_per_call, batch_size)`, the fastest first.
+        trials: Int, how often to measure at most.
+    """
     for _ in range(trials):
-        fitting = (found for found in map(made, sizes) if found.peak <= budget)
+        fitting = (found for found in map(made, sizes) if found.peak <= found.budget)
         best = next(fitting, None)
         if best is None:
             break
@@ -138,15 +172,11 @@ def plan(model, budget, num_images=1, images_held=2, verbose=0, guides=()):
         if abs(best.activations / found - 1) <= CLOSE:
             break
     measured = (made(size) for size in sizes if math.prod(size) in _known(model))
-    found = next((one for one in measured if one.peak <= budget), None)
+    found = next((one for one in measured if one.peak <= one.budget), None)
     if found is None:
         measure(1)
         found = made((1, 1))
-    if found.peak > budget:
-        raise ValueError(_too_small(model, found))
-    if verbose:
-        print(f"Plan: {found}", flush=True)
-    return found
+    return found if found.peak <= found.budget else None
 
 
 def _network(name, value):

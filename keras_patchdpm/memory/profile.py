@@ -13,9 +13,9 @@ from keras_patchdpm import _checks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.layers import PositionOneHotEmbedding
 from keras_patchdpm.memory import _own_process
-from keras_patchdpm.memory.network_call import network_call
 from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
+from keras_patchdpm.runtime import network_call
 
 REPEATS = 3
 
@@ -30,7 +30,7 @@ def profile(
 ):
     """Measures one network call of a sampling step on the current backend.
 
-    The work is `memory.network_call`, which is what `PatchSampler` runs (on TensorFlow
+    The work is `runtime.network_call`, which is what `PatchSampler` runs (on TensorFlow
     a compiled graph, on PyTorch a traced one), on `batch_size * patches_per_call`
     random patches. `weights` are the bytes of the network's
     variables, `activations` the call's peak above them: inputs, features, scratch

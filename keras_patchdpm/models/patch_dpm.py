@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from keras_patchdpm import _checks, memory
+from keras_patchdpm import _checks, runtime
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import (
     _arguments,
@@ -98,7 +98,7 @@ class PatchDPM(TrainStep):
         self.sampling = _sampling.Settings()
         self.epochs_trained = 0  # Since it was made or loaded; crops depend on it.
         self._level_loss = schedule.make_loss()
-        memory.check_process()
+        runtime.check_process()
         self.built = True  # All variables are there: the network is functional.
 
     @classmethod

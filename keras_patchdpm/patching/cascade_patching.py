@@ -11,7 +11,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm._registration import Configured, serializable
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.patching.grid_patching import GridPatching
-from keras_patchdpm.resize import enlarge, enlarge_part, shrink
+from keras_patchdpm.resize import Enlarged, enlarge, enlarge_part, shrink
 from keras_patchdpm.windows import coordinates, cut
 
 DETAIL_SCALE = 0.25  # Faces' detail over it is spread as widely as faces are.
@@ -179,6 +179,9 @@ class _Stage(GridPatching):
         self.number = number
         self.sampling_noise = sampling_noise
 
+    def key(self):
+        return type(self), self.number, self.moving, self.sampling_noise
+
     def example(self, images, made, content_noise, seed):
         """A patch of what is diffused, and what the network is told of it."""
         image_size = tuple(images.shape[1:3])
@@ -207,31 +210,22 @@ class _Stage(GridPatching):
             found.append(images)
         return tuple(found)
 
-    def prepare(self, noisy, draws, made=()):
-        shared = super().prepare(noisy, draws)
-        thumbnail, before = self._contents(noisy, made)
-        contents = {"content": thumbnail, "before": before}
-        return shared | {
-            name: ops.convert_to_numpy(images) for name, images in contents.items()
-        }
+    def maps(self, given, image_size):
+        if not self.number:
+            return {}
+        return {"local_content": Enlarged(given[-1], image_size)}
 
-    def inputs_at(self, noisy, shared, indices):
-        inputs = super().inputs_at(noisy, shared, indices)
-        # Enlarged at each patch: the whole would be one more image in memory.
-        local = [
-            enlarge_part(
-                shared["before"], noisy.shape[1:3], shared["places"][index].window
-            )
-            for index in indices
-        ]
-        return inputs | {
-            "content": np.concatenate([shared["content"]] * len(indices)),
-            "local_content": np.concatenate(local),
-            "content_noise": np.full(
-                len(inputs["noisy"]), self.sampling_noise, "float32"
-            ),
-            "stage": np.full(len(inputs["noisy"]), self.number, "int32"),
+    def image_conditions(self, noisy, given):
+        batch = noisy.shape[0]
+        conditions = {
+            "content_noise": ops.full((batch,), self.sampling_noise, "float32"),
+            "stage": ops.full((batch,), self.number, "int32"),
         }
+        thumbnail, before = self._contents(noisy, given)
+        conditions["content"] = thumbnail
+        if not self.number:
+            conditions["local_content"] = before
+        return conditions
 
     def bounds(self, inputs):
         if not self.number:

@@ -1,7 +1,6 @@
 """Patches of a fixed grid, told their place and the whole image's content."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
@@ -185,68 +184,82 @@ class GridPatching(Configured):
         """
         return tuple(made)
 
-    def prepare(self, noisy, draws, made=()):
-        """What all patches of a sampling step share: made once per step.
+    def tiles(self, image_size, rng):
+        """The tiles of a sampling step.
 
         Args:
-            noisy: Array of shape `(B, H, W, C)`.
-            draws: `numpy.random.Generator`, which says how the grid lies.
-            made: Images that the stages before have made.
+            image_size: `(height, width)`.
+            rng: `numpy.random.Generator`, used if the grid moves.
 
         Returns:
-            Dict, for `inputs_at` and `place`.
+            `Tiles`.
         """
-        windows = self.windows(noisy.shape[1:3])
-        offset = [int(draws.integers(*bounds)) for bounds in windows.offsets]
-        shared = {"places": windows.places(offset)}
-        if self.content:
-            shared["content"] = ops.convert_to_numpy(self._content(noisy, windows))
-        return shared
+        windows = self.windows(image_size)
+        return windows.tiles([int(rng.integers(*ends)) for ends in windows.offsets])
 
-    def inputs_at(self, noisy, shared, indices):
-        """The network's inputs for some patches of all images.
+    def key(self):
+        """Hashable: all on which the sampling methods depend."""
+        return type(self), repr(self.get_config())
+
+    def layers(self, image_size):
+        """Windows whose blend weight is not 0 at one pixel, at most, along each axis.
 
         Args:
-            noisy: Array of shape `(B, H, W, C)`.
-            shared: What `prepare` returned for it.
-            indices: List of K patch indices.
+            image_size: `(height, width)`.
 
         Returns:
-            Dict of arrays of length `K * B`, all images' first patch first.
+            Two ints, the same for all steps.
         """
-        batch = len(noisy)
-        cells = [shared["places"][index].window for index in indices]
+        return 1, 1
 
-        def at_windows(images):
-            return np.concatenate([images[:, rows, cols] for rows, cols in cells])
+    def maps(self, given, image_size):
+        """Images beside the noisy one of which windows are inputs of the network.
 
-        inputs = {"noisy": at_windows(noisy)}
+        Args:
+            given: What `given` returned.
+            image_size: `(height, width)` of the stage.
+
+        Returns:
+            Dict of input names to `Enlarged`: here none.
+        """
+        return {}
+
+    def image_conditions(self, noisy, given):
+        """Inputs of the network that are the same for all patches of an image.
+
+        Args:
+            noisy: Tensor or array of shape `(B, H, W, C)`.
+            given: What `given` returned.
+
+        Returns:
+            Dict of tensors of length `B`.
+        """
+        if not self.content:
+            return {}
+        return {"content": self._content(noisy, self.windows(noisy.shape[1:3]))}
+
+    def tile_conditions(self, index, corners, image_size):
+        """Inputs of the network that are the same for all images.
+
+        Args:
+            index: Int32 tensor or array of shape `(K,)`: patch indices.
+            corners: Int32 tensor or array of shape `(K, 2)`: first pixels of their
+                windows.
+            image_size: `(height, width)`.
+
+        Returns:
+            Dict of tensors of length `K`.
+        """
+        conditions = {}
         if self.position == "one_hot":
-            inputs["patch_index"] = np.repeat(np.asarray(indices, "int32"), batch)
+            conditions["patch_index"] = index
         if self.position == "coordinates":
-            corners = np.array([[rows.start, cols.start] for rows, cols in cells])
-            size = inputs["noisy"].shape[1:3]
-            maps = ops.convert_to_numpy(coordinates(corners, size, noisy.shape[1:3]))
-            inputs["coordinates"] = np.repeat(maps, batch, axis=0)
-        if self.content:
-            inputs["content"] = np.concatenate([shared["content"]] * len(indices))
-        return inputs
-
-    def place(self, windows, shared, indices, images):
-        """Writes the patches of windows that `inputs_at` cut into `images`.
-
-        Args:
-            windows: Array of shape `(K * B, h, w, C)`.
-            shared: What `prepare` returned.
-            indices: List of the K patch indices.
-            images: Array of shape `(B, H, W, C)`, written to.
-        """
-        for index, window in zip(indices, np.split(windows, len(indices)), strict=True):
-            place = shared["places"][index]
-            images[:, *place.patch] = window[:, *place.part]
+            size = self.windows(image_size).size
+            conditions["coordinates"] = coordinates(corners, size, image_size)
+        return conditions
 
     def bounds(self, inputs):
-        """The least and the largest clean value in windows that `inputs_at` cut."""
+        """The least and the largest clean value, for a network's inputs."""
         return -1, 1
 
     def finish(self, result, made):

@@ -2,12 +2,11 @@
 
 import math
 
-import keras
 import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.patching.grid_patching import GridPatching
-from keras_patchdpm.windows import Place
+from keras_patchdpm.windows import TileLine, Tiles, most_layers
 
 SPREAD = 0.25  # Standard deviation of a patch's weights over its side.
 
@@ -77,38 +76,23 @@ class OverlapPatching(GridPatching):
         rows, cols = self.counts
         return rows * cols
 
-    def prepare(self, noisy, draws, made=()):
-        """What all patches of a step share: see `GridPatching`."""
-        content = self._content(noisy, self.windows(self.image_size))
-        lines = [self._starts(axis, draws) for axis in (0, 1)]
-        weights = [
-            _weights(starts, side, whole)
-            for starts, side, whole in zip(
-                lines, self.patch_size, self.image_size, strict=True
-            )
+    def tiles(self, image_size, rng):
+        """The tiles of a sampling step: see `GridPatching`."""
+        offsets = [
+            int(rng.integers(stride)) if self._shifted(axis) else 0
+            for axis, stride in enumerate(self.strides)
         ]
-        part = tuple(slice(0, side) for side in self.patch_size)
-        places, shares = [], []
-        for row, down in zip(lines[0], weights[0], strict=True):
-            for col, across in zip(lines[1], weights[1], strict=True):
-                window = tuple(
-                    slice(start, start + side)
-                    for start, side in zip((row, col), self.patch_size, strict=True)
-                )
-                places.append(Place(window, window, part))
-                shares.append(np.outer(down, across)[..., None].astype("float32"))
-        shared = {"places": places, "shares": shares, "empty": True}
-        if content is not None:
-            shared["content"] = keras.ops.convert_to_numpy(content)
-        return shared
+        return Tiles(*(self._line(axis, offsets[axis]) for axis in (0, 1)))
 
-    def place(self, windows, shared, indices, images):
-        """Adds the patches, each with its share: see `GridPatching`."""
-        if shared.pop("empty", False):
-            images[...] = 0
-        for index, window in zip(indices, np.split(windows, len(indices)), strict=True):
-            patch = shared["places"][index].patch
-            images[:, *patch] += shared["shares"][index] * window
+    def layers(self, image_size):
+        """Windows over one pixel, at most: see `GridPatching`."""
+        return tuple(
+            max(
+                most_layers(self._line(axis, offset), whole)
+                for offset in range(self.strides[axis] if self._shifted(axis) else 1)
+            )
+            for axis, whole in enumerate(self.image_size)
+        )
 
     def get_config(self):
         return {
@@ -120,23 +104,26 @@ class OverlapPatching(GridPatching):
             "moving": self.moving,
         }
 
-    def _starts(self, axis, draws):
-        """First pixels of the patches along an axis."""
-        last = self.image_size[axis] - self.patch_size[axis]
-        stride = self.strides[axis]
-        offset = int(draws.integers(stride)) if self.moving and last else 0
-        starts = np.arange(self.counts[axis]) * stride - offset
-        return np.clip(starts, 0, last).tolist()
+    def _shifted(self, axis):
+        """Whether the patches move along an axis."""
+        return self.moving and self.image_size[axis] > self.patch_size[axis]
+
+    def _line(self, axis, offset):
+        """The patches along an axis, moved by `offset` pixels."""
+        side, whole = self.patch_size[axis], self.image_size[axis]
+        starts = np.arange(self.counts[axis]) * self.strides[axis] - offset
+        starts = np.clip(starts, 0, whole - side)
+        return TileLine(starts, _weights(starts, side, whole))
 
 
 def _weights(starts, side, whole):
-    """Shares of each patch along an axis: those of a pixel sum to 1.
+    """Blend weights of the patches along an axis: those of a pixel sum to 1.
 
-    The Gaussian is one of each axis by itself, so the shares of a pixel are products.
+    The Gaussian is one of each axis by itself, so the weights of a pixel are products.
     """
     middle = (np.arange(side) + 0.5) / side - 0.5
     bell = np.exp(-(middle**2) / (2 * SPREAD**2))
     total = np.zeros(whole)
     for start in starts:
         total[start : start + side] += bell
-    return [bell / total[start : start + side] for start in starts]
+    return np.stack([bell / total[start : start + side] for start in starts])

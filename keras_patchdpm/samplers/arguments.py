@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import psutil
 
-from keras_patchdpm import _checks, memory
+from keras_patchdpm import _checks, memory, runtime
 from keras_patchdpm.samplers.gridded_model import as_sampled
 from keras_patchdpm.samplers.guidance import Guidance
 
@@ -63,6 +63,32 @@ def check_guidance(guidance, model):
         )
     guidance.check_fits(as_sampled(model))
     return None if guidance.scale == 1 else guidance
+
+
+def check_images_on(images_on, model):
+    """Where images are to be, checked; `None` if that is left open.
+
+    Raises:
+        ValueError: If the model cannot be sampled there.
+    """
+    _checks.one_of("images_on", images_on, (None, "device", "host"))
+    if images_on == "device" and not fits_device(model):
+        raise ValueError(
+            "The images can stay on the device where the network is a `keras.Model`, "
+            f"the backend one of {', '.join(runtime.SUPPORTED)}, and no "
+            "`keras.distribution` is set. Leave `images_on` out. "
+            "Received: images_on='device'."
+        )
+    return images_on
+
+
+def fits_device(model):
+    """Whether a model can be sampled with its images on the device."""
+    return (
+        isinstance(model.network, keras.Model)
+        and runtime.backend_name() in runtime.SUPPORTED
+        and keras.distribution.distribution() is None
+    )
 
 
 def check_decode(decode, latents):

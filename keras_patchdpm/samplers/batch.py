@@ -1,9 +1,11 @@
 """Where the making of some images stands, and how that is saved."""
 
+import contextlib
 import dataclasses
 import zlib
 
 import numpy as np
+from keras import ops
 
 from keras_patchdpm.samplers.sampler import State
 
@@ -21,7 +23,7 @@ class Batch:
     state: State | None = None
 
     def arrays(self, remembers):
-        """All of it as a dict of arrays, which `of` reads.
+        """All of it as a dict of arrays or tensors.
 
         Args:
             remembers: Bool. Whether the rule needs the estimate of the step before.
@@ -33,9 +35,14 @@ class Batch:
                 arrays["clean"] = self.state.clean
         return arrays
 
+    def on_host(self, remembers):
+        """The same in the host's memory."""
+        arrays = self.arrays(remembers)
+        return {name: ops.convert_to_numpy(value) for name, value in arrays.items()}
+
     @classmethod
     def of(cls, arrays):
-        """The batch that `arrays` described; the beginning if it is empty."""
+        """The batch that `on_host` described; the beginning if it is empty."""
         count = sum(name.startswith("made_") for name in arrays)
         made = [arrays[f"made_{index}"] for index in range(count)]
         if "noisy" not in arrays:
@@ -64,12 +71,18 @@ class Saving:
 
     def mark(self, batch):
         """The batch is where a step begins or ends."""
-        self.marked = self._checksums(batch)
+        self.marked = self._marks(batch)
 
-    def stopped(self, batch):
-        """A step has been stopped. Saves what the step before it left, if it can."""
-        if self._checksums(batch) == self.marked:
-            self.save(batch, now=True)
+    def stopped(self, batch, check):
+        """A step has been stopped. Saves what the step before it left, if it can.
+
+        Args:
+            batch: `Batch`.
+            check: Raises ValueError if the images are not finite: they are not saved.
+        """
+        if self._marks(batch) == self.marked:
+            with contextlib.suppress(ValueError):
+                self.save(batch, check, now=True)
 
     def end_batch(self, images):
         """The images of a batch are finished."""
@@ -77,24 +90,45 @@ class Saving:
             self.finished.extend(images)
             self.save(Batch(), now=True)
 
-    def save(self, batch, now=False):
-        """Saves the batch, unless the last saving was a moment ago."""
-        if self.checkpoint is not None:
-            self.checkpoint.save(
-                lambda: {
-                    "images": np.array(self.finished),
-                    **batch.arrays(self.remembers),
-                },
-                now,
-            )
+    def save(self, batch, check=lambda: None, now=False):
+        """Saves the batch, unless the last saving was a moment ago.
 
-    def _checksums(self, batch):
-        """What changes when a step overwrites any of the batch's arrays."""
+        Args:
+            batch: `Batch`.
+            check: Called before a saving. It refuses images that are not finite.
+            now: Bool. Whether it is saved in any case.
+        """
+
+        def arrays():
+            check()
+            images = np.array(self.finished)
+            return {"images": images, **batch.on_host(self.remembers)}
+
+        if self.checkpoint is not None:
+            self.checkpoint.save(arrays, now)
+
+    def _marks(self, batch):
+        """What changes when a step changes any of the batch's arrays.
+
+        That is a checksum of arrays, and of tensors, which nothing overwrites, which
+        they are.
+        """
         if self.checkpoint is None:
-            return None
-        arrays = batch.arrays(self.remembers)
+            return {}
         return {
-            name: zlib.crc32(np.ascontiguousarray(array))
-            for name, array in arrays.items()
+            name: _Mark(value)
+            for name, value in batch.arrays(self.remembers).items()
             if not name.startswith("made_")
         } | {"made": len(batch.made)}
+
+
+class _Mark:
+    """Is equal to that of the same tensor, or of an array of the same values."""
+
+    def __init__(self, value):
+        on_host = isinstance(value, np.ndarray)
+        self.tensor = None if on_host else value
+        self.sum = zlib.crc32(np.ascontiguousarray(value)) if on_host else None
+
+    def __eq__(self, other):
+        return self.tensor is other.tensor and self.sum == other.sum

@@ -1,55 +1,52 @@
-"""The clean estimate of whole images, made patch by patch."""
+"""The clean estimate of whole images in the host's memory, patch by patch."""
 
 import math
 
 import numpy as np
 
+from keras_patchdpm.samplers.inputs import HostInputs
 from keras_patchdpm.samplers.noise import level_draws
 
 
 class PatchDenoiser:
-    """Asks a network for some patches of all images at a time.
+    """Evaluates a network on some patches of all images at a time.
 
     Args:
         predict: Function of a `Level` to what predicts there, such as `NetworkCalls`.
         schedule: Says what a prediction means.
         patching: Of the stage at hand.
-        patches_per_call: Positive int.
-        order: Int array, the order of the patches. Those that there are not in this
-            stage are left out.
+        groups: Lists of patch indices: the patches of each call, the largest first.
         clip: Bool. Whether the estimate is clipped, so that images stay in [-1, 1].
-        batch_size: Positive int. The network is asked for as many patches as that many
-            images have, so that it is compiled once for all batches up to that size.
+        batch_size: Positive int. The network is called with as many patches as that
+            many images have, so that it is compiled once for all batches up to that
+            size.
         seed: Non-negative int. With the level it says how a moving grid lies.
-        made: Images that the stages before have made, as a cascade needs them.
+        given: Images of earlier stages, as a cascade needs them.
         labels: Int array, the label of each image, or `None`.
     """
 
     def __init__(
         self,
+        *,
         predict,
         schedule,
         patching,
-        patches_per_call,
-        order,
+        groups,
         clip,
         batch_size,
         seed,
-        made=(),
+        given=(),
         labels=None,
     ):
         self.predict = predict
         self.schedule = schedule
         self.patching = patching
+        self.groups = groups
         self.clip = clip
+        self.size = batch_size * len(groups[0])
         self.seed = seed
-        self.made = made
+        self.given = given
         self.labels = labels
-        order = order[order < patching.num_patches]
-        calls = math.ceil(len(order) / patches_per_call)
-        # As even as can be, the larger ones first.
-        self.groups = [group.tolist() for group in np.array_split(order, calls)]
-        self.size = batch_size * len(self.groups[0])
 
     def __call__(self, noisy, level, out=None):
         """The clean estimate.
@@ -63,24 +60,47 @@ class PatchDenoiser:
             `out`, or the new array.
         """
         out = np.empty_like(noisy) if out is None else out
-        draws = level_draws(self.seed, level)
+        out[...] = 0
+        tiles = self.patching.tiles(noisy.shape[1:3], level_draws(self.seed, level))
         predict = self.predict(level)
-        shared = self.patching.prepare(noisy, draws, self.made)
+        type_ = self.schedule.level_dtype
+        of_images = {"level": np.full(len(noisy), level.condition, type_)}
+        if self.labels is not None:
+            of_images["label"] = self.labels
+        inputs_of = HostInputs(self.patching, noisy, self.given, tiles, of_images)
         for indices in self.groups:
-            inputs = self.patching.inputs_at(noisy, shared, indices)
-            inputs["level"] = np.full(
-                len(inputs["noisy"]), level.condition, self.schedule.level_dtype
-            )
-            if self.labels is not None:
-                inputs["label"] = np.tile(self.labels, len(indices))
+            inputs = inputs_of(indices)
             prediction = predict(inputs, self.size)
             check_finite("The network's prediction", prediction, level)
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)
             if self.clip:
                 clean = np.clip(clean, *self.patching.bounds(inputs))
-            self.patching.place(clean, shared, indices, out)
+            clean = clean.reshape(len(noisy), len(indices), *clean.shape[1:])
+            for slot, index in enumerate(indices):
+                rows, cols = tiles.window(index)
+                out[:, rows, cols] += tiles.blend(index) * clean[:, slot]
         return out
+
+    def check(self):
+        """Nothing: each prediction was checked when it was there."""
+
+
+def groups_of(order, num_patches, patches_per_call):
+    """The patches of each call of the network, as even as can be, the largest first.
+
+    Args:
+        order: Int array, the order of the patches. Those that there are not in this
+            stage are left out.
+        num_patches: Positive int, of the stage.
+        patches_per_call: Positive int.
+
+    Returns:
+        List of lists of ints.
+    """
+    order = order[order < num_patches]
+    calls = math.ceil(len(order) / patches_per_call)
+    return [group.tolist() for group in np.array_split(order, calls)]
 
 
 def check_finite(what, values, level=None):
@@ -94,11 +114,17 @@ def check_finite(what, values, level=None):
     Raises:
         ValueError: If a value is not finite.
     """
-    wrong = values.size - np.count_nonzero(np.isfinite(values))
+    refuse_wrong(
+        what, values.size - np.count_nonzero(np.isfinite(values)), values.size, level
+    )
+
+
+def refuse_wrong(what, wrong, count, level=None):
+    """Refuses `wrong` of `count` values: see `check_finite`."""
     if wrong:
         where = "" if level is None else f" at the noise level {tuple(level)}"
         raise ValueError(
-            f"{what} is not finite{where}: {wrong} of {values.size} values are NaN or "
+            f"{what} is not finite{where}: {wrong} of {count} values are NaN or "
             "infinite. Check the model's weights (did the training diverge?), the "
             'precision ("mixed_float16" ends at 65504: use "mixed_bfloat16" or '
             '"float32"), and that the schedule is that of the training.'

@@ -85,6 +85,11 @@ class Guidance:
             and (high == math.inf or level.sigma <= high * level.alpha)
         )
 
+    @property
+    def guide_inputs(self):
+        """Names of the inputs of the guide, a tuple; `None` for labels."""
+        return None if self.by_label else tuple(_inputs(self.guide.network))
+
     def check_fits(self, model):
         """Refuses what cannot guide `model`, a `GriddedModel`.
 
@@ -135,53 +140,22 @@ class Guidance:
             )
 
 
-class GuidedCalls:
-    """Predicts, and moves the prediction away from a worse one.
+def worse_inputs(inputs, guide_inputs, num_classes):
+    """What a network is given for the worse prediction.
 
     Args:
-        predict: `NetworkCalls`.
-        worse: Function of the same arguments.
-        scale: Float. How far.
+        inputs: Dict of arrays or tensors, for the good one.
+        guide_inputs: Names of those that the guide needs, or `None` for labels.
+        num_classes: Int, of the model: as a label it says that there is none.
     """
-
-    def __init__(self, predict, worse, scale):
-        self.predict, self.worse, self.scale = predict, worse, np.float32(scale)
-
-    def __call__(self, inputs, size):
-        """The prediction, as `NetworkCalls` returns it."""
-        good = self.predict(inputs, size)
-        worse = self.worse(inputs, size)
-        return worse + self.scale * (good - worse)
+    if guide_inputs is None:
+        return {**inputs, "label": 0 * inputs["label"] + num_classes}
+    return {name: inputs[name] for name in guide_inputs}
 
 
-def without_label(predict, num_classes):
-    """Predicts without a label.
-
-    Args:
-        predict: `NetworkCalls`.
-        num_classes: Int, of the model: it says that there is no label.
-    """
-
-    def worse(inputs, size):
-        none = np.full_like(inputs["label"], num_classes)
-        return predict({**inputs, "label": none}, size)
-
-    return worse
-
-
-def of_guide(predict, network):
-    """Predicts with the network of a guide.
-
-    Args:
-        predict: `NetworkCalls` of it.
-        network: It is given the inputs that it has.
-    """
-    names = _inputs(network)
-
-    def worse(inputs, size):
-        return predict({name: inputs[name] for name in names}, size)
-
-    return worse
+def guided(good, worse, scale):
+    """The prediction `good`, moved away from `worse`: see `Guidance`."""
+    return worse + scale * (good - worse)
 
 
 def _inputs(network):

@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
-from keras_patchdpm import memory
-from keras_patchdpm.memory.out_of_memory import is_out_of_memory
+from keras_patchdpm import runtime
+from keras_patchdpm.samplers.guidance import guided, worse_inputs
 
 
 class NetworkCalls:
@@ -23,7 +23,7 @@ class NetworkCalls:
     """
 
     def __init__(self, network):
-        self.predict = memory.network_call(network)
+        self.predict = runtime.network_call(network)
         self.most = None
 
     def __call__(self, inputs, size):
@@ -47,7 +47,7 @@ class NetworkCalls:
                     for start in range(0, count, rows)
                 ]
             except Exception as error:
-                if rows == 1 or not is_out_of_memory(error):
+                if rows == 1 or not runtime.is_out_of_memory(error):
                     raise
                 self.most = math.ceil(rows / 2)
                 warnings.warn(
@@ -68,3 +68,25 @@ class NetworkCalls:
             chosen = start + np.minimum(np.arange(rows), count - 1)
             inputs = {name: values[chosen] for name, values in inputs.items()}
         return self.predict(inputs)[: min(count, rows)]
+
+
+class GuidedCalls:
+    """Predicts, and moves the prediction away from a worse one.
+
+    Args:
+        predict: `NetworkCalls` of the model.
+        worse: `NetworkCalls` of the network of the worse prediction.
+        guidance: `Guidance`.
+        num_classes: Int, of the model, or `None` if it takes no labels.
+    """
+
+    def __init__(self, predict, worse, guidance, num_classes):
+        self.predict, self.worse = predict, worse
+        self.scale = np.float32(guidance.scale)
+        self.guide_inputs, self.num_classes = guidance.guide_inputs, num_classes
+
+    def __call__(self, inputs, size):
+        """The prediction, as `NetworkCalls` returns it."""
+        good = self.predict(inputs, size)
+        others = worse_inputs(inputs, self.guide_inputs, self.num_classes)
+        return guided(good, self.worse(others, size), self.scale)

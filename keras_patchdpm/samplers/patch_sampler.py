@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from keras_patchdpm import _checks, memory
+from keras_patchdpm import _checks, memory, runtime
+from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.samplers import arguments
 from keras_patchdpm.samplers.checkpoint import Checkpoint
 from keras_patchdpm.samplers.gridded_model import as_sampled, in_grid
@@ -16,17 +17,18 @@ from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 
 BATCH_SIZE = 16
+ROOM = 2**28  # Bytes for images on a device that does not say what is free.
 MOST_IMAGES = 2**53  # A stream has no other end.
 
 
 class PatchSampler:
     """Makes images, a few patches at a time.
 
-    The images lie in the host's memory; the network, and with it the device, sees
-    `patches_per_call` patches of each image at a time. What comes out does not depend
-    on `patches_per_call`, on the order of the patches, nor on the batches: image k
-    depends on the seed and on k alone. Where memory runs out in the middle of a step,
-    the call is repeated in halves, and the images are the same.
+    The network sees `patches_per_call` patches of each image at a time. What comes out
+    does not depend on `patches_per_call`, on the order of the patches, nor on the
+    batches: image k depends on the seed and on k alone. Where memory runs out in the
+    middle of a step, the images are moved to the host's memory and the network's calls
+    are repeated in halves: the images are the same.
 
     Args:
         model: `PatchDPM`, or anything with its `network`, `schedule`, `patching` and
@@ -71,6 +73,12 @@ class PatchSampler:
             of the whole image, and the time of one call.
         guidance: `Guidance`, by labels or by a worse model, or `None`. It takes two
             calls of a network for one.
+        images_on: Where the images are while they are sampled. `"device"`: a step is
+            one compiled function, and the device waits for nothing. `"host"`: in the
+            host's memory, patches are copied to the device; for images that are large
+            beside the device's memory. `None`: on the device if the images take less
+            than a quarter of its free memory, or less than 256 MiB where that is not
+            known (CPUs, TensorFlow). The images are the same to 1e-4.
         decode: Of a model of latents: function of float latents `(B, h, w, c)` to
             float images in [-1, 1], called with one image at a time; see
             `LatentSpace`. `None` returns latents.
@@ -111,6 +119,7 @@ class PatchSampler:
         whole_above=None,
         guidance=None,
         decode=None,
+        images_on=None,
     ):
         self.model = model = in_grid(
             model, divisions, moving, overlap, whole_above, image_size
@@ -134,6 +143,7 @@ class PatchSampler:
             memory_budget, self.patches_per_call, model
         )
         self.guidance = arguments.check_guidance(guidance, model)
+        self.images_on = arguments.check_images_on(images_on, model)
         self.plan = None  # Of a memory budget, once there was a call.
 
     def __repr__(self):
@@ -262,7 +272,9 @@ class PatchSampler:
         if callback is not None:
             _checks.function("callback", callback)
         _checks.one_of("verbose", verbose, (0, 1))
-        batch_size, patches_per_call = self._sizes(num_images, batch_size, verbose)
+        batch_size, patches_per_call, images_on = self._sizes(
+            num_images, batch_size, verbose
+        )
         run = Run(
             model=as_sampled(self.model),
             levels=self.levels,
@@ -278,6 +290,7 @@ class PatchSampler:
             decode=self.decode,
             order=self.order,
             patches_per_call=patches_per_call,
+            images_on=images_on,
         )
         run.get_ready()
         saved = ()
@@ -330,20 +343,36 @@ class PatchSampler:
         return self.model.patching.stages(self.model.image_shape)
 
     def _sizes(self, num_images, batch_size, verbose):
-        """Images, and patches of each, at a time."""
+        """Images, and patches of each, at a time, and where the images are."""
+        held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
         if self.memory_budget is None:
             size = BATCH_SIZE if batch_size is None else batch_size
-            return _checks.positive_int("batch_size", size), self.patches_per_call
+            size = _checks.positive_int("batch_size", size)
+            place = self._place(min(size, num_images), held)
+            return size, self.patches_per_call, place
         if batch_size is not None:
             raise ValueError(
                 "The size of the batches follows from `memory_budget`. Leave one of "
-                f"the two out. Received: batch_size={batch_size}, "
-                f"memory_budget={self.memory_budget}."
+                f"the two out. Received: batch_size={batch_size!r}, memory_budget="
+                f"{self.memory_budget}."
             )
-        held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
         budget = self.memory_budget
         guides = () if self.guidance is None else self.guidance.networks
+        place = self.images_on
+        if not arguments.fits_device(self.model):
+            place = "host"
         self.plan = plan = memory.plan(
-            self.model, budget, num_images, held, verbose, guides
+            self.model, budget, num_images, held, verbose, guides, place
         )
-        return plan.batch_size, plan.patches_per_call
+        return plan.batch_size, plan.patches_per_call, plan.images_on
+
+    def _place(self, batch_size, held):
+        """Where that many images are while they are sampled."""
+        if self.images_on is not None:
+            return self.images_on
+        if not arguments.fits_device(self.model):
+            return "host"
+        free = runtime.free_bytes()
+        room = ROOM if free is None else free // 4
+        used = batch_size * images_bytes(self.model, held, "device")
+        return "device" if used <= room else "host"

@@ -8,23 +8,20 @@ import typing
 import numpy as np
 from keras import ops
 
-from keras_patchdpm import memory
+from keras_patchdpm import runtime
+from keras_patchdpm.samplers import on_device
 from keras_patchdpm.samplers.batch import Batch, Saving
-from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite
+from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite, groups_of
 from keras_patchdpm.samplers.gridded_model import GriddedModel
-from keras_patchdpm.samplers.guidance import (
-    Guidance,
-    GuidedCalls,
-    of_guide,
-    without_label,
-)
-from keras_patchdpm.samplers.network_calls import NetworkCalls
+from keras_patchdpm.samplers.guidance import Guidance
+from keras_patchdpm.samplers.network_calls import GuidedCalls, NetworkCalls
 from keras_patchdpm.samplers.noise import (
     content_draws,
     image_draws,
     starting_noise,
 )
-from keras_patchdpm.samplers.sampler import Rule, State, walk
+from keras_patchdpm.samplers.on_device import DeviceDenoiser
+from keras_patchdpm.samplers.sampler import Rule, State, update_in_place, walk
 
 SAME_IMAGES = {"identity": False}  # Of fields that change no image.
 
@@ -41,6 +38,7 @@ class Run:
         noise: List of the arrays that the stages start from, or `None`.
         labels: Int array `(num_images,)`, or `None` for a network that takes none.
         guidance, decode: Of the sampler.
+        images_on: `"device"` or `"host"`: where the images are while they are sampled.
     """
 
     model: GriddedModel
@@ -57,6 +55,7 @@ class Run:
     decode: typing.Callable | None
     order: np.ndarray = dataclasses.field(metadata=SAME_IMAGES)
     patches_per_call: int = dataclasses.field(metadata=SAME_IMAGES)
+    images_on: str = dataclasses.field(metadata=SAME_IMAGES)
 
     def __post_init__(self):
         self.num_batches = -(-self.num_images // self.batch_size)
@@ -64,6 +63,7 @@ class Run:
         self.stages = self.model.patching.stages(self.model.image_shape)
         self.steps_per_batch = len(self.stages) * (len(self.levels) - 1)
         self.steps = self.num_batches * self.steps_per_batch
+        self.on_device = self.images_on == "device"
         self.predict = self._calls(self.model.network)
         whole = self.model.whole
         self.predict_whole = None if whole is None else self._calls(whole.network)
@@ -71,17 +71,21 @@ class Run:
     def _calls(self, network):
         """Function of a stage and a `Level` to what predicts there."""
         calls = NetworkCalls(network)
-        guidance = self.guidance
-        if guidance is None:
+        if self.guidance is None:
             return lambda stage, level: calls
-        if guidance.by_label:
-            worse = without_label(calls, self.model.num_classes)
-        else:
-            worse = of_guide(
-                NetworkCalls(guidance.guide.network), guidance.guide.network
-            )
-        guided = GuidedCalls(calls, worse, guidance.scale)
-        return lambda stage, level: guided if guidance.used(stage, level) else calls
+        worse = NetworkCalls(self._networks(network)[-1])
+        guided = GuidedCalls(calls, worse, self.guidance, self.model.num_classes)
+
+        def of(stage, level):
+            return guided if self.guidance.used(stage, level) else calls
+
+        return of
+
+    def _networks(self, network):
+        """`network`, and what gives the worse prediction if there is a guidance."""
+        if self.guidance is None:
+            return (network,)
+        return (network, *(self.guidance.networks or (network,)))
 
     def batches(self):
         """Yields the numbers of the images of each batch, a list of ints.
@@ -120,7 +124,7 @@ class Run:
 
     def get_ready(self):
         """Called before anything is computed: the caller may have trained or forked."""
-        memory.check_process()
+        runtime.check_process()
         self.model.attach_state()
         if self.guidance is not None and not self.guidance.by_label:
             self.guidance.guide.attach_state()
@@ -137,55 +141,78 @@ class Run:
             contents = functools.partial(content_draws, self.seed, numbers, number)
             given = patching.given(made, contents)
             state = batch.state or State(self._start(numbers, shape, number))
-            batch.state = state
+            batch.state = self._placed(state)
             denoise = self._denoiser(number, numbers, given)
             draws = functools.partial(image_draws, self.seed, numbers, stage=number)
             saving.mark(batch)
             try:
-                for _ in walk(denoise, state, self.levels, self.rule, draws):
+                for _ in walk(
+                    denoise, state, self.levels, self.rule, draws, self._update
+                ):
                     saving.mark(batch)
-                    estimate = functools.partial(_estimate, patching, state, given)
+                    estimate = functools.partial(
+                        _estimate, patching, state, given, denoise.check
+                    )
                     progress.step(next(count), estimate)
-                    saving.save(batch)
+                    saving.save(batch, denoise.check)
+                denoise.check()
             except OSError:  # The checkpoint could not be written.
                 raise
             except BaseException:
-                saving.stopped(batch)
+                saving.stopped(batch, denoise.check)
                 raise
-            made.append(patching.finish(state.noisy, given))
+            made.append(patching.finish(_on_host(state.noisy), given))
             batch.state = None
         return made[-1]
 
-    def _denoiser(self, stage, numbers, made):
-        """Gives the clean estimate of the images of those numbers in a stage."""
-        patching, _ = self.stages[stage]
-        labels = None if self.labels is None else self.labels[numbers]
-        size = self.largest_batch
+    @property
+    def _update(self):
+        """How a rule changes the images, where they are."""
+        return on_device.update if self.on_device else update_in_place
 
-        def of(predict, patching, patches_per_call, order):
-            return PatchDenoiser(
-                functools.partial(predict, stage),
-                self.model.schedule,
-                patching,
-                patches_per_call,
-                order,
-                self.clip,
-                size,
-                self.seed,
-                made,
-                labels,
+    def _placed(self, state):
+        """The state, with its images where they are to be."""
+        if self.on_device:
+            state.noisy = ops.convert_to_tensor(state.noisy)
+            if state.clean is not None:
+                state.clean = ops.convert_to_tensor(state.clean)
+        return state
+
+    def _denoiser(self, stage, numbers, given):
+        """`Denoiser` of the images of those numbers in a stage."""
+        patching, shape = self.stages[stage]
+
+        def of(model, predict, patching, patches_per_call, order):
+            on_host = PatchDenoiser(
+                predict=functools.partial(predict, stage),
+                schedule=self.model.schedule,
+                patching=patching,
+                groups=groups_of(order, patching.num_patches, patches_per_call),
+                clip=self.clip,
+                batch_size=self.largest_batch,
+                seed=self.seed,
+                given=given,
+                labels=None if self.labels is None else self.labels[numbers],
+            )
+            if not self.on_device:
+                return on_host
+            networks, guided = self._networks(model.network), self.guidance
+
+            def guidance(level):
+                return guided if guided and guided.used(stage, level) else None
+
+            return DeviceDenoiser(
+                networks, guidance, on_host, shape, self.model.num_classes
             )
 
-        by_patches = of(self.predict, patching, self.patches_per_call, self.order)
-        if self.predict_whole is None:
+        by_patches = of(
+            self.model, self.predict, patching, self.patches_per_call, self.order
+        )
+        whole = self.model.whole
+        if whole is None:
             return by_patches
-        whole = of(self.predict_whole, self.model.whole.patching, 1, np.arange(1))
-
-        def denoise(noisy, level, out=None):
-            high = level.sigma > self.model.whole_above * level.alpha
-            return (whole if high else by_patches)(noisy, level, out)
-
-        return denoise
+        as_one = of(whole, self.predict_whole, whole.patching, 1, np.arange(1))
+        return WholeAbove(as_one, by_patches, self.model.whole_above)
 
     def _finished(self, result):
         """What is returned of the images that were made. Overwrites them."""
@@ -219,6 +246,36 @@ def to_dtype(images, dtype):
     return np.rint(images, out=images).astype("uint8")
 
 
-def _estimate(patching, state, made):
+class WholeAbove:
+    """Sees the image as one patch while it is noisy, and then in patches.
+
+    Args:
+        whole, by_patches: `PatchDenoiser`s or `DeviceDenoiser`s.
+        strength: Float, `sigma / alpha`, above which the first one is used.
+    """
+
+    def __init__(self, whole, by_patches, strength):
+        self.whole, self.by_patches, self.strength = whole, by_patches, strength
+
+    def __call__(self, noisy, level, out=None):
+        """The clean estimate, of one of the two."""
+        high = level.sigma > self.strength * level.alpha
+        return (self.whole if high else self.by_patches)(noisy, level, out)
+
+    def check(self):
+        """Refuses NaN and infinity in what the networks have predicted so far."""
+        self.whole.check()
+        self.by_patches.check()
+
+
+def _on_host(images):
+    """Images in an array that may be overwritten."""
+    if isinstance(images, np.ndarray):
+        return images
+    return np.array(ops.convert_to_numpy(images))
+
+
+def _estimate(patching, state, given, check):
     """The clean images as the last step saw them, an array of their own."""
-    return patching.finish(state.clean.copy(), made)
+    check()
+    return patching.finish(np.array(ops.convert_to_numpy(state.clean)), given)

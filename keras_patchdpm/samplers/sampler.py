@@ -43,7 +43,7 @@ class State:
     clean: np.ndarray | None = None
 
 
-def walk(denoise, state, levels, rule, noise=None):
+def walk(denoise, state, levels, rule, noise=None, update=None):
     """Walks `state` down `levels`, from where it stands.
 
     Two arrays of the size of the images are held, three for rules that remember, four
@@ -57,30 +57,33 @@ def walk(denoise, state, levels, rule, noise=None):
         rule: `Rule`.
         noise: Function of the step, from 1, to one `numpy.random.Generator` for each
             image. Not asked where a rule adds no noise.
+        update: Replaces `update_in_place` for images on the device. Default `None`.
 
     Yields:
         `state`, after each step.
     """
+    update = update_in_place if update is None else update
     while state.step < len(levels) - 1:
         now, then = levels[state.step : state.step + 2]
         before = levels[state.step - 1] if state.step else None
         if rule.churn is not None:
             now, weights = rule.churn(now)
             draws = noise(state.step + 1) if weights.noise else None
-            update(state.noisy, weights, state.noisy, draws=draws)
+            state.noisy = update(state.noisy, weights, state.noisy, draws=draws)
         weights = rule.weights(now, then, before)
         clean = denoise(state.noisy, now, None if rule.remembers else state.clean)
         draws = noise(state.step + 1) if weights.noise else None
-        update(state.noisy, weights, clean, state.clean, draws)
+        state.noisy = update(state.noisy, weights, clean, state.clean, draws)
         if rule.correction is not None and then.sigma:
             ahead = denoise(state.noisy, then, None)
             weight = rule.correction(now, then)
-            update(state.noisy, Weights(1.0, weight, -weight), clean, ahead)
+            change = Weights(1.0, weight, -weight)
+            state.noisy = update(state.noisy, change, clean, ahead)
         state.clean, state.step = clean, state.step + 1
         yield state
 
 
-def update(noisy, weights, clean, before=None, draws=None):
+def update_in_place(noisy, weights, clean, before=None, draws=None):
     """One update of a rule, in the place of `noisy`.
 
     Args:
@@ -88,6 +91,9 @@ def update(noisy, weights, clean, before=None, draws=None):
             another estimate, and may be `None` where its weight is 0.
         weights: `rules.Weights`.
         draws: One `numpy.random.Generator` for each image, or `None` for no noise.
+
+    Returns:
+        `noisy`.
     """
     for image, x in enumerate(noisy):
         for part in _blocks(x):
@@ -99,6 +105,7 @@ def update(noisy, weights, clean, before=None, draws=None):
                 fresh = draws[image].standard_normal(len(total), "float32")
                 total += np.float32(weights.noise) * fresh
             _flat(x)[part] = total
+    return noisy
 
 
 def _blocks(image):

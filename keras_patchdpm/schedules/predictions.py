@@ -37,6 +37,20 @@ def clean(prediction_type, prediction, noisy, alpha, sigma):
     return alpha * noisy - sigma * prediction
 
 
+def clean_coefficients(schedule, level):
+    """What the clean estimate is the sum of: it is linear in both images.
+
+    Args:
+        schedule: With `clean`.
+        level: `Level`.
+
+    Returns:
+        `(noisy, prediction)`, two floats: `clean = noisy * noisy_image + prediction *
+        predicted`.
+    """
+    return schedule.clean(0.0, 1.0, level), schedule.clean(1.0, 0.0, level)
+
+
 def error_gain(schedule):
     """By how much an error of the prediction grows in the clean estimate, at most.
 
@@ -51,6 +65,6 @@ def error_gain(schedule):
     """
     noisiest = schedule.levels(1)[0]
     try:
-        return abs(float(schedule.clean(1.0, 0.0, noisiest)))
+        return abs(float(clean_coefficients(schedule, noisiest)[1]))
     except (ValueError, ZeroDivisionError):
         return math.inf

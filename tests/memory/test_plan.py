@@ -38,42 +38,62 @@ def measured(monkeypatch):
     return calls
 
 
-def images_bytes(batch, count, held=2):
+def images_bytes(batch, count, held=2, images_on="host"):
+    """On the device two more, and the windows, here of an image's size, twice."""
+    held += 4 * (images_on == "device")
     return 4 * held * PIXELS * batch + PIXELS * count
 
 
-def needed(patches, batch, count, held=2):
+def needed(patches, batch, count, held=2, images_on="host"):
     work = BASE + SLOPE * patches * batch
-    return WEIGHTS + work + images_bytes(batch, count, held)
+    return WEIGHTS + work + images_bytes(batch, count, held, images_on)
 
 
 @pytest.mark.parametrize(
     ("patches", "batch", "count"),
     [(1, 1, 1), (2, 1, 3), (4, 1, 3), (4, 2, 3), (4, 3, 3)],
 )
-def test_a_budget_is_used_as_far_as_it_goes(measured, patches, batch, count):
-    model = tiny_model(GridPatching(2))
-    enough = needed(patches, batch, count)
-    plan = memory.plan(model, enough, count)
+@pytest.mark.parametrize("images_on", ["host", "device"])
+def test_a_budget_is_used_as_far_as_it_goes(measured, patches, batch, count, images_on):
+    model, place = tiny_model(GridPatching(2)), {"images_on": images_on}
+    enough = needed(patches, batch, count, **place)
+    plan = memory.plan(model, enough, count, **place)
     assert (plan.patches_per_call, plan.batch_size) == (patches, batch)
-    assert plan.peak == enough
-    plan = memory.plan(model, 10**9, count)
+    assert plan.peak == enough and plan.images_on == images_on
+    plan = memory.plan(model, 10**9, count, **place)
     assert (plan.patches_per_call, plan.batch_size) == (4, count)
-    held = memory.plan(model, 10**9, count, images_held=4)
-    assert held.peak == needed(4, count, count, held=4)
+    held = memory.plan(model, 10**9, count, images_held=4, **place)
+    assert held.peak == needed(4, count, count, held=4, **place)
     assert len(set(measured)) == len(measured), "measured twice"
     assert len(measured) <= 8
 
 
+def test_the_images_are_on_the_host_where_nothing_fits_the_device(measured):
+    model = tiny_model(GridPatching(2))
+    on_host, on_device = needed(1, 1, 1), needed(1, 1, 1, images_on="device")
+    assert memory.plan(model, on_device).images_on == "device"
+    plan = memory.plan(model, on_device - 1)
+    assert plan.images_on == "host" and plan.peak <= on_device - 1
+    assert memory.plan(model, on_host).peak == on_host
+    with pytest.raises(ValueError, match="holds no sampling"):
+        memory.plan(model, on_device - 1, images_on="device")
+
+
 def test_three_of_four_patches_are_two_calls_of_two(measured):
-    plan = memory.plan(tiny_model(GridPatching(2)), needed(3, 1, 1))
+    model = tiny_model(GridPatching(2))
+    plan = memory.plan(model, needed(3, 1, 1), images_on="host")
     assert plan.patches_per_call == 2
 
 
 def test_a_cascade_counts_its_smaller_images(measured):
-    plan = memory.plan(tiny_model(CascadePatching(2)), 10**9, 2)
+    model, smaller = tiny_model(CascadePatching(2)), 4 * 2 * PIXELS // 4
+    plan = memory.plan(model, 10**9, 2, images_on="host")
     assert plan.patches_per_call == 9  # Of a moving grid.
-    assert plan.images == images_bytes(2, 2) + 4 * 2 * PIXELS // 4
+    assert plan.images == images_bytes(2, 2) + smaller
+    on_device = memory.plan(model, 10**9, 2, images_on="device")
+    # Two more, the stage before enlarged, nine windows of a quarter twice.
+    more = 4 * 2 * (3 * PIXELS + 2 * 9 * PIXELS // 4)
+    assert on_device.images == plan.images + smaller + more
 
 
 def test_below_the_floor(measured):
@@ -160,9 +180,9 @@ def test_one_plan_alone_is_measured_once(measured, capsys):
     plan = memory.plan(model, "1MB")
     assert (plan.patches_per_call, plan.batch_size) == (1, 1)
     assert measured == [1]
-    assert plan.peak == needed(1, 1, 1)
+    assert plan.peak == needed(1, 1, 1, images_on="device")
     with pytest.raises(ValueError, match="holds no sampling"):
-        memory.plan(model, plan.peak - 1)
+        memory.plan(model, needed(1, 1, 1) - 1)
     assert measured == [1]
     assert memory.plan(model, "1MB", num_images=3).batch_size == 3
     assert capsys.readouterr().out == ""
@@ -175,7 +195,7 @@ def test_what_is_measured_and_the_plan_are_printed_if_asked(measured, capsys):
     expected = [f"Measuring a call of the network, patches: {n}" for n in measured]
     assert announced == expected and len(expected) > 1
     assert last == f"Plan: {plan}"
-    assert "patches_per_call=4, batch_size=2: peak 4." in last and "KiB" in last
+    assert "patches_per_call=4, batch_size=2: peak 10." in last and "KiB" in last
     memory.plan(model, "1MB", 2, verbose=1)  # Nothing is measured again.
     assert capsys.readouterr().out == f"Plan: {plan}\n"
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from patching.sampled import sampled
 from samplers.fakes import numpy_model
 from tiny_models import tiny_images
 
@@ -101,16 +102,15 @@ def test_sampling_tells_what_training_does(rng):
     stages = CascadePatching(4).stages((8, 12, 2))
     assert [shape for _, shape in stages] == [(2, 3, 2), (4, 6, 2), (8, 12, 2)]
     patching = stages[1][0]
-    shared = patching.prepare(noisy, np.random.default_rng(0), [made])
-    inputs = patching.inputs_at(noisy, shared, [5, 1])
+    inputs = sampled(patching, noisy, given=[made])[0]([5, 1])
     assert set(inputs) == set(CascadePatching(4).input_specs((8, 12, 2)))
     assert (inputs["stage"] == 1).all() and inputs["stage"].dtype == np.int32
     enlarged = ops.convert_to_numpy(enlarge(made, (4, 6)))
     for k in range(6):
         window = window_of(inputs["coordinates"][k], (4, 6))
-        np.testing.assert_array_equal(inputs["noisy"][k], noisy[k % 3][window])
-        np.testing.assert_array_equal(inputs["content"][k], made[k % 3])
-        local = enlarged[k % 3][window]
+        np.testing.assert_array_equal(inputs["noisy"][k], noisy[k // 2][window])
+        np.testing.assert_array_equal(inputs["content"][k], made[k // 2])
+        local = enlarged[k // 2][window]
         np.testing.assert_allclose(inputs["local_content"][k], local, atol=1e-6)
 
 

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from patching.sampled import blended, sampled
 
 from keras_patchdpm import GridPatching, PatchGrid
 
 DIVISIONS = (2, 3)
 SHAPE = (5, 4, 9, 2)  # B, H, W, C: patches of 2x3 pixels.
-DRAWS = np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -85,8 +85,7 @@ def test_what_is_switched_off_is_not_given(images, position, content):
     names = ["noisy", *["patch_index"] * bool(position), *["content"] * content]
     assert list(specs) == names
     training, _ = cut(patching, *images)
-    shared = patching.prepare(images[0], DRAWS)
-    sampling = patching.inputs_at(images[0], shared, [4])
+    sampling = sampled(patching, images[0])[0]([4])
     for inputs in (training, sampling):
         assert sorted(inputs) == sorted(names)
         for name, (shape, dtype) in specs.items():
@@ -107,9 +106,9 @@ def test_the_specs_name_shapes_and_dtypes():
 def test_the_sampler_cuts_what_training_cuts(images, indices):
     noisy = images[0]
     patching = GridPatching(DIVISIONS)
-    inputs = patching.inputs_at(noisy, patching.prepare(noisy, DRAWS), indices)
+    inputs = sampled(patching, noisy)[0](indices)
     assert inputs["patch_index"].dtype == np.int32
-    place = [(k, index) for index in indices for k in range(len(noisy))]
+    place = [(k, index) for k in range(len(noisy)) for index in indices]
     np.testing.assert_array_equal(inputs["patch_index"], [index for _, index in place])
     pooled = noisy.reshape(5, 2, 2, 3, 3, 2).mean(axis=(2, 4))
     for row, (image, index) in enumerate(place):
@@ -119,14 +118,13 @@ def test_the_sampler_cuts_what_training_cuts(images, indices):
 
 
 @pytest.mark.parametrize("groups", [[[0, 1, 2, 3, 4, 5]], [[4], [1, 5, 0], [3, 2]]])
-def test_place_undoes_inputs_at(images, groups):
+def test_the_windows_make_the_image(images, groups):
     noisy = images[0]
     patching = GridPatching(DIVISIONS)
-    shared = patching.prepare(noisy, DRAWS)
-    result = np.full(SHAPE, np.nan, "float32")
+    inputs_of, tiles = sampled(patching, noisy)
+    result = np.zeros(SHAPE, "float32")
     for indices in groups:
-        inputs = patching.inputs_at(noisy, shared, indices)
-        patching.place(inputs["noisy"], shared, indices, result)
+        blended(tiles, inputs_of(indices)["noisy"], indices, result)
     np.testing.assert_array_equal(result, noisy)
 
 
@@ -191,13 +189,13 @@ def test_training_cuts_windows_whose_inputs_belong_together(options, rng):
 def test_sampling_cuts_the_same_and_places_each_pixel_once(options, rng):
     noisy = rng.normal(size=WIDE).astype("float32")
     patching = GridPatching(DIVISIONS, "coordinates", **options)
-    shared = patching.prepare(noisy, np.random.default_rng(1))
-    result = np.full(WIDE, np.nan, "float32")
+    inputs_of, tiles = sampled(patching, noisy, np.random.default_rng(1))
+    result = np.zeros(WIDE, "float32")
     order = np.random.default_rng(0).permutation(patching.num_patches).tolist()
     for indices in (order[:2], order[2:]):
-        inputs = patching.inputs_at(noisy, shared, indices)
-        check_windows(patching, inputs, [0, 1, 2] * len(indices), noisy)
-        patching.place(inputs["noisy"], shared, indices, result)
+        inputs = inputs_of(indices)
+        check_windows(patching, inputs, np.repeat(np.arange(3), len(indices)), noisy)
+        blended(tiles, inputs["noisy"], indices, result)
     np.testing.assert_array_equal(result, noisy)
 
 
@@ -207,19 +205,18 @@ def test_training_sees_the_windows_that_sampling_asks_for():
     noisy = np.zeros((4000, 1, 8, 1), "float32")
     told = cut(patching, noisy, noisy)[0]["coordinates"]
     trained = np.bincount(np.rint((told[:, 0, 0, 0] + 1) / 2 * 7).astype(int))
-    draws, asked = np.random.default_rng(0), np.zeros(5, int)
+    rng, asked = np.random.default_rng(0), np.zeros(5, int)
     for _ in range(1000):
-        for place in patching.prepare(noisy[:1], draws)["places"]:
-            asked[place.window[1].start] += 1
+        np.add.at(asked, patching.tiles((1, 8), rng).corners[:, 1], 1)
     np.testing.assert_allclose(trained / 4000, asked / 3000, atol=0.03)
 
 
 def test_a_moving_grid_lies_elsewhere_at_each_step():
     patching = GridPatching(2, "coordinates", moving=True)
-    noisy, draws = np.zeros((1, 16, 16, 1), "float32"), np.random.default_rng(0)
-    middle = [patching.prepare(noisy, draws)["places"][4].patch for _ in range(99)]
-    assert {rows.start for rows, _ in middle} == set(range(1, 8))
-    assert {cols.start for _, cols in middle} == set(range(1, 8))
+    rng = np.random.default_rng(0)
+    middle = [patching.tiles((16, 16), rng).corners[4].tolist() for _ in range(99)]
+    assert {row for row, _ in middle} == set(range(1, 8))
+    assert {col for _, col in middle} == set(range(1, 8))
 
 
 def test_serialization():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from patching.sampled import blended, sampled
 
 from keras_patchdpm import GridPatching
 from keras_patchdpm.patching.overlap_patching import OverlapPatching
@@ -9,11 +10,10 @@ from keras_patchdpm.patching.overlap_patching import OverlapPatching
 
 def blend(patching, images, estimate):
     """What a step makes of `images` if `estimate` is what is said of a window."""
-    shared = patching.prepare(images, np.random.default_rng(0))
-    out = np.full_like(images, np.nan)
+    inputs_of, tiles = sampled(patching, images)
+    out = np.zeros_like(images)
     for index in range(patching.num_patches):
-        windows = patching.inputs_at(images, shared, [index])["noisy"]
-        patching.place(estimate(windows), shared, [index], out)
+        blended(tiles, estimate(inputs_of([index])["noisy"]), [index], out)
     return out
 
 
@@ -34,9 +34,8 @@ def test_patches_that_agree_make_the_image(images, divisions, overlap, moving):
 def test_half_of_a_patch_overlaps():
     patching = OverlapPatching(16, 4, 0.5)
     assert patching.counts == (7, 7)
-    shared = patching.prepare(np.zeros((1, 16, 16, 3)), None)
-    starts = [place.window[1].start for place in shared["places"][:7]]
-    assert starts == [0, 2, 4, 6, 8, 10, 12]
+    tiles = patching.tiles((16, 16), None)
+    assert tiles.corners[:7, 1].tolist() == [0, 2, 4, 6, 8, 10, 12]
 
 
 def test_the_middle_of_a_patch_weighs_most(images):
@@ -54,11 +53,7 @@ def test_the_middle_of_a_patch_weighs_most(images):
 def test_one_patch_is_the_grid(images):
     one, grid = OverlapPatching((12, 16), 1, 0.5), GridPatching(1, "coordinates")
     assert one.num_patches == grid.num_patches == 1
-    draws = np.random.default_rng(0)
-    first, second = (
-        patching.inputs_at(images, patching.prepare(images, draws), [0])
-        for patching in (one, grid)
-    )
+    first, second = (sampled(patching, images)[0]([0]) for patching in (one, grid))
     assert first.keys() == second.keys()
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
@@ -67,11 +62,8 @@ def test_one_patch_is_the_grid(images):
 def test_a_moving_overlap_lies_elsewhere_at_every_step():
     patching = OverlapPatching(64, 4, 0.5, moving=True)
     assert patching.num_patches == 8 * 8
-    draws = np.random.default_rng(0)
-    seen = {
-        patching.prepare(np.zeros((1, 64, 64, 3)), draws)["places"][9].window[0].start
-        for _ in range(100)
-    }
+    rng = np.random.default_rng(0)
+    seen = {patching.tiles((64, 64), rng).corners[9, 0] for _ in range(100)}
     assert seen == set(range(1, 9))
 
 

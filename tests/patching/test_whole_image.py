@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 from keras import ops
+from patching.sampled import blended, sampled
 
 from keras_patchdpm import WholeImage
 
@@ -22,12 +23,11 @@ def test_the_network_sees_the_image_and_nothing_else(rng):
     np.testing.assert_array_equal(ops.convert_to_numpy(inputs["noisy"]), noisy)
     np.testing.assert_array_equal(ops.convert_to_numpy(cut_target), target)
 
-    shared = patching.prepare(noisy, np.random.default_rng(0))
-    assert list(shared) == ["places"]
-    inputs = patching.inputs_at(noisy, shared, [0])
+    inputs_of, tiles = sampled(patching, noisy)
+    inputs = inputs_of([0])
     assert list(inputs) == ["noisy"]
     result = np.zeros_like(noisy)
-    patching.place(inputs["noisy"], shared, [0], result)
+    blended(tiles, inputs["noisy"], [0], result)
     np.testing.assert_array_equal(result, noisy)
 
 

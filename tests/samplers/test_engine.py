@@ -12,7 +12,7 @@ from samplers.fakes import numpy_model
 from tiny_models import tiny_model
 
 from keras_patchdpm import CascadePatching, GridPatching, PatchSampler, memory
-from keras_patchdpm.memory.out_of_memory import is_out_of_memory
+from keras_patchdpm.runtime import is_out_of_memory
 from keras_patchdpm.samplers import checkpoint
 from keras_patchdpm.samplers.named_rules import RULES
 
@@ -268,16 +268,17 @@ def test_the_backends_own_error_is_known():
 def test_a_budget_chooses_the_sizes(monkeypatch):
     plans = []
 
-    def plan(model, budget, num_images, held, verbose, guides):
+    def plan(model, budget, num_images, held, verbose, guides, images_on):
         plans.append((budget, num_images, held))
-        return memory.MemoryPlan(3, 2, 0, 0, 0, budget)
+        assert images_on == "host"  # The network is none of Keras'.
+        return memory.MemoryPlan(3, 2, 0, 0, 0, budget, images_on)
 
     monkeypatch.setattr(memory, "plan", plan)
     model = numpy_model()
     sampler = PatchSampler(model, "ddim", 2, memory_budget="5MB")
     assert sampler.plan is None
     images = sampler(num_images=4)
-    assert sampler.plan == memory.MemoryPlan(3, 2, 0, 0, 0, 5_000_000)
+    assert sampler.plan == memory.MemoryPlan(3, 2, 0, 0, 0, 5_000_000, "host")
     assert {len(call["noisy"]) for call in model.network.calls} == {4}  # 2 x 2 images
     assert plans == [(5_000_000, 4, 2)]
     np.testing.assert_array_equal(images, PatchSampler(numpy_model(), "ddim", 2)(4))

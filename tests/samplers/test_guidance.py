@@ -58,12 +58,13 @@ def test_scale_1_is_the_model_of_the_label(model, monkeypatch):
         return call(self, inputs, size)
 
     monkeypatch.setattr(NetworkCalls, "__call__", kept)
-    found = sample(model, LABELS, guidance=by_label(1.0))
+    host = {"images_on": "host"}
+    found = sample(model, LABELS, guidance=by_label(1.0), **host)
     assert len(asked) == 4 * 4
     assert all(np.array_equal(labels, LABELS) for labels in asked)
-    np.testing.assert_array_equal(found, sample(model, LABELS))
+    np.testing.assert_array_equal(found, sample(model, LABELS, **host))
     asked.clear()
-    sample(model, LABELS, guidance=by_label(1.5))
+    sample(model, LABELS, guidance=by_label(1.5), **host)
     assert len(asked) == 2 * 4 * 4
 
 

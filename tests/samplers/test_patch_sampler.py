@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from samplers.fakes import numpy_model, some_prediction
 
-from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler, memory
+from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler, runtime
 from keras_patchdpm.samplers import run
 from keras_patchdpm.samplers.noise import image_draws
 
@@ -17,7 +17,11 @@ def test_patches_are_asked_for_in_even_calls(per_call):
     calls = model.network.calls
     assert len(calls) == 2 * -(-6 // per_call)
     per_step = calls[: len(calls) // 2]
-    asked = [index for call in per_step for index in call["patch_index"][::2]]
+    asked = [
+        index
+        for call in per_step
+        for index in call["patch_index"][: len(call["noisy"]) // 2]
+    ]
     assert sorted(set(asked)) == list(range(6))
     assert {len(call["noisy"]) for call in calls} == {2 * -(-6 // len(per_step))}
     assert {call["level"].dtype.name for call in calls} == {"int32"}
@@ -32,9 +36,11 @@ def test_patches_are_asked_for_in_the_order_given():
 
 def test_content_is_pooled_once_per_step(monkeypatch):
     model, pooled = numpy_model(), []
-    prepare = model.patching.prepare
+    conditions = model.patching.image_conditions
     monkeypatch.setattr(
-        model.patching, "prepare", lambda *step: pooled.append(1) or prepare(*step)
+        model.patching,
+        "image_conditions",
+        lambda *step: pooled.append(1) or conditions(*step),
     )
     PatchSampler(model, steps=5)()
     assert (len(pooled), len(model.network.calls)) == (5, 20)
@@ -73,16 +79,18 @@ def test_the_network_is_compiled_once(monkeypatch):
     network = keras.Model({"noisy": noisy, "level": level}, Counted()(noisy))
     patching = GridPatching((1, 3), position=False, content=False)
     model = PatchDPM(network, DDPMSchedule("linear", 20), patching)
-    shapes, call = [], memory.network_call(network)
+    shapes, call = [], runtime.network_call(network)
 
     def record(inputs):
         shapes.append(inputs["noisy"].shape)
         return call(inputs)
 
-    monkeypatch.setattr(memory, "network_call", lambda network: record)
+    monkeypatch.setattr(runtime, "network_call", lambda network: record)
     Counted.runs = 0
     # Three batches, of 2, 2 and 1 images; two calls, of 2 patches and of 1.
-    PatchSampler(model, steps=3, patches_per_call=2)(num_images=5, batch_size=2)
+    PatchSampler(model, steps=3, patches_per_call=2, images_on="host")(
+        num_images=5, batch_size=2
+    )
     assert shapes == [(4, 2, 3, 1)] * 18
     assert Counted.runs == 1
 

@@ -4,7 +4,7 @@ import pytest
 from keras_patchdpm.samplers import sampler
 from keras_patchdpm.samplers.noise import image_draws
 from keras_patchdpm.samplers.rules import Weights
-from keras_patchdpm.samplers.sampler import Rule, State, update, walk
+from keras_patchdpm.samplers.sampler import Rule, State, update_in_place, walk
 from keras_patchdpm.schedules.level import Level
 
 LEVELS = [Level(0.1, 0.9, 30), Level(0.5, 0.8, 20), Level(0.9, 0.4, 10), Level(1, 0)]
@@ -107,7 +107,7 @@ def test_an_update_is_the_sum_it_says(rng, monkeypatch, block):
     noisy, clean, before = rng.normal(size=(3, *SHAPE)).astype("float32")
     fresh = [draws.standard_normal(SHAPE[1:], "float32") for draws in draws_of(SHAPE)]
     expected = 0.1 * noisy + 0.2 * clean - 0.3 * before + 0.4 * np.stack(fresh)
-    update(noisy, Weights(0.1, 0.2, -0.3, 0.4), clean, before, draws_of(SHAPE))
+    update_in_place(noisy, Weights(0.1, 0.2, -0.3, 0.4), clean, before, draws_of(SHAPE))
     np.testing.assert_allclose(noisy, expected, atol=1e-6)
 
 

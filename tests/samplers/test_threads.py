@@ -9,8 +9,8 @@ import pytest
 from fresh_python import ROOT, run_python
 from tiny_models import tiny_images, tiny_model, train, values
 
-from keras_patchdpm import PatchSampler, memory
-from keras_patchdpm.memory import process
+from keras_patchdpm import PatchSampler, runtime
+from keras_patchdpm.runtime import process
 
 BACKEND = keras.backend.backend()
 
@@ -89,7 +89,7 @@ if BACKEND == "jax":
 
         def call(batch, logs):
             with pytest.raises(RuntimeError, match="weights are held by `fit`"):
-                memory.network_call(network)(inputs)
+                runtime.network_call(network)(inputs)
             asked.append(batch)
 
         callback = keras.callbacks.LambdaCallback(on_train_batch_end=call)
@@ -136,12 +136,12 @@ def test_the_process_that_uses_the_backend_first_may_go_on_using_it(monkeypatch)
     monkeypatch.setattr(process, "_first", None)
     monkeypatch.setattr(process, "backend_module", lambda: backend)
     backend = types.SimpleNamespace(after_fork=process.refuse_fork)
-    memory.check_process()
-    memory.check_process()
+    runtime.check_process()
+    runtime.check_process()
     monkeypatch.setattr(process.os, "getpid", lambda: 1)
     for _ in range(2):
         match = f"forked.*has used {BACKEND}.*process 1, forked from"
         with pytest.raises(RuntimeError, match=match):
-            memory.check_process()
+            runtime.check_process()
         with pytest.raises(RuntimeError, match="forked"):
-            memory.network_call(None)
+            runtime.network_call(None)

@@ -1,4 +1,4 @@
-"""A network on PyTorch as a graph of operations, which frees what is used no more.
+"""Executes networks on PyTorch, each as a graph that frees what is used no more.
 
 Keras runs a functional model layer by layer, and keeps every layer's output until the
 call ends. Traced once for a size of input, the same operations run in the same order
@@ -27,6 +27,47 @@ def network_call(network):
         return _traced[network]
 
 
+def compiled(function):
+    """See `runtime.compiled`: PyTorch runs it as it is."""
+    return torch.no_grad()(function)
+
+
+def compiled_with(references, function):
+    """See `runtime.compiled_with`; `references` are weak ones of the networks."""
+
+    def of(reference):
+        return lambda inputs: network_call(reference()).of_tensors(inputs)
+
+    calls = tuple(map(of, references))
+    return compiled(lambda *args: function(calls, _loop, *args))
+
+
+def free_bytes():
+    """Bytes of the GPU that are not in use, `None` on a CPU."""
+    device = keras.ops.zeros((1,)).device
+    if device.type != "cuda":
+        return None
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + held
+
+
+def after_fork():
+    """Computes in one thread: those that OpenMP has started are not in a child."""
+    torch.set_num_threads(1)
+
+
+def _loop(body, count):
+    """Calls `body(i)` in turn, and returns its results, stacked and added up."""
+    stacked, total = None, 0
+    for index in range(count):
+        values, number = body(index)
+        if stacked is None:
+            stacked = values.new_empty((count, *values.shape))
+        stacked[index] = values
+        total = total + number
+    return stacked, total
+
+
 class TracedNetwork:
     """What `network.predict_on_batch` is, in less memory and time.
 
@@ -42,8 +83,15 @@ class TracedNetwork:
 
     def __call__(self, inputs):
         """The prediction, a NumPy array, for a dict of NumPy arrays."""
+        tensors = {
+            name: keras.ops.convert_to_tensor(values) for name, values in inputs.items()
+        }
+        return keras.ops.convert_to_numpy(self.of_tensors(tensors))
+
+    def of_tensors(self, inputs):
+        """The prediction, a tensor, for a dict of tensors."""
         names = sorted(inputs)
-        tensors = [keras.ops.convert_to_tensor(inputs[name]) for name in names]
+        tensors = [inputs[name] for name in names]
         key = tuple(
             (name, tensor.shape, tensor.dtype)
             for name, tensor in zip(names, tensors, strict=True)
@@ -52,8 +100,8 @@ class TracedNetwork:
             if key not in self.graphs:
                 self.graphs[key] = self._trace(names, tensors)
             if self.graphs[key] is None:
-                return self.network().predict_on_batch(inputs)
-            return keras.ops.convert_to_numpy(self.graphs[key](*tensors))
+                return self.network()(inputs, training=False)
+            return self.graphs[key](*tensors)
 
     def _trace(self, names, tensors):
         """The graph for inputs of those sizes, or `None` if there is none."""

@@ -2,7 +2,7 @@
 
 import os
 
-from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
+from keras_patchdpm.runtime.backend import SUPPORTED, backend_module, backend_name
 
 _first = None  # Id of the process in which the backend was used first.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_models import tiny_network
 
-from keras_patchdpm import CascadePatching, GridPatching, memory
+from keras_patchdpm import CascadePatching, GridPatching, runtime
 from keras_patchdpm.networks import arakawa_unet, unet
 
 
@@ -38,7 +38,7 @@ def randomize(network, seed):
 )
 def test_says_what_keras_says(make):
     network = make()
-    call = memory.network_call(network)
+    call = runtime.network_call(network)
     for seed, count in ((0, 3), (1, 1), (2, 3)):  # Other weights, other sizes.
         randomize(network, seed)
         inputs = inputs_of(network, count, seed)
@@ -54,7 +54,7 @@ def test_mixed_precision_stays_mixed():
     network = unet(16, GridPatching(2), width=8, multipliers=(1, 2))
     randomize(network, 0)
     inputs = inputs_of(network, 2)
-    found = memory.network_call(network)(inputs)
+    found = runtime.network_call(network)(inputs)
     np.testing.assert_array_equal(found, network.predict_on_batch(inputs))
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_keras_model_is_asked_to_predict():
         def predict_on_batch(self, inputs):
             return inputs["noisy"] + 1
 
-    assert memory.network_call(Model())({"noisy": 1}) == 2
+    assert runtime.network_call(Model())({"noisy": 1}) == 2
 
 
 if keras.backend.backend() == "torch":
@@ -71,8 +71,8 @@ if keras.backend.backend() == "torch":
 
     def test_traced_once_for_a_network_and_gone_with_it():
         network = tiny_network(GridPatching(2))
-        call = memory.network_call(network)
-        assert memory.network_call(network) is call
+        call = runtime.network_call(network)
+        assert runtime.network_call(network) is call
         call(inputs_of(network, 2))
         call(inputs_of(network, 2, seed=1))
         call(inputs_of(network, 3))
@@ -85,7 +85,7 @@ if keras.backend.backend() == "torch":
     def test_results_are_freed_after_their_last_use():
         network = unet(32, GridPatching(2), width=16)
         inputs = inputs_of(network, 4)
-        call = memory.network_call(network)
+        call = runtime.network_call(network)
         call(inputs)
         kept = _torch._cpu_bytes(network.predict_on_batch, (inputs,))
         assert _torch._cpu_bytes(call, (inputs,)) < kept / 4
@@ -97,7 +97,7 @@ if keras.backend.backend() == "torch":
         randomize(network, 0)
         before, inputs = network.get_weights(), inputs_of(network, 1)
         expected = network.predict_on_batch(inputs)
-        call = memory.network_call(network)
+        call = runtime.network_call(network)
         np.testing.assert_allclose(call(inputs), expected, rtol=1e-5, atol=1e-5)
         assert _torch._cpu_bytes(call, (inputs,)) < before[0].nbytes / 4
         for weight, old in zip(network.get_weights(), before, strict=True):
@@ -119,5 +119,5 @@ if keras.backend.backend() == "torch":
         with pytest.warns(
             RuntimeWarning, match="could not be traced.*takes more memory"
         ):
-            found = memory.network_call(network)(inputs)
+            found = runtime.network_call(network)(inputs)
         np.testing.assert_array_equal(found, 2 * inputs["noisy"])

@@ -3,8 +3,8 @@
 import keras
 
 from keras_patchdpm import _checks
-from keras_patchdpm.memory.peak import SUPPORTED, backend_module, backend_name
-from keras_patchdpm.memory.process import check_process
+from keras_patchdpm.runtime.backend import SUPPORTED, backend_module, backend_name
+from keras_patchdpm.runtime.process import check_process
 
 
 def network_call(network):

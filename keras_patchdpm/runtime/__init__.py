@@ -1,0 +1,18 @@
+"""Executes networks: one file for each backend, which is imported when it is used."""
+
+from keras_patchdpm.runtime.backend import SUPPORTED, backend_name
+from keras_patchdpm.runtime.compiled import compiled, compiled_with, free_bytes
+from keras_patchdpm.runtime.network_call import network_call
+from keras_patchdpm.runtime.out_of_memory import is_out_of_memory
+from keras_patchdpm.runtime.process import check_process
+
+__all__ = [
+    "SUPPORTED",
+    "backend_name",
+    "check_process",
+    "compiled",
+    "compiled_with",
+    "free_bytes",
+    "is_out_of_memory",
+    "network_call",
+]

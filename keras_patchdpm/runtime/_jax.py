@@ -1,0 +1,139 @@
+"""Executes networks on JAX, compiled so that several threads may call them.
+
+Keras' `predict_on_batch` gives the memory of the weights away in each call and puts the
+arrays that come back into the network: another thread finds arrays that are gone.
+"""
+
+import functools
+import threading
+import weakref
+
+import jax
+import keras
+import numpy as np
+
+from keras_patchdpm.runtime.process import refuse_fork as after_fork  # noqa: F401
+
+_compiled = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def network_call(network):
+    """The call of `network`, one for all who ask."""
+    with _lock:
+        if network not in _compiled:
+            _compiled[network] = CompiledNetwork(network)
+        return _compiled[network]
+
+
+class CompiledNetwork:
+    """What `network.predict_on_batch` is, with the weights as arguments.
+
+    Args:
+        network: Functional `keras.Model` over a dict of inputs. It is not kept alive.
+    """
+
+    def __init__(self, network):
+        self.network = reference = weakref.ref(network)
+
+        def call(state, inputs):
+            return reference().stateless_call(*state, inputs, training=False)[0]
+
+        is_compiled = network.jit_compile and not network.run_eagerly
+        self.call = compiled(call) if is_compiled else call
+
+    def __call__(self, inputs):
+        """The prediction, a NumPy array, for a dict of NumPy arrays."""
+        return np.asarray(self.call(_state(self.network()), _distributed(inputs)))
+
+
+def compiled(function):
+    """See `runtime.compiled`."""
+    return jax.jit(function, compiler_options=compiler_options())
+
+
+def compiled_with(references, function):
+    """See `runtime.compiled_with`; `references` are weak ones of the networks."""
+
+    def call(states, *args):
+        def of(reference, state):
+            return lambda inputs: reference().stateless_call(
+                *state, inputs, training=False
+            )[0]
+
+        calls = tuple(map(of, references, states))
+        return function(calls, _loop, *args)
+
+    jitted = compiled(call)
+    return lambda *args: jitted([_state(network()) for network in references], *args)
+
+
+def free_bytes():
+    """Bytes of the first device that are not in use, `None` on a CPU."""
+    stats = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" not in stats:
+        return None
+    return stats["bytes_limit"] - stats["bytes_in_use"]
+
+
+@functools.cache
+def compiler_options():
+    """Options of XLA under which a network takes least memory on a CPU.
+
+    Without them it holds the turned copies of all kernels at once, which for small
+    patches is most of the memory, and is no faster.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    wanted = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+    try:
+        jax.jit(lambda x: x, compiler_options=wanted)(np.float32(0))
+    except Exception:  # An XLA that does not know it.
+        return {}
+    return wanted
+
+
+def _loop(body, count):
+    """Calls `body(i)` in turn, and returns its results, stacked and added up."""
+    stacked, counts = jax.lax.map(body, np.arange(count, dtype="int32"))
+    return stacked, counts.sum()
+
+
+def _state(network):
+    """The arrays of a network's trainable and other variables, two lists."""
+    return _values(network.trainable_variables), _values(
+        network.non_trainable_variables
+    )
+
+
+def _values(variables):
+    """The arrays that variables hold.
+
+    Raises:
+        RuntimeError: If `fit` holds them.
+    """
+    try:
+        return [variable.value for variable in variables]
+    except TypeError as error:  # Keras looks for an initializer, and there is none.
+        raise RuntimeError(
+            "The network's weights are held by `fit`, which is training it. Sample "
+            "with a `PatchSampler` of the `PatchDPM` that is trained, in a callback "
+            "of the same thread, or after the training."
+        ) from error
+
+
+def _distributed(inputs):
+    """Inputs shared out among devices, if Keras has a distribution."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return inputs
+    mesh = distribution.device_mesh
+    shares = mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+    if len(next(iter(inputs.values()))) % shares:  # Then each computes all rows.
+        return inputs
+    return {
+        name: keras.distribution.distribute_tensor(
+            values, distribution.get_data_layout(values.shape)
+        )
+        for name, values in inputs.items()
+    }

@@ -1,0 +1,59 @@
+"""Executes networks on TensorFlow, as graphs."""
+
+import threading
+import weakref
+
+import tensorflow as tf
+
+from keras_patchdpm.runtime.process import refuse_fork as after_fork  # noqa: F401
+
+_graphs = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def network_call(network):
+    """One call of a network: compiled by Keras."""
+    return network.predict_on_batch
+
+
+def compiled(function):
+    """See `runtime.compiled`."""
+    return tf.function(function, reduce_retracing=True)
+
+
+def compiled_with(references, function):
+    """See `runtime.compiled_with`; `references` are weak ones of the networks."""
+
+    def of(reference):
+        return lambda inputs: _graph(reference())(inputs)
+
+    calls = tuple(map(of, references))
+    return tf.function(lambda *args: function(calls, _loop, *args))
+
+
+def free_bytes():
+    """`None`: TensorFlow tells what is in use, and not what there is."""
+
+
+def _graph(network):
+    """The network as a function that is traced once, whoever calls it."""
+    with _lock:
+        if network not in _graphs:
+            reference = weakref.ref(network)
+            _graphs[network] = tf.function(
+                lambda inputs: reference()(inputs, training=False)
+            )
+        return _graphs[network]
+
+
+def _loop(body, count):
+    """Calls `body(i)` in turn, and returns its results, stacked and added up."""
+
+    def step(index, arrays, total):
+        values, number = body(index)
+        return index + 1, arrays.write(index, values), total + number
+
+    state = (0, tf.TensorArray("float32", count), 0)
+    # One at a time: a second one in parallel would take the memory of another patch.
+    state = tf.while_loop(lambda i, *_: i < count, step, state, parallel_iterations=1)
+    return state[1].stack(), state[2]

@@ -1,0 +1,55 @@
+"""Functions of tensors that stay on the device, compiled where the backend compiles."""
+
+import threading
+import weakref
+
+from keras_patchdpm.runtime.backend import SUPPORTED, backend_module, backend_name
+
+_compiled = weakref.WeakKeyDictionary()  # Of a network: what was compiled with it.
+_lock = threading.Lock()
+
+
+def compiled(function):
+    """Compiles a function of tensors, once for each set of shapes.
+
+    Args:
+        function: Callable of tensors, written with `keras.ops`. A fixed argument is
+            bound to it before.
+
+    Returns:
+        The compiled function.
+    """
+    return backend_module().compiled(function)
+
+
+def compiled_with(networks, key, make):
+    """Compiles a function that calls networks, once for each key.
+
+    Args:
+        networks: Tuple of functional `keras.Model`s. They are not kept alive.
+        key: Hashable, all on which the function depends beside the networks.
+        make: Function without arguments, which returns `function(calls, loop, *args)`:
+            `calls` holds one function of a dict of tensors for each network, and
+            `loop(body, count)` calls `body(i)` for each `i` below `count`, one after
+            another, and returns the stacked tensors that `body` returned.
+
+    Returns:
+        Function of `args`, tensors.
+    """
+    with _lock:
+        known = _compiled.setdefault(networks[0], {})
+        key = (key, *(id(network) for network in networks[1:]))
+        found = known.get(key)
+        if found is None or any(
+            ours() is not theirs
+            for ours, theirs in zip(found[0], networks[1:], strict=True)
+        ):
+            references = tuple(weakref.ref(network) for network in networks)
+            function = backend_module().compiled_with(references, make())
+            found = known[key] = (references[1:], function)
+        return found[1]
+
+
+def free_bytes():
+    """Bytes of the device that are not in use; `None` where it does not say."""
+    return backend_module().free_bytes() if backend_name() in SUPPORTED else None

@@ -1,0 +1,260 @@
+"""The clean estimate of whole images that stay on the device.
+
+All patches of a step are evaluated in one compiled function, `patches_per_call` of each
+image at a time, so that the device waits for nothing and a call of the network takes
+the memory of its own patches alone.
+"""
+
+import functools
+import math
+import warnings
+
+import numpy as np
+from keras import ops
+
+from keras_patchdpm import runtime
+from keras_patchdpm.samplers.denoiser import refuse_wrong
+from keras_patchdpm.samplers.guidance import guided, worse_inputs
+from keras_patchdpm.samplers.inputs import join
+from keras_patchdpm.samplers.noise import level_draws
+from keras_patchdpm.schedules.predictions import clean_coefficients
+
+
+class DeviceDenoiser:
+    """Evaluates a network on some patches of all images at a time, on the device.
+
+    Where memory runs out, `on_host` takes its place.
+
+    Args:
+        networks: Tuple: the model's network, and that of the worse prediction.
+        guidance: Function of a `Level` to the `Guidance` there, or `None`.
+        on_host: `PatchDenoiser` of the same step. What both need is read from it.
+        image_shape: `(height, width, channels)` of the stage.
+        num_classes: Int, of the model, or `None` if it takes no labels.
+    """
+
+    def __init__(self, networks, guidance, on_host, image_shape, num_classes):
+        self.networks, self.guidance, self.on_host = networks, guidance, on_host
+        self.image_shape, self.num_classes = image_shape, num_classes
+        self.patching = patching = on_host.patching
+        self.count = len(on_host.groups[0])
+        self.batch_size = on_host.size // self.count
+        self.layers = patching.layers(image_shape[:2])
+        self.size = patching.windows(image_shape[:2]).size
+        given = [self._padded(images) for images in on_host.given]
+        maps = patching.maps(given, image_shape[:2])
+        self.given = tuple(given)
+        self.maps = {name: enlarged.whole() for name, enlarged in maps.items()}
+        self.labels = {}
+        if on_host.labels is not None:
+            self.labels["label"] = self._padded(on_host.labels)
+        self.memory_ran_out = False
+        self.unchecked = None
+
+    def __call__(self, noisy, level, out=None):
+        """The clean estimate.
+
+        Args:
+            noisy: Float32 tensor of shape `(B, H, W, C)`.
+            level: `Level` at which it is.
+            out: Not used: tensors are not written into.
+
+        Returns:
+            A new tensor.
+        """
+        if self.memory_ran_out:
+            return self._on_host(noisy, level)
+        try:
+            clean, wrong = self._step(noisy, level)
+        except Exception as error:
+            if not runtime.is_out_of_memory(error):
+                raise
+            self.memory_ran_out = True
+            warnings.warn(
+                f"Memory was too small for {self.count * self.batch_size} patches in "
+                "one call of the network beside the images. Sampling goes on with the "
+                "images in the host's memory. Fewer `patches_per_call`, a smaller "
+                '`batch_size`, a `memory_budget` or `images_on="host"` avoid the '
+                "attempt.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return self._on_host(noisy, level)
+        self.check()  # Of the step before: the device is at work on this one.
+        self.unchecked = wrong, level
+        return clean[: noisy.shape[0]]
+
+    def check(self):
+        """Refuses NaN and infinity in what the network has predicted so far."""
+        if self.unchecked is not None:
+            wrong, level = self.unchecked
+            wrong = int(ops.convert_to_numpy(wrong))
+            windows = len(self.on_host.groups) * self.count * math.prod(self.size)
+            values = self.batch_size * windows * self.image_shape[2]
+            refuse_wrong("The network's prediction", wrong, values, level)
+            self.unchecked = None
+
+    def _step(self, noisy, level):
+        """The estimate of a full batch, and how many predictions are not finite."""
+        guidance = self.guidance(level)
+        schedule, patching = self.on_host.schedule, self.patching
+        guide_inputs = None if guidance is None else guidance.guide_inputs
+        key = (
+            patching.key(),
+            self.image_shape,
+            self.batch_size,
+            self.count,
+            self.on_host.clip,
+            guidance is not None,
+            guide_inputs,
+        )
+        networks = self.networks if guidance is not None else self.networks[:1]
+        step = runtime.compiled_with(
+            networks,
+            key,
+            lambda: _Step(
+                patching,
+                self.image_shape,
+                self.on_host.clip,
+                self.layers,
+                guidance is not None,
+                guide_inputs,
+                self.num_classes,
+            ),
+        )
+        condition = np.full(self.batch_size, level.condition, schedule.level_dtype)
+        scale = 1.0 if guidance is None else guidance.scale
+        numbers = [*clean_coefficients(schedule, level), scale]
+        return step(
+            self._padded(noisy),
+            self.given,
+            self.maps,
+            {"level": ops.convert_to_tensor(condition), **self.labels},
+            self._tables(level),
+            ops.convert_to_tensor(np.array(numbers, "float32")),
+        )
+
+    def _tables(self, level):
+        """Where the patches of a step lie, a dict of tensors."""
+        groups, count = self.on_host.groups, self.count
+        image_size = self.image_shape[:2]
+        tiles = self.patching.tiles(image_size, level_draws(self.on_host.seed, level))
+        index = np.array(
+            [[*group, *group[-1:] * (count - len(group))] for group in groups]
+        )
+        slot = np.empty(len(tiles), "int32")  # Where each tile is computed.
+        for number, group in enumerate(groups):
+            slot[group] = number * count + np.arange(len(group))
+        tile, pixel, blend = tiles.sources(image_size, self.layers)
+        tables = {
+            "index": index.astype("int32"),
+            "corners": tiles.corners[index],
+            "source": slot[tile] * math.prod(tiles.size) + pixel,
+            "blend": blend[..., None],
+        }
+        return {name: ops.convert_to_tensor(table) for name, table in tables.items()}
+
+    def _padded(self, values):
+        """A tensor of the length of a full batch: the last row is repeated."""
+        missing = self.batch_size - values.shape[0]
+        values = ops.convert_to_tensor(values)
+        if not missing:
+            return values
+        return ops.concatenate([values, *[values[-1:]] * missing])
+
+    def _on_host(self, noisy, level):
+        noisy = np.array(ops.convert_to_numpy(noisy))
+        return ops.convert_to_tensor(self.on_host(noisy, level))
+
+
+class _Step:
+    """One evaluation of the network on all patches: see `DeviceDenoiser`."""
+
+    def __init__(
+        self, patching, image_shape, clip, layers, is_guided, guide_inputs, num_classes
+    ):
+        self.patching, self.image_shape = patching, image_shape
+        self.clip, self.layers = clip, layers
+        self.is_guided, self.guide_inputs = is_guided, guide_inputs
+        self.num_classes = num_classes
+
+    def __call__(self, calls, loop, noisy, given, maps, of_images, tables, numbers):
+        height, width, channels = self.image_shape
+        batch, (groups, count) = noisy.shape[0], tables["index"].shape
+        conditions = {**self.patching.image_conditions(noisy, given), **of_images}
+        images = {
+            name: ops.reshape(values, (batch, height * width, channels))
+            for name, values in {"noisy": noisy, **maps}.items()
+        }
+        h, w = self.patching.windows((height, width)).size
+
+        def evaluate(group):
+            index, corners = tables["index"][group], tables["corners"][group]
+            rows = corners[:, :1] + ops.arange(h, dtype="int32")
+            cols = corners[:, 1:] + ops.arange(w, dtype="int32")
+            pixels = ops.reshape(rows[:, :, None] * width + cols[:, None], (-1,))
+            windows = {
+                name: ops.reshape(
+                    ops.take(values, pixels, axis=1), (batch, count, h, w, channels)
+                )
+                for name, values in images.items()
+            }
+            of_tiles = self.patching.tile_conditions(index, corners, (height, width))
+            inputs = join(ops, windows, conditions, of_tiles)
+            prediction = ops.cast(self._predict(calls, inputs, numbers[2]), "float32")
+            finite = ops.cast(ops.isfinite(prediction), "int32")
+            clean = numbers[0] * inputs["noisy"] + numbers[1] * prediction
+            if self.clip:
+                low, high = self.patching.bounds(inputs)
+                clean = ops.minimum(ops.maximum(clean, low), high)
+            clean = ops.reshape(clean, (batch, count * h * w, channels))
+            return clean, ops.sum(1 - finite)
+
+        windows, wrong = loop(evaluate, groups)
+        windows = ops.transpose(windows, (1, 0, 2, 3))
+        windows = ops.reshape(windows, (batch, groups * count * h * w, channels))
+        return ops.reshape(self._joined(windows, tables), noisy.shape), wrong
+
+    def _predict(self, calls, inputs, scale):
+        """The network's prediction, guided or not."""
+        good = calls[0](inputs)
+        if not self.is_guided:
+            return good
+        others = worse_inputs(inputs, self.guide_inputs, self.num_classes)
+        return guided(good, calls[-1](others), ops.cast(scale, good.dtype))
+
+    def _joined(self, windows, tables):
+        """The pixels of the image, from those of the windows."""
+        source, blend = tables["source"], tables["blend"]
+        if math.prod(self.layers) == 1:
+            return ops.take(windows, source[0], axis=1)
+        layers = range(math.prod(self.layers))
+        return sum(
+            blend[layer] * ops.take(windows, source[layer], axis=1) for layer in layers
+        )
+
+
+def update(noisy, weights, clean, before=None, draws=None):
+    """One update of a rule: `sampler.update_in_place` for tensors, a new tensor."""
+    noise = None
+    if draws is not None:
+        shape = noisy.shape[1:]
+        noise = [rng.standard_normal(shape, "float32") for rng in draws]
+        noise = ops.convert_to_tensor(np.stack(noise))
+    numbers = ops.convert_to_tensor(np.array(weights, "float32"))
+    return _summed()(noisy, clean, before if weights.before else None, noise, numbers)
+
+
+@functools.cache
+def _summed():
+    """The sum of all that an update adds, compiled."""
+
+    def summed(noisy, clean, before, noise, numbers):
+        total = numbers[0] * noisy + numbers[1] * clean
+        if before is not None:
+            total += numbers[2] * before
+        if noise is not None:
+            total += numbers[3] * noise
+        return total
+
+    return runtime.compiled(summed)

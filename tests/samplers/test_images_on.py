@@ -1,0 +1,253 @@
+"""Images on the device or in the host's memory: the same, whatever else is chosen."""
+
+import keras
+import numpy as np
+import pytest
+from samplers.fakes import numpy_model
+
+from keras_patchdpm import (
+    CascadePatching,
+    DDPMSchedule,
+    EDMSchedule,
+    GridPatching,
+    Guidance,
+    PatchDPM,
+    PatchSampler,
+    RandomPatching,
+    WholeImage,
+    runtime,
+)
+from keras_patchdpm.memory.images import images_bytes
+from keras_patchdpm.networks import unet
+from keras_patchdpm.samplers import checkpoint, patch_sampler
+from keras_patchdpm.samplers.named_rules import RULES
+from keras_patchdpm.samplers.on_device import DeviceDenoiser
+
+CALL = {"num_images": 3, "seed": 5, "batch_size": 2, "dtype": "float32"}
+
+
+def model_of(patching, schedule=None, **options):
+    schedule = schedule or DDPMSchedule("cosine", prediction="velocity")
+    small = {"multipliers": (1,), "blocks_per_level": 1, "attention_levels": ()}
+    network = unet(16, patching, width=8, schedule=schedule, **small, **options)
+    random_weights(network)
+    return PatchDPM(network, schedule, patching)
+
+
+def random_weights(network, seed=0):
+    """Such that all inputs change the prediction, none of them much."""
+    rng = np.random.default_rng(seed)
+    for weight in network.weights:
+        weight.assign(0.2 * rng.standard_normal(weight.shape))
+
+
+MODELS = {
+    "whole": lambda: model_of(WholeImage()),
+    "grid": lambda: model_of(GridPatching((2, 1))),
+    "halo": lambda: model_of(
+        GridPatching(2, position="coordinates", halo=2, moving=True),
+    ),
+    "cascade": lambda: model_of(CascadePatching(2, sampling_noise=0.1)),
+    "crops": lambda: model_of(RandomPatching(16), EDMSchedule()),
+    "labels": lambda: model_of(GridPatching(2), num_classes=3),
+}
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Each is built when it is asked for, and kept."""
+    built = {}
+
+    def get(name):
+        if name not in built:
+            built[name] = MODELS[name]()
+        return built[name]
+
+    return get
+
+
+def sample(model, images_on, rule="dpmpp_2m", call=(), **options):
+    sampler = PatchSampler(model, rule, 3, images_on=images_on, **options)
+    return sampler(**{**CALL, **dict(call)})
+
+
+def assert_same(model, rule="dpmpp_2m", call=(), **options):
+    expected = sample(model, "host", rule, call, **options)
+    assert expected.std() > 0.1
+    count = PatchSampler(model, rule, 3, **options).num_patches
+    order = np.random.default_rng(1).permutation(count)
+    options |= {"order": order, "patches_per_call": min(3, count)}
+    found = sample(model, "device", rule, call, **options)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule(models, rule):
+    assert_same(models("cascade"), rule)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("whole", {}),
+        ("grid", {}),
+        ("halo", {}),
+        ("crops", {"divisions": 2, "overlap": 0.5, "moving": True}),
+        ("crops", {"divisions": 2, "whole_above": 2.0, "moving": True}),
+    ],
+)
+def test_every_patching(models, name, options):
+    assert_same(models(name), "ddpm", **options)
+
+
+def test_labels_and_guidance_by_them(models):
+    labels = {"labels": [0, 2, 1]}
+    guidance = Guidance("label", 1.5, interval=(0.5, 100))
+    assert_same(models("labels"), call=labels)
+    assert_same(models("labels"), call=labels, guidance=guidance)
+    plain, guided = (
+        sample(models("labels"), "device", call=labels, guidance=one)
+        for one in (None, guidance)
+    )
+    assert np.abs(plain - guided).max() > 1e-2
+
+
+def test_guidance_by_a_model(models):
+    guide = model_of(CascadePatching(2, sampling_noise=0.1))
+    random_weights(guide.network, seed=1)
+    guidance = Guidance(guide, 1.5, stages=[0])
+    assert_same(models("cascade"), guidance=guidance)
+    plain, guided = (
+        sample(models("cascade"), "device", guidance=one) for one in (None, guidance)
+    )
+    assert np.abs(plain - guided).max() > 1e-2
+
+
+def test_trained_weights_are_seen(models):
+    """Not those that the network had when it was compiled."""
+    model = models("grid")
+    before = sample(model, "device")
+    random_weights(model.network, seed=7)
+    assert_same(model)
+    assert np.abs(sample(model, "device") - before).max() > 0.1
+
+
+def test_nothing_is_compiled_twice(models, monkeypatch):
+    """Another sampler of the same sizes, other steps and rules: the same functions."""
+    model = models("grid")
+    sample(model, "device")
+
+    def refused(references, function):
+        raise AssertionError("compiled again")
+
+    module = runtime.backend.backend_module()
+    monkeypatch.setattr(module, "compiled_with", refused)
+    PatchSampler(model, "heun", 5, images_on="device")(3, seed=1, batch_size=2)
+    with pytest.raises(AssertionError, match="compiled again"):
+        PatchSampler(model, "ddim", 2, images_on="device", clip=False)(2)
+
+
+# Where they are.
+
+
+def test_small_images_are_on_the_device_and_large_ones_are_not(models, monkeypatch):
+    seen = []
+    real = patch_sampler.Run
+    monkeypatch.setattr(
+        patch_sampler, "Run", lambda **run: seen.append(run["images_on"]) or real(**run)
+    )
+    model = models("grid")
+    one = images_bytes(model, 2, "device")
+    for batch, room in ((2, 2 * one), (2, 2 * one - 1), (1, 2 * one - 1)):
+        monkeypatch.setattr(runtime, "free_bytes", lambda room=room: 4 * room)
+        PatchSampler(model, "ddim", 1)(2, batch_size=batch)
+    monkeypatch.setattr(runtime, "free_bytes", lambda: None)
+    monkeypatch.setattr(patch_sampler, "ROOM", 0)
+    PatchSampler(model, "ddim", 1)()
+    PatchSampler(numpy_model(), "ddim", 1)()
+    assert seen == ["device", "host", "device", "host", "host"]
+
+
+def test_a_network_that_is_no_keras_model_is_refused():
+    with pytest.raises(ValueError, match="where the network is a `keras.Model`"):
+        PatchSampler(numpy_model(), images_on="device")
+
+
+# What goes wrong.
+
+
+def failing(monkeypatch, fails):
+    """`fails(step)` may raise in place of each step on the device, from 1."""
+    step, count = DeviceDenoiser._step, []
+
+    def counted(self, noisy, level):
+        count.append(level)
+        fails(len(count))
+        return step(self, noisy, level)
+
+    monkeypatch.setattr(DeviceDenoiser, "_step", counted)
+
+
+@pytest.mark.parametrize("rule", ["ddim", "dpmpp_2m"])
+def test_where_memory_runs_out_the_host_goes_on(models, monkeypatch, rule):
+    expected = sample(models("cascade"), "host", rule)
+
+    def fails(step):
+        if step == 2:
+            raise MemoryError("no room")
+
+    failing(monkeypatch, fails)
+    with pytest.warns(RuntimeWarning, match="goes on with the images in the host's"):
+        found = sample(models("cascade"), "device", rule)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_other_errors_are_raised(models, monkeypatch):
+    def fails(step):
+        raise RuntimeError("shapes do not match")
+
+    failing(monkeypatch, fails)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        sample(models("grid"), "device")
+
+
+def test_predictions_that_are_not_finite_are_refused_and_never_saved(
+    tmp_path, monkeypatch
+):
+    model = model_of(GridPatching(2))
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    file = tmp_path / "run.npz"
+    sampler = PatchSampler(model, "ddim", 4, images_on="device")
+    good = [np.array(keras.ops.convert_to_numpy(w)) for w in model.network.weights]
+
+    def fails(step):
+        if step == 3:  # Of a level that must not be saved.
+            model.network.weights[-1].assign(good[-1] * np.nan)
+
+    with monkeypatch.context() as patch:
+        failing(patch, fails)
+        with pytest.raises(ValueError, match="prediction is not finite at the noise"):
+            sampler(2, checkpoint=file)
+    model.network.weights[-1].assign(good[-1])
+    with np.load(file) as saved:
+        assert saved["step"] == 2 and np.isfinite(saved["noisy"]).all()
+
+
+@pytest.mark.parametrize("places", [("device", "host"), ("host", "device")])
+def test_a_checkpoint_resumes_in_either_place(models, tmp_path, monkeypatch, places):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    model, file = models("cascade"), tmp_path / "run.npz"
+    expected = sample(model, "host")
+
+    def stop(step, clean):
+        if step == 4:  # In the second stage.
+            raise KeyboardInterrupt
+
+    for place, callback in zip(places, (stop, None), strict=True):
+        sampler = PatchSampler(model, "dpmpp_2m", 3, images_on=place)
+        if callback:
+            with pytest.raises(KeyboardInterrupt):
+                sampler(**CALL, checkpoint=file, callback=callback)
+        else:
+            found = sampler(**CALL, checkpoint=file)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
