@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable
 from unittest import mock
 
+import keras
 import numpy as np
 
 import keras_patchdpm as kp
@@ -65,7 +66,7 @@ def diffusers(options, parameters):
             norm_num_groups=4,
         )
 
-    network = _nearest(network, parameters)
+    network = _nearest(network, parameters).to(_device())
     pipeline = diffusers.DDIMPipeline(network, diffusers.DDIMScheduler())
     pipeline.set_progress_bar_config(disable=True)
 
@@ -137,6 +138,14 @@ def _nearest(build, parameters):
     """The network of a width in steps of 4 whose size is the nearest."""
     sizes = {width: _parameters(build(width)) for width in range(8, 97, 4)}
     return build(min(sizes, key=lambda width: abs(sizes[width] - parameters)))
+
+
+def _device():
+    """Where Keras' backend computes, if it is PyTorch; else the CPU."""
+    import torch
+
+    is_torch = keras.backend.backend() == "torch"
+    return "cuda" if is_torch and torch.cuda.is_available() else "cpu"
 
 
 def _parameters(network):

@@ -1,7 +1,10 @@
 """The Python blocks of README.md and docs/*.md."""
 
 import ast
+import json
+import os
 import re
+import runpy
 import types
 
 import keras
@@ -97,3 +100,28 @@ def test_the_blocks_of_a_page_run(page, names, tmp_path, monkeypatch):
         for large, small in SMALL.items():
             source = source.replace(large, small)
         exec(source, names)  # noqa: S102 (our own pages)
+
+
+def linked(path):
+    """What the links of a notebook lead to, without those to the web."""
+    cells = json.loads(path.read_text())["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] != "code"]
+    links = re.findall(r"\]\(([^)#]+)", "\n".join(texts))
+    return [link for link in links if "://" not in link]
+
+
+def test_links_of_notebooks_lead_somewhere():
+    """In the repository as they stand, on the site as its hook writes them."""
+    hook = runpy.run_path(str(ROOT / "docs" / "hooks" / "notebooks.py"))
+    count = 0
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for link in linked(path):
+            target = (path.parent / link).resolve()
+            assert target.is_file(), f"{path.name} links to {link}"
+            page = target.relative_to(ROOT).as_posix().removeprefix("docs/")
+            found = hook["site_links"](f'<a href="{link}">')
+            # From site/notebooks/, where each page has the name of its source.
+            expected = os.path.relpath(page, "notebooks").rpartition(".")[0] + ".html"
+            assert found == f'<a href="{expected}">'
+            count += 1
+    assert count >= 6

@@ -141,4 +141,4 @@ assert activations[4] < activations[2] < activations[1]
 # - [Patch Diffusion: train on crops](train_on_crops.ipynb): labels and guidance.
 # - `RandomPatching(image_size=64)`, without `content`, is Patch Diffusion as published;
 #   `PatchSampler(model, "heun", steps=18)` is its sampler.
-# - The formulas: [Patch Diffusion in one page](../patch_diffusion.md).
+# - The formulas: [Patch Diffusion in one page](../docs/patch_diffusion.md).

@@ -130,6 +130,6 @@ for label, patching in {
 assert activations["cascade"] < 1.1 * activations["the paper's"]
 
 # %% [markdown]
-# - [Seams: what was tried](../seams.md) has the other ways, with figures.
+# - [Seams: what was tried](../docs/seams.md) has the other ways, with figures.
 # - `N = 4` above: no borders either, but houses that need longer training.
 # - `python -m keras_patchdpm train --help` trains any of them on your pictures.

@@ -166,4 +166,4 @@ assert FAST or share > 0.8
 # - [One model, any memory](one_model_any_memory.ipynb): the network is also told what
 #   the whole image shows, and samples in any number of patches.
 # - The formulas, latents and augmentation:
-#   [Patch Diffusion in one page](../patch_diffusion.md).
+#   [Patch Diffusion in one page](../docs/patch_diffusion.md).

@@ -7,9 +7,14 @@ from keras_patchdpm.layers.label_embedding import classes_of
 from keras_patchdpm.models._crops import has_crops
 from keras_patchdpm.schedules.predictions import error_gain
 
-_SCHEDULE = ("draw", "corrupt", "weight", "make_loss", "level_dtype")
+_SCHEDULE = (
+    *("draw", "corrupt", "weight", "make_loss", "level_dtype"),
+    *("levels", "clean", "get_config"),  # For sampling, and for saving.
+)
 _MOST_GAIN = 1000  # 157 with "linear" noise, which samples latents well.
-_PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image")
+_PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image", "get_config")
+# For sampling. A patching of crops has `at` instead, which returns such a one.
+_SAMPLED = ("num_patches", "stages", "first_stages")
 
 
 def check_seed(name, seed):
@@ -23,6 +28,8 @@ def check_choices(schedule, patching):
         ("schedule", schedule, "DDPMSchedule()", _SCHEDULE),
         ("patching", patching, "GridPatching(2)", _PATCHING),
     ):
+        if name == "patching" and not has_crops(value):
+            asked += _SAMPLED
         missing = [method for method in asked if not hasattr(value, method)]
         if isinstance(value, type) or missing:
             raise ValueError(

@@ -39,6 +39,24 @@ def cosine_betas(num_timesteps, offset=0.008):
 _BETAS = {"linear": linear_betas, "cosine": cosine_betas}
 
 
+def _beta_schedule(value):
+    """The name, or the variances as a tuple of floats."""
+    if isinstance(value, str):
+        return _checks.one_of("beta_schedule", value, _BETAS)
+    try:
+        betas = np.asarray(value)
+    except ValueError:  # Lists of several lengths.
+        betas = np.empty((0, 0))
+    numbers = betas.ndim == 1 and 0 < betas.size <= MOST and betas.dtype.kind in "fiu"
+    if not numbers or not ((betas > 0) & (betas <= 1)).all():
+        wanted = (
+            'be "cosine", "linear", or the variances of the timesteps, a sequence of '
+            f"1 to {MOST} floats above 0 and at most 1"
+        )
+        raise _checks.wrong_value("beta_schedule", wanted, value)
+    return tuple(betas.astype(float).tolist())
+
+
 @serializable
 class DDPMSchedule(Configured):
     """Noise levels, what the network predicts of them, and how the loss weighs it.
@@ -47,8 +65,10 @@ class DDPMSchedule(Configured):
     timesteps from 0 (almost clean) to `num_timesteps - 1` (almost noise alone).
 
     Args:
-        beta_schedule: `"cosine"` (the authors' code) or `"linear"` (1e-4 to 0.02).
-        num_timesteps: Int T from 1 to 100,000.
+        beta_schedule: `"cosine"` (the authors' code), `"linear"` (1e-4 to 0.02), or the
+            variances themselves, a sequence of T floats above 0 and at most 1.
+        num_timesteps: Int T from 1 to 100,000. `None`: 1000, or the number of the
+            variances that are given.
         prediction: What the network returns: `"noise"` (both papers), `"velocity"`
             (`alpha * noise - sigma * clean`) or `"clean"`.
         loss: `"l2"` (the paper), `"l1"` (the authors' code) or `"huber"`.
@@ -73,12 +93,15 @@ class DDPMSchedule(Configured):
     def __init__(
         self,
         beta_schedule="cosine",
-        num_timesteps=1000,
+        num_timesteps=None,
         prediction="noise",
         loss="l2",
         min_snr_gamma=None,
     ):
-        self.beta_schedule = _checks.one_of("beta_schedule", beta_schedule, _BETAS)
+        self.beta_schedule = _beta_schedule(beta_schedule)
+        named = isinstance(self.beta_schedule, str)
+        if num_timesteps is None:
+            num_timesteps = 1000 if named else len(self.beta_schedule)
         self.num_timesteps = _checks.integer("num_timesteps", num_timesteps, 1, MOST)
         self.prediction = _checks.one_of("prediction", prediction, predictions.TYPES)
         self.loss = _checks.one_of("loss", loss, _LOSSES)
@@ -86,9 +109,22 @@ class DDPMSchedule(Configured):
         if min_snr_gamma is not None:
             self.min_snr_gamma = _checks.real("min_snr_gamma", min_snr_gamma, 1e-6)
         # NumPy in float64: exact, and bound to no graph, device or precision.
-        alpha_squared = np.cumprod(1 - _BETAS[beta_schedule](self.num_timesteps))
+        betas = self._betas()
+        alpha_squared = np.cumprod(1 - betas)
         self.alphas = np.sqrt(alpha_squared)
         self.sigmas = np.sqrt(1 - alpha_squared)
+
+    def _betas(self):
+        """The variances, a float64 array `(num_timesteps,)`."""
+        if isinstance(self.beta_schedule, str):
+            return _BETAS[self.beta_schedule](self.num_timesteps)
+        if len(self.beta_schedule) != self.num_timesteps:
+            raise ValueError(
+                "There must be one variance for each timestep. Leave `num_timesteps` "
+                f"out. Received: num_timesteps={self.num_timesteps} with "
+                f"{len(self.beta_schedule)} values of `beta_schedule`."
+            )
+        return np.array(self.beta_schedule)
 
     def draw(self, count, seed):
         """Draws `count` timesteps, each as likely as any other.
@@ -215,8 +251,9 @@ class DDPMSchedule(Configured):
         )
 
     def get_config(self):
+        betas = self.beta_schedule
         return {
-            "beta_schedule": self.beta_schedule,
+            "beta_schedule": betas if isinstance(betas, str) else list(betas),
             "num_timesteps": self.num_timesteps,
             "prediction": self.prediction,
             "loss": self.loss,

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_patchdpm import DDPMSchedule
 from keras_patchdpm.schedules import predictions
+from keras_patchdpm.schedules.ddpm_schedule import linear_betas
 from keras_patchdpm.schedules.level import CLEAN, Level
 
 TIMESTEPS = np.array([0, 1, 300, 700, 950, 999], "int32")
@@ -260,3 +261,31 @@ def test_a_level_of_numpys_int_is_a_plain_one():
 def test_refuses_steps(steps, error, message):
     with pytest.raises(error, match=message):
         DDPMSchedule().levels(steps)
+
+
+# Variances of one's own.
+
+
+def test_variances_of_ones_own():
+    betas = linear_betas(50)
+    schedule, known = DDPMSchedule(betas), DDPMSchedule("linear", 50)
+    assert schedule.num_timesteps == 50
+    np.testing.assert_array_equal(schedule.alphas, known.alphas)
+    assert schedule.levels(5) == known.levels(5)
+    config = json.loads(json.dumps(schedule.get_config()))
+    again = DDPMSchedule.from_config(config)
+    np.testing.assert_array_equal(again.sigmas, known.sigmas)
+    assert DDPMSchedule([0.1, 1]).alphas[-1] == 0  # Pure noise at the end.
+
+
+@pytest.mark.parametrize(
+    "betas", [[], [0.1, 0.0], [0.1, 1.1], [np.nan], [[0.1]], ["a"], None, 3, "sine"]
+)
+def test_refuses_what_are_no_variances(betas):
+    with pytest.raises(ValueError, match='`beta_schedule` must be .*"?cosine'):
+        DDPMSchedule(betas)
+
+
+def test_refuses_more_or_fewer_variances_than_timesteps():
+    with pytest.raises(ValueError, match="one variance for each.*=3 with 2 values"):
+        DDPMSchedule([0.1, 0.2], num_timesteps=3)
