@@ -134,7 +134,7 @@ def plan(
     def made(place, size):
         patches, images = size
         activations = _predicted(model, patches * images)
-        kept = images * images_bytes(model, held, place) + done
+        kept = images * images_bytes(model, held, place, patches) + done
         return MemoryPlan(patches, images, weights, activations, kept, budget, place)
 
     places = ("device", "host") if images_on is None else (images_on,)

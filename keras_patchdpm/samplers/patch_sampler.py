@@ -374,5 +374,5 @@ class PatchSampler:
             return "host"
         free = runtime.free_bytes()
         room = ROOM if free is None else free // 4
-        used = batch_size * images_bytes(self.model, held, "device")
-        return "device" if used <= room else "host"
+        used = images_bytes(self.model, held, "device", self.patches_per_call)
+        return "device" if batch_size * used <= room else "host"

