@@ -29,9 +29,10 @@ def compiled_with(networks, key, make):
         networks: Tuple of functional `keras.Model`s. They are not kept alive.
         key: Hashable, all on which the function depends beside the networks.
         make: Function without arguments, which returns `function(calls, loop, *args)`:
-            `calls` holds one function of a dict of tensors for each network, and
+            `calls` holds one function of a dict of tensors for each network.
             `loop(body, count)` calls `body(i)` for each `i` below `count`, one after
-            another, and returns the stacked tensors that `body` returned.
+            another; `body` returns a float32 tensor and an int32 scalar, `loop` the
+            tensors stacked and the sum of the scalars.
 
     Returns:
         Function of `args`, tensors.
