@@ -1,7 +1,12 @@
 """Executes networks: one file for each backend, which is imported when it is used."""
 
 from keras_patchdpm.runtime.backend import SUPPORTED, backend_name
-from keras_patchdpm.runtime.compiled import compiled, compiled_with, free_bytes
+from keras_patchdpm.runtime.compiled import (
+    compiled,
+    compiled_with,
+    free_bytes,
+    may_compile,
+)
 from keras_patchdpm.runtime.network_call import network_call
 from keras_patchdpm.runtime.out_of_memory import is_out_of_memory
 from keras_patchdpm.runtime.process import check_process
@@ -14,5 +19,6 @@ __all__ = [
     "compiled_with",
     "free_bytes",
     "is_out_of_memory",
+    "may_compile",
     "network_call",
 ]

@@ -51,6 +51,13 @@ def compiled_with(networks, key, make):
         return found[1]
 
 
+def may_compile(network):
+    """Whether a function that calls a `keras.Model` may be compiled here."""
+    if backend_name() not in SUPPORTED or network.run_eagerly:
+        return False
+    return backend_name() != "jax" or bool(network.jit_compile)
+
+
 def free_bytes():
     """Bytes of the device that are not in use; `None` where it does not say."""
     return backend_module().free_bytes() if backend_name() in SUPPORTED else None

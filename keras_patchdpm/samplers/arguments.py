@@ -74,8 +74,9 @@ def check_images_on(images_on, model):
     _checks.one_of("images_on", images_on, (None, "device", "host"))
     if images_on == "device" and not fits_device(model):
         raise ValueError(
-            "The images can stay on the device where the network is a `keras.Model`, "
-            f"the backend one of {', '.join(runtime.SUPPORTED)}, and no "
+            "The images can stay on the device where the network is a `keras.Model` "
+            "that may be compiled (not `run_eagerly`, on JAX `jit_compile`), the "
+            f"backend one of {', '.join(runtime.SUPPORTED)}, and no "
             "`keras.distribution` is set. Leave `images_on` out. "
             "Received: images_on='device'."
         )
@@ -86,7 +87,7 @@ def fits_device(model):
     """Whether a model can be sampled with its images on the device."""
     return (
         isinstance(model.network, keras.Model)
-        and runtime.backend_name() in runtime.SUPPORTED
+        and runtime.may_compile(model.network)
         and keras.distribution.distribution() is None
     )
 

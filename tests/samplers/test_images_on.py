@@ -173,6 +173,16 @@ def test_a_network_that_is_no_keras_model_is_refused():
         PatchSampler(numpy_model(), images_on="device")
 
 
+@pytest.mark.parametrize("name", ["run_eagerly", "jit_compile"])
+def test_a_network_that_is_not_to_be_compiled_stays_with_the_host(name):
+    model = model_of(WholeImage())
+    setattr(model.network, name, name == "run_eagerly")
+    if name == "run_eagerly" or keras.backend.backend() == "jax":
+        with pytest.raises(ValueError, match="that may be compiled"):
+            PatchSampler(model, "ddim", 1, images_on="device")
+    assert PatchSampler(model, "ddim", 1)(1).shape == (1, 16, 16, 3)
+
+
 # What goes wrong.
 
 
