@@ -112,8 +112,8 @@ def calls_alone(model, patches_per_call, options):
     def run():
         for calls, call, inputs in work:
             for _ in range(calls):
-                found = call(inputs)
-        keras.ops.convert_to_numpy(found)
+                prediction = call(inputs)
+        keras.ops.convert_to_numpy(prediction)
 
     return run
 

@@ -89,7 +89,7 @@ def plan(
         verbose: 1 prints a line before each measurement, which on TensorFlow on a CPU
             starts a process and takes many seconds, and the plan.
         guides: Networks whose weights are held too: those of a `Guidance`.
-        images_on: `"device"`, which is faster, or `"host"`, which takes less memory;
+        images_on: `"device"`, which is faster, or `"host"`, which needs less memory;
             `None` for the device if anything fits there.
 
     Returns:
@@ -131,7 +131,7 @@ def plan(
     weights, _ = measure(FIRST if trials else 1)
     weights += sum(weights_bytes(network) for network in guides)
 
-    def made(place, size):
+    def planned(place, size):
         patches, images = size
         activations = _predicted(model, patches * images)
         kept = images * images_bytes(model, held, place, patches) + done
@@ -139,28 +139,28 @@ def plan(
 
     places = ("device", "host") if images_on is None else (images_on,)
     for place in places:
-        found = _best(functools.partial(made, place), measure, model, sizes, trials)
+        found = _best(functools.partial(planned, place), measure, model, sizes, trials)
         if found is not None:
             break
     else:
-        raise ValueError(_too_small(model, made(places[-1], (1, 1))))
+        raise ValueError(_too_small(model, planned(places[-1], (1, 1))))
     if verbose:
         print(f"Plan: {found}", flush=True)
     return found
 
 
-def _best(made, measure, model, sizes, trials):
+def _best(planned, measure, model, sizes, trials):
     """The fastest `MemoryPlan` that a budget allows, `None` if there is none.
 
     Args:
-        made: Function of sizes to their `MemoryPlan`, as far as is known.
-        measure: Function of patches to what a call of the network takes.
+        planned: Function of sizes to their `MemoryPlan`, as far as is known.
+        measure: Function of patches to the memory of a call of the network.
         model: Of the plan.
         sizes: `(patches_per_call, batch_size)`, the fastest first.
         trials: Int, how often to measure at most.
     """
     for _ in range(trials):
-        fitting = (found for found in map(made, sizes) if found.peak <= found.budget)
+        fitting = (found for found in map(planned, sizes) if found.peak <= found.budget)
         best = next(fitting, None)
         if best is None:
             break
@@ -171,11 +171,11 @@ def _best(made, measure, model, sizes, trials):
         _, found = measure(rows)
         if abs(best.activations / found - 1) <= CLOSE:
             break
-    measured = (made(size) for size in sizes if math.prod(size) in _known(model))
+    measured = (planned(size) for size in sizes if math.prod(size) in _known(model))
     found = next((one for one in measured if one.peak <= one.budget), None)
     if found is None:
         measure(1)
-        found = made((1, 1))
+        found = planned((1, 1))
     return found if found.peak <= found.budget else None
 
 

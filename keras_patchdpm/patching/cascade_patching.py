@@ -221,11 +221,10 @@ class _Stage(GridPatching):
             "content_noise": ops.full((batch,), self.sampling_noise, "float32"),
             "stage": ops.full((batch,), self.number, "int32"),
         }
-        thumbnail, before = self._contents(noisy, given)
-        conditions["content"] = thumbnail
-        if not self.number:
-            conditions["local_content"] = before
-        return conditions
+        if self.number:
+            return {**conditions, "content": given[0]}
+        nothing = ops.zeros_like(noisy)
+        return {**conditions, "content": nothing, "local_content": nothing}
 
     def bounds(self, inputs):
         if not self.number:

@@ -80,15 +80,15 @@ def free_bytes():
 def compiler_options():
     """Options of XLA under which a network takes least memory on a CPU.
 
-    Without them it holds the turned copies of all kernels at once, which for small
-    patches is most of the memory, and is no faster.
+    Without them XLA holds transposed copies of all kernels at once. For small patches
+    those are most of the memory, and nothing is faster.
     """
     if jax.default_backend() != "cpu":
         return {}
     wanted = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
     try:
         jax.jit(lambda x: x, compiler_options=wanted)(np.float32(0))
-    except Exception:  # An XLA that does not know it.
+    except Exception:  # An older XLA, without this option.
         return {}
     return wanted
 

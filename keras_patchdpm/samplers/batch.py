@@ -1,6 +1,5 @@
 """Where the making of some images stands, and how that is saved."""
 
-import contextlib
 import dataclasses
 import zlib
 
@@ -80,9 +79,13 @@ class Saving:
             batch: `Batch`.
             check: Raises ValueError if the images are not finite: they are not saved.
         """
-        if self._marks(batch) == self.marked:
-            with contextlib.suppress(ValueError):
-                self.save(batch, check, now=True)
+        if self._marks(batch) != self.marked:
+            return
+        try:
+            check()
+        except ValueError:
+            return
+        self.save(batch, now=True)
 
     def end_batch(self, images):
         """The images of a batch are finished."""

@@ -1,8 +1,8 @@
 """The clean estimate of whole images that stay on the device.
 
 All patches of a step are evaluated in one compiled function, `patches_per_call` of each
-image at a time, so that the device waits for nothing and a call of the network takes
-the memory of its own patches alone.
+image at a time. So the device waits for nothing, and a call of the network needs memory
+for its own patches only.
 """
 
 import functools
@@ -23,14 +23,14 @@ from keras_patchdpm.schedules.predictions import clean_coefficients
 class DeviceDenoiser:
     """Evaluates a network on some patches of all images at a time, on the device.
 
-    Where memory runs out, `on_host` takes its place.
+    If memory runs out, `on_host` is used instead.
 
     Args:
         networks: Tuple: the model's network, and that of the worse prediction.
         guidance: Function of a `Level` to the `Guidance` there, or `None`.
         on_host: `PatchDenoiser` of the same step. What both need is read from it.
         image_shape: `(height, width, channels)` of the stage.
-        num_classes: Int, of the model, or `None` if it takes no labels.
+        num_classes: Int, of the model, or `None` if it accepts no labels.
     """
 
     def __init__(self, networks, guidance, on_host, image_shape, num_classes):

@@ -27,8 +27,8 @@ class PatchSampler:
     The network sees `patches_per_call` patches of each image at a time. What comes out
     does not depend on `patches_per_call`, on the order of the patches, nor on the
     batches: image k depends on the seed and on k alone. Where memory runs out in the
-    middle of a step, the images are moved to the host's memory and the network's calls
-    are repeated in halves: the images are the same.
+    middle of a step, the images are moved to the host's memory, and calls of the
+    network that are still too large are repeated in halves. The images stay the same.
 
     Args:
         model: `PatchDPM`, or anything with its `network`, `schedule`, `patching` and
@@ -74,11 +74,12 @@ class PatchSampler:
         guidance: `Guidance`, by labels or by a worse model, or `None`. It takes two
             calls of a network for one.
         images_on: Where the images are while they are sampled. `"device"`: a step is
-            one compiled function, and the device waits for nothing. `"host"`: in the
-            host's memory, patches are copied to the device; for images that are large
-            beside the device's memory. `None`: on the device if the images take less
-            than a quarter of its free memory, or less than 256 MiB where that is not
-            known (CPUs, TensorFlow). The images are the same to 1e-4.
+            one compiled function, which is faster. `"host"`: images are in the host's
+            memory, and patches are copied to the device; for images that are large
+            compared with the device's memory. Default `None`: the device if the images
+            need less than a quarter of its free memory, or less than 256 MiB where the
+            backend does not report it (CPUs, TensorFlow). The choice changes no image
+            by more than 1e-4.
         decode: Of a model of latents: function of float latents `(B, h, w, c)` to
             float images in [-1, 1], called with one image at a time; see
             `LatentSpace`. `None` returns latents.
