@@ -112,7 +112,7 @@ def linked(path):
 
 def test_links_of_notebooks_lead_somewhere():
     """In the repository as they stand, on the site as its hook writes them."""
-    hook = runpy.run_path(str(ROOT / "docs" / "hooks" / "notebooks.py"))
+    hook = runpy.run_path(str(ROOT / "docs" / "hooks" / "notebook_links.py"))
     count = 0
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for link in linked(path):

@@ -1,7 +1,6 @@
 """Shows `notebooks/*.ipynb` on the site, from where they lie."""
 
 import pathlib
-import re
 
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
@@ -23,23 +22,3 @@ def on_files(files, config):
             )
         )
     return files
-
-
-def on_post_page(output, page, config):
-    """Turns the links of a notebook, which hold in the repository, into the site's."""
-    if not page.file.src_uri.startswith("notebooks/"):
-        return output
-    return site_links(output)
-
-
-def site_links(html):
-    """`../docs/NAME.md` and `NAME.ipynb` as the pages that they are on the site."""
-    html = re.sub(r'href="\.\./docs/([^"#:]+)\.md', r'href="../\1.html', html)
-    return re.sub(r'href="([^"#:/]+)\.ipynb', r'href="\1.html', html)
-
-
-def on_serve(server, config, builder):
-    """Builds the site again when a notebook changes."""
-    root = pathlib.Path(config.config_file_path).parent
-    server.watch(str(root / "notebooks"))
-    return server
