@@ -33,7 +33,7 @@ from keras_patchdpm.samplers import checkpoint
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 READY = "sampling"  # What a process prints after each step, when all is compiled.
 SAMPLING = {"num_images": 3, "seed": 7, "batch_size": 2}
-RULES = ("ddim", "ddpm", "dpmpp_2m", "heun")
+SOLVERS = ("ddim", "ddpm", "dpmpp_2m", "heun")
 STEPS = 60
 
 
@@ -48,33 +48,33 @@ def make_model():
     return kp.PatchDPM(network, schedule, patching)
 
 
-def sampler_of(model, rule):
+def sampler_of(model, solver):
     """How the model is sampled here."""
-    return kp.PatchSampler(model, rule, STEPS, patches_per_call=9)
+    return kp.PatchSampler(model, solver, STEPS, patches_per_call=9)
 
 
-def run_child(rule, path, out):
+def run_child(solver, path, out):
     """Samples with a checkpoint, saving after every step; what a process runs."""
     checkpoint.SECONDS = 0.0
 
     def say(step, clean):
         print(READY, flush=True)
 
-    sampler = sampler_of(make_model(), rule)
+    sampler = sampler_of(make_model(), solver)
     np.save(out, sampler(**SAMPLING, checkpoint=path, callback=say))
 
 
-def start(rule, path, out):
+def start(solver, path, out):
     """A process that samples."""
-    command = [sys.executable, __file__, "--child", rule, str(path), str(out)]
+    command = [sys.executable, __file__, "--child", solver, str(path), str(out)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def start_and_wait(rule, path, out):
+def start_and_wait(solver, path, out):
     """A process that samples, when its first step is done."""
-    process = start(rule, path, out)
+    process = start(solver, path, out)
     for line in process.stdout:
         if line.strip() == READY:
             return process
@@ -83,27 +83,32 @@ def start_and_wait(rule, path, out):
 
 def kill(number, folder, rng, model, expected, seconds):
     """One killed sampling, and the one that resumes from it."""
-    rule = RULES[number % len(RULES)]
+    solver = SOLVERS[number % len(SOLVERS)]
     name = SIGNALS[number % len(SIGNALS)]
     path, out = folder / f"{number}.npz", folder / f"{number}.npy"
-    process = start_and_wait(rule, path, out)
-    moment = rng.uniform(0, seconds[rule])
+    process = start_and_wait(solver, path, out)
+    moment = rng.uniform(0, seconds[solver])
     time.sleep(moment)
     process.send_signal(getattr(signal, name))
     process.communicate()
-    tried = {"test": "kill", "signal": name, "rule": rule, "seconds": round(moment, 3)}
+    tried = {
+        "test": "kill",
+        "signal": name,
+        "solver": solver,
+        "seconds": round(moment, 3),
+    }
     tried |= {"saved": path.exists(), "finished": out.exists()}
     asked = []
-    images = sampler_of(model, rule)(
+    images = sampler_of(model, solver)(
         **SAMPLING, checkpoint=path, callback=lambda step, clean: asked.append(step)
     )
     tried["steps_left"] = len(asked)
-    return {**tried, "ok": np.array_equal(images, expected[rule])}
+    return {**tried, "ok": np.array_equal(images, expected[solver])}
 
 
 def damage(count, folder, rng, model, expected):
     """Yields what became of checkpoints that were cut, or a bit of them flipped."""
-    rule, path = RULES[0], folder / "damaged.npz"
+    solver, path = SOLVERS[0], folder / "damaged.npz"
     steps = []
 
     def stop(step, clean):
@@ -112,10 +117,10 @@ def damage(count, folder, rng, model, expected):
             raise KeyboardInterrupt
 
     try:
-        sampler_of(model, rule)(**SAMPLING, checkpoint=path, callback=stop)
+        sampler_of(model, solver)(**SAMPLING, checkpoint=path, callback=stop)
     except KeyboardInterrupt:
         whole = path.read_bytes()
-    sampler = sampler_of(model, rule)
+    sampler = sampler_of(model, solver)
     for number in range(2 * count):
         content = bytearray(whole)
         if number < count:
@@ -128,7 +133,7 @@ def damage(count, folder, rng, model, expected):
         tried = {"test": "cut" if number < count else "flip", "place": place}
         try:
             images = sampler(**SAMPLING, checkpoint=path)
-            tried |= {"refused": False, "ok": np.array_equal(images, expected[rule])}
+            tried |= {"refused": False, "ok": np.array_equal(images, expected[solver])}
         except ValueError as error:
             message = f"{path} is damaged, or is no checkpoint of a sampling"
             tried |= {"refused": True, "ok": str(error).startswith(message)}
@@ -137,16 +142,16 @@ def damage(count, folder, rng, model, expected):
 
 def share(number, folder, expected):
     """Two processes with one checkpoint."""
-    rule = RULES[number % len(RULES)]
+    solver = SOLVERS[number % len(SOLVERS)]
     path = folder / f"shared-{number}.npz"
     outs = [folder / f"shared-{number}-{which}.npy" for which in range(2)]
-    processes = [start(rule, path, out) for out in outs]
+    processes = [start(solver, path, out) for out in outs]
     errors = [process.communicate()[1] for process in processes]
     same = [
-        out.exists() and np.array_equal(np.load(out), expected[rule]) for out in outs
+        out.exists() and np.array_equal(np.load(out), expected[solver]) for out in outs
     ]
     left = [path.name for path in folder.glob(".*.part")]
-    tried = {"test": "share", "rule": rule, "left": left}
+    tried = {"test": "share", "solver": solver, "left": left}
     if not all(same):
         tried["errors"] = errors
     return {**tried, "ok": all(same) and not left}
@@ -155,7 +160,7 @@ def share(number, folder, expected):
 def main(options):
     """Runs all, and prints."""
     rng, results, model = random.Random(options.seed), [], make_model()
-    expected = {rule: sampler_of(model, rule)(**SAMPLING) for rule in RULES}
+    expected = {solver: sampler_of(model, solver)(**SAMPLING) for solver in SOLVERS}
 
     def report(result):
         results.append(result)
@@ -164,13 +169,13 @@ def main(options):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         seconds = {}
-        for rule in RULES:
+        for solver in SOLVERS:
             process = start_and_wait(
-                rule, folder / f"{rule}.npz", folder / f"{rule}.npy"
+                solver, folder / f"{solver}.npz", folder / f"{solver}.npy"
             )
             begun = time.perf_counter()
             process.communicate()
-            seconds[rule] = time.perf_counter() - begun
+            seconds[solver] = time.perf_counter() - begun
         number = hits = 0
         while hits < options.kills:  # One that comes after the end does not count.
             result = kill(number, folder, rng, model, expected, seconds)
@@ -196,7 +201,9 @@ def _options():
     parser.add_argument("--damages", type=int, default=50, help="of each kind")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--child", nargs=3, help="rule, checkpoint, file of the images")
+    parser.add_argument(
+        "--child", nargs=3, help="solver, checkpoint, file of the images"
+    )
     return parser.parse_args()
 
 

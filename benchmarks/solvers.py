@@ -17,8 +17,8 @@ import numpy as np
 from gaussians import propagate
 
 import keras_patchdpm as kp
-from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.schedules.spacings import SPACINGS
+from keras_patchdpm.solvers import NAMES, as_solver
 
 STDS = (0.3, 0.05)
 
@@ -26,7 +26,7 @@ STDS = (0.3, 0.05)
 def main():
     """Prints what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--solvers", nargs="+", choices=RULES, default=list(RULES))
+    parser.add_argument("--solvers", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--spacings", nargs="+", choices=SPACINGS, default=SPACINGS)
     parser.add_argument("--steps", nargs="+", type=int, default=[10, 20, 50])
     parser.add_argument("--preset", help="of a DDPM schedule")
@@ -53,7 +53,7 @@ def gaussian_line(solver, name, schedule, spacing, counts):
     for steps in counts:
         levels = schedule.levels(steps, spacing)
         for std in STDS:
-            mean, found = propagate(levels, RULES[solver], 0.2, std)
+            mean, found = propagate(levels, as_solver(solver), 0.2, std)
             line[f"std_{std}_at_{steps}"] = round(found / std, 3)
         line[f"mean_error_at_{steps}"] = round(mean - 0.2, 4)
     return line

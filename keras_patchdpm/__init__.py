@@ -11,6 +11,7 @@ from keras_patchdpm import (
     memory,
     metrics,
     networks,
+    solvers,
     training,
 )
 from keras_patchdpm.datasets import save_images
@@ -49,6 +50,7 @@ __all__ = [
     "networks",
     "sample",
     "save_images",
+    "solvers",
     "training",
 ]
 

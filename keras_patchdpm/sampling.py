@@ -5,13 +5,13 @@ from keras_patchdpm.models import PatchDPM, presets
 from keras_patchdpm.patching import CascadePatching, RandomPatching
 
 N = 2  # Unless the preset has another.
-DEFAULTS = {"rule": "ddim", "steps": 50}  # Of a preset that has no settings.
+DEFAULTS = {"solver": "ddim", "steps": 50}  # Of a preset that has no settings.
 
 
 def sample(
     n=None,
     num_images=2,
-    rule=None,
+    solver=None,
     steps=None,
     seed=0,
     patches_per_call=1,
@@ -32,7 +32,7 @@ def sample(
             `RandomPatching` serves any `n` that divides the image; `None` is then 2
             if it was trained for that, and otherwise the largest that it was.
         num_images: Positive int.
-        rule: A step rule, see `PatchSampler`. `None` for the preset's, or `"ddim"`.
+        solver: See `PatchSampler`. `None` for the preset's, or `"ddim"`.
         steps: Int from 1 to 1000, network calls per patch. `None` for the preset's, or
             50.
         seed: Non-negative int. Image k of one seed is always the same.
@@ -81,7 +81,7 @@ def sample(
         )
     options = {
         name: value
-        for name, value in {"rule": rule, "steps": steps}.items()
+        for name, value in {"solver": solver, "steps": steps}.items()
         if value is not None
     }
     if not model.sampling.arguments:

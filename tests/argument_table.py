@@ -436,9 +436,9 @@ ENTRIES = {
         "folder=path card=text storage=choice",
         folder=Lazy(tempfile.mkdtemp),
     ),
-    "PatchDPM.sampler": Entry(method(built_model, "sampler"), rule="ddim", steps=2),
+    "PatchDPM.sampler": Entry(method(built_model, "sampler"), solver="ddim", steps=2),
     "PatchDPM.set_sampling": Entry(
-        method(built_model, "set_sampling"), rule="ddim", steps=2
+        method(built_model, "set_sampling"), solver="ddim", steps=2
     ),
     "PatchDPM.ema_weights": Entry(method(model, "ema_weights")),
     "PatchDPM.fit": Entry(
@@ -497,13 +497,13 @@ ENTRIES = {
     ),
     "PatchSampler": Entry(
         kp.PatchSampler,
-        "model=object rule=choice steps=count patches_per_call=count eta=fraction "
-        "variance=choice clip=bool order=object spacing=choice churn=non-negative "
+        "model=object solver=choice steps=count patches_per_call=count "
+        "spacing=choice "
         "memory_budget=bytes divisions=object moving=object overlap=object "
         "image_size=object whole_above=object guidance=object "
         "decode=object images_on=choice",
         model=Lazy(model),
-        rule="ddim",
+        solver="ddim",
         steps=2,
     ),
     "PatchSampler.__call__": Entry(method(sampler, "__call__"), SAMPLING),
@@ -513,7 +513,7 @@ ENTRIES = {
     ),
     "sample": Entry(
         kp.sample,
-        "n=count num_images=count rule=choice steps=steps seed=seed "
+        "n=count num_images=count solver=choice steps=steps seed=seed "
         "patches_per_call=count preset=object verbose=flag memory_budget=bytes "
         "precision=choice batch_size=count checkpoint=path",
         tiny_preset,

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 LINES = (
     ("_backend", "_checks", "_registration"),
     ("_files", "_npz"),
-    ("grid", "resize", "schedules", "windows"),
+    ("grid", "resize", "schedules", "solvers", "windows"),
     ("patching", "layers"),
     ("networks",),
     ("models",),
@@ -28,6 +28,7 @@ APART = {
         "_registration",
         "grid",
         "schedules",
+        "solvers",
         "memory",
         "runtime",
     ),

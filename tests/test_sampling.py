@@ -65,7 +65,7 @@ def test_images_are_smoother_than_noise(images):
         (TypeError, {"n": 2.5}, "`n` must be an int.*2.5"),
         (TypeError, {"n": "2"}, "`n` must be an int.*'2'"),
         (ValueError, {"n": 7}, "no trained model.*faces64_n2.*n=7"),
-        (ValueError, {"rule": "euler"}, "'ddpm', 'ddim'.*euler"),
+        (ValueError, {"solver": "euler"}, "'ddpm', 'ddim'.*euler"),
         (ValueError, {"steps": 1001}, "steps=1001"),
         (ValueError, {"num_images": 0}, "num_images=0"),
         (ValueError, {"preset": "none"}, "faces64_n2.*none"),
@@ -122,7 +122,7 @@ def test_a_preset_of_crops_serves_any_n(crops, n, divisions, monkeypatch):
         return kp.PatchSampler(model, **options)
 
     monkeypatch.setattr(kp.PatchDPM, "sampler", sampler)
-    images = kp.sample(n, num_images=1, rule="heun", steps=1, preset=crops / "images")
+    images = kp.sample(n, num_images=1, solver="heun", steps=1, preset=crops / "images")
     assert images.shape == (1, 16, 16, 3)
     assert asked[0]["divisions"] == divisions
 

@@ -87,7 +87,7 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 samples = {"scenes": scenes[:SAMPLES]}
 for n in (1, 2, 4):
     sampler = kp.PatchSampler(
-        model, rule="heun", steps=STEPS, divisions=n, moving=n > 1
+        model, solver="heun", steps=STEPS, divisions=n, moving=n > 1
     )
     samples[f"N = {n}"] = sampler(num_images=SAMPLES, batch_size=SAMPLES)
 

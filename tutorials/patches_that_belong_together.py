@@ -81,7 +81,7 @@ models = {
 # %%
 samples = {"scenes": scenes[:SAMPLES]}
 for label, model in models.items():
-    sampler = kp.PatchSampler(model, rule="ddim", steps=STEPS, patches_per_call=4)
+    sampler = kp.PatchSampler(model, solver="ddim", steps=STEPS, patches_per_call=4)
     samples[label] = sampler(num_images=SAMPLES, batch_size=SAMPLES)
 
 figure, axes = plt.subplots(3, SHOWN, figsize=(SHOWN, 3.15))

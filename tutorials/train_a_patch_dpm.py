@@ -194,7 +194,7 @@ assert shapes == {
 def make_samples(model, num_images):
     """Images made from noise, the same noise for every model."""
     sampler = kp.PatchSampler(
-        model, rule="ddim", steps=STEPS, patches_per_call=model.patching.num_patches
+        model, solver="ddim", steps=STEPS, patches_per_call=model.patching.num_patches
     )
     return sampler(num_images=num_images, seed=0, batch_size=num_images)
 
@@ -232,8 +232,8 @@ assert FAST or edge_gap(after) < 25
 # images are the same. (One step of rounding to `uint8` is allowed.)
 
 # %%
-one_by_one = kp.PatchSampler(model, rule="ddim", steps=4, patches_per_call=1)
-together = kp.PatchSampler(model, rule="ddim", steps=4, patches_per_call=N * N)
+one_by_one = kp.PatchSampler(model, solver="ddim", steps=4, patches_per_call=1)
+together = kp.PatchSampler(model, solver="ddim", steps=4, patches_per_call=N * N)
 pair = [sampler(4, seed=1).astype("int32") for sampler in (one_by_one, together)]
 assert np.abs(pair[0] - pair[1]).max() <= 1
 
@@ -312,7 +312,7 @@ assert quarters < 0.15 * whole
 # - Your own pictures: `kp.datasets.load_images("folder/", image_size=64)`, or
 #   `python -m keras_patchdpm train --help`.
 # - Sharper samples: more epochs, `width=64`, `stem=1`.
-# - The paper's sampler: `kp.PatchSampler(model, rule="ddpm")`, all 1000 steps.
+# - The original sampler: `kp.PatchSampler(model, solver="ddpm")`, all 1000 steps.
 # - A larger N: `kp.GridPatching(4)`, on larger images.
 # - `model.save("scenes.keras")` keeps the model; `keras.saving.load_model` reads it, on
 #   any backend.

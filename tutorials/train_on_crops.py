@@ -137,7 +137,7 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 
 # %%
 guidance = kp.Guidance("label", 1.5)
-sampler = kp.PatchSampler(model, rule="heun", steps=STEPS, guidance=guidance)
+sampler = kp.PatchSampler(model, solver="heun", steps=STEPS, guidance=guidance)
 figure, axes = plt.subplots(3, SHOWN, figsize=(SHOWN, 3.2))
 for number, (line, name) in enumerate(zip(axes, SKIES, strict=True)):
     for axis, image in zip(line, sampler(SHOWN, labels=number), strict=True):

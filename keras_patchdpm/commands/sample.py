@@ -35,7 +35,7 @@ def add_options(parser):
     )
     add("--num-images", type=types.positive_int, default=16, help="images to generate")
     add(
-        "--rule",
+        "--solver",
         help="solver: ddim, dpmpp_2m, heun, ddpm, ... (default: the preset's, or ddim)",
     )
     add(
@@ -96,7 +96,7 @@ def run(options):
         _files.check_writable(pathlib.Path(options.checkpoint))
     images = keras_patchdpm.sample(
         num_images=options.num_images,
-        rule=options.rule,
+        solver=options.solver,
         steps=options.steps,
         seed=options.seed,
         patches_per_call=options.patches_per_call,

@@ -85,7 +85,7 @@ def plan(
         budget: Positive int of bytes, or a string such as `"300MB"`.
         num_images: Positive int. Images to be made.
         images_held: Positive int. Float arrays of an image's size that the sampler
-            holds: 2, or 3 for the rules of DPM-Solver++, 4 for Heun's.
+            holds, the solver's `image_buffers`.
         verbose: 1 prints a line before each measurement, which on TensorFlow on a CPU
             starts a process and takes many seconds, and the plan.
         guides: Networks whose weights are held too: those of a `Guidance`.

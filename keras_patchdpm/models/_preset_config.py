@@ -1,6 +1,5 @@
 """The `config.json` of a preset, which may come from strangers: read and checked."""
 
-import inspect
 import json
 import math
 import re
@@ -9,8 +8,6 @@ from keras_patchdpm import _checks
 from keras_patchdpm.models import _sampling
 
 MOST_BYTES = 2**20
-MOST_ELEMENTS = 64  # Of a list.
-MOST = 10**6  # No int of a configuration is larger.
 WEIGHTS = "weights.npz"  # Unless the configuration names another file.
 PARTS = ("network", "schedule", "patching")
 OPTIONS = ("label_dropout", "latents")  # Arguments of `PatchDPM`.
@@ -82,48 +79,6 @@ def image_shape(config):
     return (*size, _checks.positive_int("channels", network.get("channels", 3)))
 
 
-def build(part, makers, arguments, **others):
-    """Calls the maker that `arguments` name.
-
-    Args:
-        part: `"network"`, `"schedule"` or `"patching"`, for the message.
-        makers: Dict of names to functions or classes.
-        arguments: Dict of a `name` and the maker's arguments, plain data.
-        **others: Further arguments, of those makers that have them.
-
-    Raises:
-        TypeError: If an argument has another type than it must have.
-        ValueError: If the name or an argument is unknown, or out of range.
-    """
-    arguments = dict(arguments)
-    name = arguments.pop("name", None)
-    _checks.one_of(f"{part}.name", name, tuple(makers))
-    known = inspect.signature(makers[name]).parameters
-    others = {key: value for key, value in others.items() if key in known}
-    open_ones = [key for key in known if key not in (*others, "name")]
-    unknown = [key for key in arguments if key not in open_ones]
-    if unknown:
-        raise ValueError(
-            f"{name} has the arguments {', '.join(open_ones) or 'none'}. "
-            f"Received: {unknown[:20]}."
-        )
-    for key in open_ones:
-        if key in arguments:
-            _check_plain(key, arguments[key])
-            if isinstance(known[key].default, bool):
-                _checks.boolean(key, arguments[key])
-        elif known[key].default is inspect.Parameter.empty:
-            raise ValueError(f"{name} needs `{key}`. Received: {list(arguments)}.")
-    return makers[name](**arguments, **others)
-
-
-def with_defaults(makers, arguments):
-    """`arguments` of a maker, and the defaults of those that are not given."""
-    known = inspect.signature(makers[arguments["name"]]).parameters.values()
-    defaults = {one.name: one.default for one in known if one.default is not one.empty}
-    return json.loads(json.dumps({**defaults, **arguments}))  # Lists for tuples.
-
-
 def _check_records(config):
     """Checks what says which file holds the weights."""
     sha256, weights = config.get("sha256"), config.get("weights", WEIGHTS)
@@ -148,22 +103,6 @@ def _check_dict(name, value):
             f"`{name}` must be a dict. Received: {name}={value!r:.200} "
             f"(of type {type(value).__name__})."
         )
-
-
-def _check_plain(name, value):
-    """Refuses numbers and lists that are larger than any that makes sense."""
-    if isinstance(value, list | tuple):
-        if len(value) > MOST_ELEMENTS:
-            raise ValueError(
-                f"`{name}` must have at most {MOST_ELEMENTS} elements. "
-                f"Received: {len(value)} of them."
-            )
-        for element in value:
-            _check_plain(name, element)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        _checks.integer(name, value, -MOST, MOST)
-    elif isinstance(value, float):
-        _checks.real(name, value)
 
 
 def _refuse_constant(text):

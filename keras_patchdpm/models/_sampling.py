@@ -5,11 +5,12 @@ import math
 
 import numpy as np
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, solvers
+from keras_patchdpm.models import _builders
 from keras_patchdpm.samplers import Guidance, PatchSampler
 from keras_patchdpm.schedules.spacings import is_sequence
 
-NAMES = ("rule", "steps", "spacing", "eta", "variance", "churn", "clip", "guidance")
+NAMES = ("solver", "steps", "spacing", "guidance")
 GUIDANCE = ("by", "scale", "interval", "stages")
 LABEL, GUIDE = "label", "guide"  # What guides; the guide's preset is a folder "guide".
 
@@ -26,10 +27,6 @@ class Settings:
     def sampler(self, model, options):
         """A `PatchSampler` with these settings; `options` override them."""
         arguments = {**self.arguments, **options}
-        if "rule" in options and "rule" in self.arguments:
-            # Each rule refuses the options of the others.
-            for name in {"eta", "variance", "churn"} - set(options):
-                arguments.pop(name, None)
         if "spacing" not in options and is_sequence(arguments.get("steps")):
             arguments.pop("spacing", None)  # A spacing needs a number of steps.
         return PatchSampler(model, **arguments)
@@ -38,6 +35,9 @@ class Settings:
 def to_plain(settings):
     """Plain data for a preset: the settings without the guide, and the guide."""
     plain = {name: _plain(value) for name, value in settings.arguments.items()}
+    if "solver" in plain:
+        solver = solvers.as_solver(plain["solver"])
+        plain["solver"] = _builders.named("solver", solvers.NAMES, solver)
     guidance = plain.get("guidance")
     if guidance is None:
         return plain, None
@@ -58,6 +58,9 @@ def from_plain(plain, guide):
         guide: `PatchDPM`, or `None` if `guided` says that there is none.
     """
     arguments = dict(plain)
+    if "solver" in arguments:
+        solver = arguments["solver"]
+        arguments["solver"] = _builders.build("solver", solvers.NAMES, solver)
     if arguments.get("guidance") is not None:
         guidance = dict(arguments["guidance"])
         low, high = guidance.pop("interval", (0.0, None))
@@ -81,6 +84,8 @@ def check(plain):
         ValueError: If a key is unknown, or the guidance lacks `by` or `scale`.
     """
     _check_keys("sampling", plain, NAMES)
+    if "solver" in plain:
+        _checks.instance("solver", plain["solver"], dict)
     guidance = plain.get("guidance")
     if guidance is None:
         return

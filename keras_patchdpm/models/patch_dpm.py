@@ -200,8 +200,8 @@ class PatchDPM(TrainStep):
         """Sets the settings that `sampler` uses and `save_to_preset` stores.
 
         Args:
-            **options: Arguments of `PatchSampler`: `rule`, `steps`, `spacing`, `eta`,
-                `variance`, `churn`, `clip` and `guidance`.
+            **options: Arguments of `PatchSampler`: `solver`, `steps`, `spacing` and
+                `guidance`.
 
         Raises:
             TypeError: If there is no such argument, or it has the wrong type.
@@ -209,7 +209,7 @@ class PatchDPM(TrainStep):
 
         Example:
 
-        >>> model.set_sampling(rule="dpmpp_2m", steps=20, spacing="trailing")
+        >>> model.set_sampling(solver="dpmpp_2m", steps=20, spacing="trailing")
         >>> model.save_to_preset("runs/mine")
         """
         settings = _sampling.Settings(options)

@@ -12,7 +12,7 @@ import os
 import pathlib
 
 from keras_patchdpm import _checks, _files, networks
-from keras_patchdpm.models import _preset_config, _sampling
+from keras_patchdpm.models import _builders, _preset_config, _sampling
 from keras_patchdpm.models._blank_weights import blank_weights
 from keras_patchdpm.models._preset_weights import STORAGES, WeightsFile, pack
 from keras_patchdpm.networks.limits import at_most_weights
@@ -92,14 +92,14 @@ def image_shape(config):
 def with_defaults(config):
     """The parts of a configuration with all their arguments, as plain data."""
     return {
-        part: _preset_config.with_defaults(makers, config[part])
+        part: _builders.with_defaults(makers, config[part])
         for part, makers in _MAKERS.items()
     }
 
 
 def patching_of(config):
     """The patching of a configuration."""
-    return _preset_config.build("patching", _PATCHINGS, config["patching"])
+    return _builders.build("patching", _PATCHINGS, config["patching"])
 
 
 def parts(config):
@@ -119,8 +119,8 @@ def parts(config):
     """
     _preset_config.check(config)
     patching = patching_of(config)
-    schedule = _preset_config.build("schedule", _SCHEDULES, config["schedule"])
-    network = _preset_config.build(
+    schedule = _builders.build("schedule", _SCHEDULES, config["schedule"])
+    network = _builders.build(
         "network",
         _NETWORKS,
         config["network"],
@@ -273,8 +273,8 @@ def describe(model):
         )
     config = {
         "network": network,
-        "schedule": _named("schedule", _SCHEDULES, model.schedule),
-        "patching": _named("patching", _PATCHINGS, model.patching),
+        "schedule": _builders.named("schedule", _SCHEDULES, model.schedule),
+        "patching": _builders.named("patching", _PATCHINGS, model.patching),
         "latents": model.latents,
         "label_dropout": model.label_dropout,
     }
@@ -337,17 +337,6 @@ def _weights_in(folder):
     except (OSError, ValueError):  # A damaged one.
         return None
     return config.get("weights", _preset_config.WEIGHTS)
-
-
-def _named(what, makers, part):
-    """`name` and arguments of a part, from its own configuration."""
-    for name, maker in makers.items():
-        if type(part) is maker:
-            return {"name": name, **part.get_config()}
-    raise ValueError(
-        f"The {what} of a preset must be one of {', '.join(makers)}. Save other models "
-        f"with `model.save('model.keras')`. Received: {what}={part!r}."
-    )
 
 
 def _listed(name):

@@ -12,26 +12,6 @@ from keras_patchdpm.samplers.gridded_model import as_sampled
 from keras_patchdpm.samplers.guidance import Guidance
 
 
-def check_order(order, num_patches):
-    """The order of the patches, an int array."""
-    if order is None:
-        return np.arange(num_patches)
-    try:
-        found = np.asarray(order)
-    except ValueError:  # Lists of several lengths.
-        found = np.empty(0)
-    if (
-        found.dtype.kind not in "iu"
-        or found.ndim != 1
-        or not np.array_equal(np.sort(found), np.arange(num_patches))
-    ):
-        raise ValueError(
-            f"`order` must name each patch from 0 to {num_patches - 1} once. "
-            f"Received: order={order}."
-        )
-    return found.astype(int)
-
-
 def check_budget(budget, patches_per_call, model):
     """The budget in bytes, or `None`."""
     if budget is None:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from keras import ops
 
-from keras_patchdpm.samplers.sampler import State
+from keras_patchdpm.samplers.loop import State
 
 
 @dataclasses.dataclass
@@ -21,22 +21,22 @@ class Batch:
     made: list = dataclasses.field(default_factory=list)
     state: State | None = None
 
-    def arrays(self, remembers):
+    def arrays(self, uses_previous):
         """All of it as a dict of arrays or tensors.
 
         Args:
-            remembers: Bool. Whether the rule needs the estimate of the step before.
+            uses_previous: Bool, of the solver.
         """
         arrays = {f"made_{index}": images for index, images in enumerate(self.made)}
         if self.state is not None:
             arrays |= {"noisy": self.state.noisy, "step": np.array(self.state.step)}
-            if remembers and self.state.clean is not None:
+            if uses_previous and self.state.clean is not None:
                 arrays["clean"] = self.state.clean
         return arrays
 
-    def on_host(self, remembers):
+    def on_host(self, uses_previous):
         """The same in the host's memory."""
-        arrays = self.arrays(remembers)
+        arrays = self.arrays(uses_previous)
         return {name: ops.convert_to_numpy(value) for name, value in arrays.items()}
 
     @classmethod
@@ -59,13 +59,13 @@ class Saving:
     Args:
         checkpoint: `Checkpoint`, or `None`: nothing is saved then.
         finished: List of images that an earlier run has finished.
-        remembers: Bool, of the rule.
+        uses_previous: Bool, of the solver.
     """
 
-    def __init__(self, checkpoint, finished, remembers):
+    def __init__(self, checkpoint, finished, uses_previous):
         self.checkpoint = checkpoint
         self.finished = finished
-        self.remembers = remembers
+        self.uses_previous = uses_previous
         self.marked = None
 
     def mark(self, batch):
@@ -105,7 +105,7 @@ class Saving:
         def arrays():
             check()
             images = np.array(self.finished)
-            return {"images": images, **batch.on_host(self.remembers)}
+            return {"images": images, **batch.on_host(self.uses_previous)}
 
         if self.checkpoint is not None:
             self.checkpoint.save(arrays, now)
@@ -120,7 +120,7 @@ class Saving:
             return {}
         return {
             name: _Mark(value)
-            for name, value in batch.arrays(self.remembers).items()
+            for name, value in batch.arrays(self.uses_previous).items()
             if not name.startswith("made_")
         } | {"made": len(batch.made)}
 

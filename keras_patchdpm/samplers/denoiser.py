@@ -86,21 +86,23 @@ class PatchDenoiser:
         """Nothing: each prediction was checked when it was there."""
 
 
-def groups_of(order, num_patches, patches_per_call):
+def patch_order(num_patches):
+    """The order in which patches are evaluated: it changes no image."""
+    return np.arange(num_patches)
+
+
+def groups_of(num_patches, patches_per_call):
     """The patches of each call of the network, as even as can be, the largest first.
 
     Args:
-        order: Int array, the order of the patches. Those that there are not in this
-            stage are left out.
         num_patches: Positive int, of the stage.
         patches_per_call: Positive int.
 
     Returns:
         List of lists of ints.
     """
-    order = order[order < num_patches]
-    calls = math.ceil(len(order) / patches_per_call)
-    return [group.tolist() for group in np.array_split(order, calls)]
+    calls = math.ceil(num_patches / patches_per_call)
+    return [group.tolist() for group in np.array_split(patch_order(num_patches), calls)]
 
 
 def check_finite(what, values, level=None):

@@ -234,25 +234,27 @@ class _Step:
         )
 
 
-def update(noisy, weights, clean, before=None, draws=None):
-    """One update of a rule: `sampler.update_in_place` for tensors, a new tensor."""
+def update(noisy, coefficients, clean, previous=None, rng=None):
+    """The images of the next level, a new tensor: see `loop.update_in_place`."""
     noise = None
-    if draws is not None:
+    if rng is not None:
         shape = noisy.shape[1:]
-        noise = [rng.standard_normal(shape, "float32") for rng in draws]
+        noise = [each.standard_normal(shape, "float32") for each in rng]
         noise = ops.convert_to_tensor(np.stack(noise))
-    numbers = ops.convert_to_tensor(np.array(weights, "float32"))
-    return _summed()(noisy, clean, before if weights.before else None, noise, numbers)
+    if not coefficients.previous:
+        previous = None
+    numbers = ops.convert_to_tensor(np.array(coefficients, "float32"))
+    return _summed()(noisy, clean, previous, noise, numbers)
 
 
 @functools.cache
 def _summed():
     """The sum of all that an update adds, compiled."""
 
-    def summed(noisy, clean, before, noise, numbers):
+    def summed(noisy, clean, previous, noise, numbers):
         total = numbers[0] * noisy + numbers[1] * clean
-        if before is not None:
-            total += numbers[2] * before
+        if previous is not None:
+            total += numbers[2] * previous
         if noise is not None:
             total += numbers[3] * noise
         return total

@@ -11,10 +11,10 @@ from keras_patchdpm.samplers.checkpoint import Checkpoint
 from keras_patchdpm.samplers.gridded_model import as_sampled, in_grid
 from keras_patchdpm.samplers.guidance import check_labels
 from keras_patchdpm.samplers.identity import describe
-from keras_patchdpm.samplers.named_rules import named_rule
 from keras_patchdpm.samplers.noise import starting_noise
 from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
+from keras_patchdpm.solvers import as_solver
 
 BATCH_SIZE = 16
 ROOM = 2**28  # Bytes for images on a device that does not say what is free.
@@ -33,26 +33,20 @@ class PatchSampler:
     Args:
         model: `PatchDPM`, or anything with its `network`, `schedule`, `patching` and
             `image_shape`.
-        rule: `"ddpm"` (ancestral, both papers), `"ddim"` (Euler's method, with `eta`
-            0), `"dpmpp_2m"` (good from 15 steps on), `"dpmpp_2m_sde"` (the same with
-            fresh noise) or `"heun"` (two calls of the network a step, but the last).
-        steps: Int from 1 to the schedule's timesteps, `None` for all of them (of a
+        solver: `"ddpm"` (ancestral, as both published systems), `"ddim"` (Euler's
+            method), `"dpmpp_2m"` (good from 15 steps on), `"dpmpp_2m_sde"` (the same
+            with fresh noise) or `"heun"` (two network calls a step but the last). Or a
+            `Solver` with options, such as `solvers.DDIM(eta=1.0)`, or one of your own.
+        steps: Int from 1 to the schedule's timesteps. `None`: all of them (of a
             `DDPMSchedule` 1000 network calls for each patch, which takes long: 20 to 50
-            of another rule do), or a falling sequence of timesteps. Of an
-            `EDMSchedule` there may be any number, `None` for 18; a sequence is of
-            strengths.
+            of another solver are enough). Or a falling sequence of timesteps. An
+            `EDMSchedule` accepts any number, and 18 for `None`; its sequences hold
+            strengths `sigma / alpha`.
         patches_per_call: Int from 1 to the number of patches. More are faster where
             the device has room, and take more memory.
-        eta: Float in [0, 1]. Noise that `"ddim"` adds, 1 as much as `"ddpm"`.
-        variance: Of `"ddpm"`: `"small"` (the authors' code) or `"large"` (the paper).
-        clip: Bool. Whether the clean estimate is clipped to [-1, 1] at each step.
-            `None`: if the model is not one of latents.
-        order: Order of the patches, a permutation of their indices, or `None`.
         spacing: How fewer steps are spread over the timesteps: `"karras"` (`None` is
             the same), `"uniform"`, `"leading"` or `"trailing"`. An `EDMSchedule` has
             `"karras"` alone, and a sequence of `steps` has none.
-        churn: Non-negative float, of `"heun"` and an `EDMSchedule`: noise that is
-            added before each step, for the step to take away. The paper has 40.
         memory_budget: Int of bytes, or a string such as `"300MB"`, that weights,
             features and images may take. `patches_per_call` and the size of the
             batches are then chosen by `memory.plan`, so leave them out. After a call
@@ -86,32 +80,27 @@ class PatchSampler:
 
     Raises:
         TypeError: If `model` is no `PatchDPM`, or an argument has the wrong type.
-        ValueError: If an argument is out of range, or is none of the rule's; unknown
-            rules list those there are.
+        ValueError: If an argument is out of range, the solver unknown (the message
+            lists all), or the solver cannot use the model's schedule.
 
     Example:
 
-    >>> sampler = PatchSampler(model, rule="dpmpp_2m", steps=20)
+    >>> sampler = PatchSampler(model, "dpmpp_2m", steps=20)
     >>> images = sampler(num_images=16, seed=0)    # uint8 (16, H, W, C)
     >>> frugal = PatchSampler(model, "ddim", 50, memory_budget="300MB")
     >>> any_n = PatchSampler(model_of_crops, "heun", 18, divisions=4, moving=True)
 
-    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4; the rules:
-    see `keras_patchdpm.samplers.rules`.
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4. See
+    `solvers` for theirs.
     """
 
     def __init__(
         self,
         model,
-        rule="ddpm",
+        solver="ddpm",
         steps=None,
         patches_per_call=1,
-        eta=0.0,
-        variance="small",
-        clip=None,
-        order=None,
         spacing=None,
-        churn=0.0,
         memory_budget=None,
         divisions=None,
         moving=None,
@@ -125,21 +114,16 @@ class PatchSampler:
         self.model = model = in_grid(
             model, divisions, moving, overlap, whole_above, image_size
         )
-        self.rule_name = rule
+        self.solver = as_solver(solver)
+        self.solver.check_schedule(model.schedule)
         self.levels = model.schedule.levels(steps, spacing)
         self.num_patches = model.patching.num_patches
         self.patches_per_call = arguments.check_patches_per_call(
             patches_per_call, self.num_patches
         )
-        self.rule_options = {"eta": eta, "variance": variance, "churn": churn}
-        self.rule = named_rule(
-            rule, self.rule_options, model.schedule, len(self.levels) - 1
-        )
         self.latents = getattr(model, "latents", False)
         self.num_classes = getattr(model, "num_classes", None)
-        self.clip = not self.latents if clip is None else _checks.boolean("clip", clip)
         self.decode = arguments.check_decode(decode, self.latents)
-        self.order = arguments.check_order(order, self.num_patches)
         self.memory_budget = arguments.check_budget(
             memory_budget, self.patches_per_call, model
         )
@@ -150,7 +134,7 @@ class PatchSampler:
     def __repr__(self):
         height, width, channels = self.model.image_shape
         return (
-            f"<PatchSampler: {self.rule_name!r} in {len(self.levels) - 1} steps, "
+            f"<PatchSampler: {self.solver!r} in {len(self.levels) - 1} steps, "
             f"{self.patches_per_call} of {self.num_patches} patches in a call, images "
             f"of {height}x{width}x{channels}, {self.model.patching!r}>"
         )
@@ -177,8 +161,8 @@ class PatchSampler:
             noise: Standard normal array `(num_images, H, W, C)` to start from; of a
                 cascade a list of one array for each stage, the thumbnail's first. It
                 must be finite. `draw_noise` returns such noise. `None` draws it from
-                `seed`. Noise that a rule adds, and the places of a moving grid, always
-                come from `seed`.
+                `seed`. Noise that a solver adds, and the places of a moving grid,
+                always come from `seed`.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1], the only one of
                 latents that are not decoded. NumPy's types are accepted as well.
             callback: Called as `callback(step, clean)` after each step, from 1, with
@@ -279,8 +263,7 @@ class PatchSampler:
         run = Run(
             model=as_sampled(self.model),
             levels=self.levels,
-            rule=self.rule,
-            clip=self.clip,
+            solver=self.solver,
             num_images=num_images,
             seed=seed,
             batch_size=batch_size,
@@ -289,7 +272,6 @@ class PatchSampler:
             labels=check_labels(labels, num_images, self.guidance, self.num_classes),
             guidance=self.guidance,
             decode=self.decode,
-            order=self.order,
             patches_per_call=patches_per_call,
             images_on=images_on,
         )
@@ -307,7 +289,7 @@ class PatchSampler:
         """Draws the noise that a sampling starts from, to be changed and passed back.
 
         `sampler(n, noise=sampler.draw_noise(n, seed))` makes the images of
-        `sampler(n, seed)` wherever neither the rule nor a moving grid draws anything
+        `sampler(n, seed)` if neither the solver nor a moving grid draws anything
         else from the seed; with the same `seed` it always does.
 
         Args:
@@ -345,7 +327,7 @@ class PatchSampler:
 
     def _sizes(self, num_images, batch_size, verbose):
         """Images, and patches of each, at a time, and where the images are."""
-        held = 2 + self.rule.remembers + 2 * (self.rule.correction is not None)
+        held = self.solver.image_buffers
         if self.memory_budget is None:
             size = BATCH_SIZE if batch_size is None else batch_size
             size = _checks.positive_int("batch_size", size)

@@ -14,6 +14,7 @@ from keras_patchdpm.samplers.batch import Batch, Saving
 from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite, groups_of
 from keras_patchdpm.samplers.gridded_model import GriddedModel
 from keras_patchdpm.samplers.guidance import Guidance
+from keras_patchdpm.samplers.loop import State, update_in_place, walk
 from keras_patchdpm.samplers.network_calls import GuidedCalls, NetworkCalls
 from keras_patchdpm.samplers.noise import (
     content_draws,
@@ -21,7 +22,7 @@ from keras_patchdpm.samplers.noise import (
     starting_noise,
 )
 from keras_patchdpm.samplers.on_device import DeviceDenoiser
-from keras_patchdpm.samplers.sampler import Rule, State, update_in_place, walk
+from keras_patchdpm.solvers import Solver
 
 SAME_IMAGES = {"identity": False}  # Of fields that change no image.
 
@@ -33,7 +34,7 @@ class Run:
     A checkpoint knows the run by its fields: each counts that is not `SAME_IMAGES`.
 
     Attributes:
-        model, levels, rule, order, clip: Of the sampler.
+        model, levels, solver: Of the sampler.
         patches_per_call, num_images, seed, batch_size, dtype: Of the call.
         noise: List of the arrays that the stages start from, or `None`.
         labels: Int array `(num_images,)`, or `None` for a network that takes none.
@@ -43,8 +44,7 @@ class Run:
 
     model: GriddedModel
     levels: list
-    rule: Rule
-    clip: bool
+    solver: Solver
     num_images: int
     seed: int
     batch_size: int
@@ -53,7 +53,6 @@ class Run:
     labels: np.ndarray | None
     guidance: Guidance | None
     decode: typing.Callable | None
-    order: np.ndarray = dataclasses.field(metadata=SAME_IMAGES)
     patches_per_call: int = dataclasses.field(metadata=SAME_IMAGES)
     images_on: str = dataclasses.field(metadata=SAME_IMAGES)
 
@@ -110,7 +109,7 @@ class Run:
         """
         finished = list(saved["images"]) if saved else []
         yield from finished
-        saving = Saving(checkpoint, finished, self.rule.remembers)
+        saving = Saving(checkpoint, finished, self.solver.uses_previous)
         for numbers in self.batches():
             if numbers[-1] < len(finished):
                 progress.skip(self.steps_per_batch)
@@ -143,11 +142,17 @@ class Run:
             state = batch.state or State(self._start(numbers, shape, number))
             batch.state = self._placed(state)
             denoise = self._denoiser(number, numbers, given)
-            draws = functools.partial(image_draws, self.seed, numbers, stage=number)
+            rng = functools.partial(image_draws, self.seed, numbers, stage=number)
             saving.mark(batch)
             try:
                 for _ in walk(
-                    denoise, state, self.levels, self.rule, draws, self._update
+                    denoise,
+                    state,
+                    self.levels,
+                    solver=self.solver,
+                    level_of=self.model.schedule.level,
+                    noise=rng,
+                    update=self._update,
                 ):
                     saving.mark(batch)
                     estimate = functools.partial(
@@ -167,7 +172,7 @@ class Run:
 
     @property
     def _update(self):
-        """How a rule changes the images, where they are."""
+        """What computes the images of the next level, where the images are."""
         return on_device.update if self.on_device else update_in_place
 
     def _placed(self, state):
@@ -182,13 +187,13 @@ class Run:
         """`Denoiser` of the images of those numbers in a stage."""
         patching, shape = self.stages[stage]
 
-        def of(model, predict, patching, patches_per_call, order):
+        def of(model, predict, patching, patches_per_call):
             on_host = PatchDenoiser(
                 predict=functools.partial(predict, stage),
                 schedule=self.model.schedule,
                 patching=patching,
-                groups=groups_of(order, patching.num_patches, patches_per_call),
-                clip=self.clip,
+                groups=groups_of(patching.num_patches, patches_per_call),
+                clip=not self.model.latents,
                 batch_size=self.largest_batch,
                 seed=self.seed,
                 given=given,
@@ -205,13 +210,11 @@ class Run:
                 networks, guidance, on_host, shape, self.model.num_classes
             )
 
-        by_patches = of(
-            self.model, self.predict, patching, self.patches_per_call, self.order
-        )
+        by_patches = of(self.model, self.predict, patching, self.patches_per_call)
         whole = self.model.whole
         if whole is None:
             return by_patches
-        as_one = of(whole, self.predict_whole, whole.patching, 1, np.arange(1))
+        as_one = of(whole, self.predict_whole, whole.patching, 1)
         return WholeAbove(as_one, by_patches, self.model.whole_above)
 
     def _finished(self, result):

@@ -41,14 +41,14 @@ def highest(run):
     _jax.compiled = compiled
     return max(sizes)
 
-def case(patching, size, batch, patches_per_call, rule, held, **options):
+def case(patching, size, batch, patches_per_call, solver, held, **options):
     network = kp.networks.unet(
         size, patching, width=8, stem=2, multipliers=(1,), blocks_per_level=1,
         attention_levels=(),
     )
     schedule = kp.DDPMSchedule("cosine", prediction="velocity")
     sampler = kp.PatchSampler(
-        kp.PatchDPM(network, schedule, patching), rule, 2, images_on="device",
+        kp.PatchDPM(network, schedule, patching), solver, 2, images_on="device",
         patches_per_call=patches_per_call, **options,
     )
     found = highest(lambda: sampler(batch, batch_size=batch))

@@ -198,7 +198,9 @@ def guided():
 
     model = cascade(4, 32)
     guidance = kp.Guidance(cascade(2, 16), 1.5, (0.1, np.inf), stages=[0])
-    model.set_sampling(rule="dpmpp_2m", steps=3, spacing="trailing", guidance=guidance)
+    model.set_sampling(
+        solver="dpmpp_2m", steps=3, spacing="trailing", guidance=guidance
+    )
     return model
 
 
@@ -236,8 +238,8 @@ def test_int8_is_half_as_large_and_nearly_the_same(guided, tmp_path):
     ("sampling", "match"),
     [
         (3, "`sampling` must be a `dict`"),
-        ({"model": "x"}, r"`sampling` may have rule.*\['model'\]"),
-        ({"rule": "euler"}, "euler"),
+        ({"model": "x"}, r"`sampling` may have solver.*\['model'\]"),
+        ({"solver": {"name": "euler"}}, "euler"),
         ({"guidance": 2.0}, "`guidance` must be a `dict`"),
         ({"guidance": {"by": "guide", "stages": [0]}}, "needs `scale`"),
         ({"guidance": {"by": "guide", "scale": -1}}, "`scale` must be at least 0"),
@@ -258,10 +260,10 @@ def test_wrong_settings_of_a_preset_are_refused(guided, tmp_path, sampling, matc
 
 def test_settings_that_do_not_fit_are_refused(guided):
     with pytest.raises(ValueError, match="euler"):
-        guided.set_sampling(rule="euler")
-    with pytest.raises(ValueError, match=r"`sampling` may have rule.*divisions"):
+        guided.set_sampling(solver="euler")
+    with pytest.raises(ValueError, match=r"`sampling` may have solver.*divisions"):
         guided.set_sampling(divisions=2)
-    assert guided.sampling.arguments["rule"] == "dpmpp_2m"
+    assert guided.sampling.arguments["solver"] == "dpmpp_2m"
 
 
 def test_a_preset_whose_guide_is_missing_is_refused(guided, tmp_path):
@@ -272,11 +274,11 @@ def test_a_preset_whose_guide_is_missing_is_refused(guided, tmp_path):
 
 
 def test_settings_of_numpy_are_stored_and_overridden(guided, tmp_path):
-    guided.set_sampling(rule="dpmpp_2m", steps=np.int64(3), spacing="trailing")
+    guided.set_sampling(solver="dpmpp_2m", steps=np.int64(3), spacing="trailing")
     guided.save_to_preset(tmp_path)
     loaded = kp.PatchDPM.from_preset(tmp_path)
     assert loaded.sampling.arguments["steps"] == 3
     levels = guided.schedule.levels(4, "trailing")
     assert loaded.sampler(steps=np.int64(4)).levels == levels
     assert loaded.sampler(steps=[999, 10]).levels == guided.schedule.levels([999, 10])
-    assert loaded.sampler(rule="ddim").rule_name == "ddim"
+    assert loaded.sampler(solver="ddim").solver.get_config() == {"eta": 0.0}

@@ -155,12 +155,11 @@ def test_clipped_detail_keeps_images_in_range():
     def predict(inputs):
         return np.full_like(inputs["noisy"], 3.0)
 
-    model = numpy_model(
-        predict, CascadePatching(4), DDPMSchedule(prediction="clean"), (8, 12)
-    )
-    for clip, largest in ((True, 1), (False, 3 + 2 * DETAIL_SCALE * 3)):
+    schedule = DDPMSchedule(prediction="clean")
+    for latents, largest in ((False, 1), (True, 3 + 2 * DETAIL_SCALE * 3)):
+        model = numpy_model(predict, CascadePatching(4), schedule, (8, 12), latents)
         estimates = {}
-        PatchSampler(model, "ddim", 3, clip=clip)(callback=estimates.__setitem__)
+        PatchSampler(model, "ddim", 3)(callback=estimates.__setitem__, dtype="float32")
         np.testing.assert_allclose(estimates[9], largest, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""The rules are NumPy's: beside those of `diffusers` they are laid once, on PyTorch."""
+"""The solvers are NumPy's: they are compared with `diffusers` once, on PyTorch."""
 
 import keras
 

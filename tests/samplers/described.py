@@ -21,7 +21,7 @@ def described():
         DDPMSchedule(),
         CascadePatching(2),
         space.decode,
-        PatchSampler(numpy_model(), "heun", 2).rule,
+        PatchSampler(numpy_model(), "heun", 2).solver,
         {"a", "b", "c"},
     ]
     return describe(parts)

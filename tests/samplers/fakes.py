@@ -57,11 +57,17 @@ def gaussian_clean(noisy, level, mean, std):
     return mean + level.alpha * std**2 / total * (noisy - level.alpha * mean)
 
 
-def numpy_model(predict=some_prediction, patching=None, schedule=None, size=(4, 6)):
-    """What a sampler needs of a model: no Keras, images of `size` with one channel."""
+def numpy_model(
+    predict=some_prediction, patching=None, schedule=None, size=(4, 6), latents=False
+):
+    """What a sampler needs of a model: no Keras, images of `size` with one channel.
+
+    The clean estimates of `latents` are not clipped.
+    """
     return types.SimpleNamespace(
         network=NumpyNetwork(predict),
         schedule=DDPMSchedule("linear", 20) if schedule is None else schedule,
         patching=GridPatching(2) if patching is None else patching,
         image_shape=(*size, 1),
+        latents=latents,
     )

@@ -6,6 +6,7 @@ from samplers.fakes import numpy_model, some_prediction
 
 from keras_patchdpm import DDPMSchedule, PatchSampler, WholeImage
 from keras_patchdpm.samplers import run
+from keras_patchdpm.solvers import DDPM
 
 diffusers = pytest.importorskip("diffusers")
 torch = pytest.importorskip("torch")
@@ -31,11 +32,16 @@ def trajectory(monkeypatch, schedule, **arguments):
     """Estimates of each step, the start, and the noise of each step of both images."""
     recorded = [Recorded(), Recorded()]
     monkeypatch.setattr(run, "image_draws", lambda *a, **k: recorded)
-    model = numpy_model(some_prediction, WholeImage(), schedule, SHAPE[1:3])
+    model = numpy_model(some_prediction, WholeImage(), schedule, SHAPE[1:3], True)
     seen = []
     noise = np.random.default_rng(2).standard_normal(SHAPE).astype("float32")
-    sampler = PatchSampler(model, clip=False, **arguments)
-    sampler(2, noise=noise, callback=lambda step, clean: seen.append(clean))
+    sampler = PatchSampler(model, **arguments)
+    sampler(
+        2,
+        noise=noise,
+        dtype="float32",
+        callback=lambda step, clean: seen.append(clean),
+    )
     fresh = [
         np.stack(pair).reshape(SHAPE)
         for pair in zip(*(r.made for r in recorded), strict=True)
@@ -114,8 +120,7 @@ def test_ddpm(monkeypatch, prediction, name, variance, steps):
         diffusers.DDPMScheduler,
         schedule,
         options,
-        rule="ddpm",
-        variance=variance,
+        solver=DDPM(variance),
         steps=steps,
     )
 
@@ -131,17 +136,17 @@ def test_ddim(monkeypatch, prediction, name, spacing):
         diffusers.DDIMScheduler,
         schedule,
         options,
-        rule="ddim",
+        solver="ddim",
         steps=20,
     )
 
 
 @pytest.mark.parametrize("prediction", TYPES)
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("rule", ["dpmpp_2m", "dpmpp_2m_sde"])
-def test_dpm_solver(monkeypatch, prediction, name, rule):
+@pytest.mark.parametrize("name_of", ["dpmpp_2m", "dpmpp_2m_sde"])
+def test_dpm_solver(monkeypatch, prediction, name, name_of):
     schedule = DDPMSchedule(name, prediction=prediction)
-    solver = {"dpmpp_2m": "dpmsolver++", "dpmpp_2m_sde": "sde-dpmsolver++"}[rule]
+    solver = {"dpmpp_2m": "dpmsolver++", "dpmpp_2m_sde": "sde-dpmsolver++"}[name_of]
     options = {
         "algorithm_type": solver,
         "final_sigmas_type": "zero",
@@ -153,6 +158,6 @@ def test_dpm_solver(monkeypatch, prediction, name, rule):
         diffusers.DPMSolverMultistepScheduler,
         schedule,
         options,
-        rule=rule,
+        solver=name_of,
         steps=20,
     )

@@ -15,7 +15,7 @@ from keras_patchdpm import (
     memory,
 )
 from keras_patchdpm.networks import unet
-from keras_patchdpm.samplers.sampler import State, walk
+from keras_patchdpm.samplers.loop import State, walk
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_one_patch_is_the_textbook_sampler(model):
 
     sampler = make(model)
     state = State(noise.copy())
-    for _ in walk(denoise, state, sampler.levels, sampler.rule):
+    for _ in walk(denoise, state, sampler.levels, solver=sampler.solver):
         pass
     found = sampler(1, noise=noise, dtype="float32")
     np.testing.assert_allclose(found, np.clip(state.noisy, -1, 1), atol=1e-4)

@@ -1,4 +1,4 @@
-"""The loop around the rules: what stops, goes on, streams and runs out of memory."""
+"""The loop around the solvers: what stops, goes on, streams and runs out of memory."""
 
 import functools
 import gc
@@ -14,7 +14,7 @@ from tiny_models import tiny_model
 from keras_patchdpm import CascadePatching, GridPatching, PatchSampler, memory
 from keras_patchdpm.runtime import is_out_of_memory
 from keras_patchdpm.samplers import checkpoint
-from keras_patchdpm.samplers.named_rules import RULES
+from keras_patchdpm.solvers import NAMES
 
 
 class Stopped(Exception):
@@ -46,11 +46,11 @@ def file(tmp_path, monkeypatch):
 # Going on after a stop.
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.parametrize("patching", [GridPatching(2), CascadePatching(2)])
-def test_goes_on_where_it_stopped(rule, patching, file):
+def test_goes_on_where_it_stopped(solver, patching, file):
     model = numpy_model(patching=patching)
-    sampler = PatchSampler(model, rule, steps=4)
+    sampler = PatchSampler(model, solver, steps=4)
     start = sampler.draw_noise(3, seed=8)
     arguments = {"num_images": 3, "seed": 5, "batch_size": 2, "noise": start}
     expected = sampler(**arguments)
@@ -90,7 +90,7 @@ def test_another_sampling_is_refused(file):
     for sampler, seed, odd in (
         (PatchSampler(model, "ddim", steps=2), 2, r"`seed` \(.* 1, this call 2\)\."),
         (PatchSampler(model, "ddim", steps=3), 1, r"`levels` \("),
-        (PatchSampler(model, "ddpm", steps=2), 1, r"`rule\."),
+        (PatchSampler(model, "ddpm", steps=2), 1, r"`solver\."),
         (PatchSampler(other, "ddim", steps=2), 1, r"`model\.network\.weights` \("),
     ):
         with pytest.raises(ValueError, match=rf"another sampling.*differ in {odd}"):
@@ -137,13 +137,13 @@ def test_the_first_step_is_saved_and_then_not_every_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rule", "error"),
-    [("ddim", Stopped), *((rule, KeyboardInterrupt) for rule in RULES)],
+    ("solver", "error"),
+    [("ddim", Stopped), *((name, KeyboardInterrupt) for name in NAMES)],
 )
-def test_a_stop_saves_the_last_whole_step(rule, error, tmp_path):
+def test_a_stop_saves_the_last_whole_step(solver, error, tmp_path):
     """Wherever it comes: within the first call of a step, or the correction's."""
     file, model = tmp_path / "run.npz", numpy_model(patching=CascadePatching(2))
-    sampler = PatchSampler(model, rule, steps=4)
+    sampler = PatchSampler(model, solver, steps=4)
     expected = sampler(2, 3)
     total = len(model.network.calls)
     for stop in (1, 5, total // 2, total - 2):
@@ -154,7 +154,7 @@ def test_a_stop_saves_the_last_whole_step(rule, error, tmp_path):
         model.network.calls.clear()
         np.testing.assert_array_equal(sampler(2, 3, checkpoint=file), expected)
         left = len(model.network.calls)
-        if rule != "heun":  # Its correction comes after the images were overwritten.
+        if solver != "heun":  # Its correction comes after the images were overwritten.
             assert left <= total - stop + 9
         file.unlink()
 

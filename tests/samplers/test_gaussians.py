@@ -10,9 +10,9 @@ from gaussians import propagate
 from samplers.fakes import numpy_model
 
 from keras_patchdpm import DDPMSchedule, EDMSchedule, PatchSampler, WholeImage
-from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.schedules import Level
 from keras_patchdpm.schedules.spacings import SPACINGS
+from keras_patchdpm.solvers import NAMES, Heun, as_solver
 
 SCHEDULES = {
     "cosine": DDPMSchedule("cosine"),
@@ -35,19 +35,19 @@ def fresh_keras():
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("solver", RULES)
+@pytest.mark.parametrize("solver", NAMES)
 def test_the_default_spacing_is_good(solver, name):
-    mean, std = propagate(SCHEDULES[name].levels(20), RULES[solver])
+    mean, std = propagate(SCHEDULES[name].levels(20), as_solver(solver))
     low, high = BANDS[solver]
     assert low < std / 0.3 < high
     assert mean == pytest.approx(0.2, abs=2e-3)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("solver", RULES)
+@pytest.mark.parametrize("solver", NAMES)
 def test_more_steps_come_nearer(solver, name):
     errors = [
-        abs(propagate(SCHEDULES[name].levels(steps), RULES[solver])[1] / 0.3 - 1)
+        abs(propagate(SCHEDULES[name].levels(steps), as_solver(solver))[1] / 0.3 - 1)
         for steps in (20, 50, 200)
     ]
     assert errors[0] > errors[1] > errors[2]
@@ -55,7 +55,7 @@ def test_more_steps_come_nearer(solver, name):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("solver", RULES)
+@pytest.mark.parametrize("solver", NAMES)
 def test_no_spacing_leaves_grain(solver, name):
     """On coarse and on fine detail, at any number of steps that one would choose."""
     spacings = ("karras",) if name == "EDM" else SPACINGS
@@ -63,7 +63,7 @@ def test_no_spacing_leaves_grain(solver, name):
         for steps in (1, 2, 3, 5, 10, 20, 50):
             levels = SCHEDULES[name].levels(steps, spacing)
             for std in (0.05, 0.3, 1.0):
-                mean, found = propagate(levels, RULES[solver], 0.2, std)
+                mean, found = propagate(levels, as_solver(solver), 0.2, std)
                 where = f"{spacing}, {steps} steps, {std}: {found / std}, {mean}"
                 assert found / std < 1.2, where
                 assert abs(mean - 0.2) < 3e-3, where
@@ -72,17 +72,19 @@ def test_no_spacing_leaves_grain(solver, name):
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_one_step_gives_the_estimate_of_pure_noise(name):
     """Of every solver the same: the mean, for noise that hides the image."""
-    found = {propagate(SCHEDULES[name].levels(1), RULES[solver]) for solver in RULES}
+    found = {
+        propagate(SCHEDULES[name].levels(1), as_solver(solver)) for solver in NAMES
+    }
     assert np.ptp(list(found), axis=0) == pytest.approx([0, 0], abs=1e-12)
     assert found.pop()[0] == pytest.approx(0.2, abs=1e-3)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 20, 200])
-@pytest.mark.parametrize("solver", RULES)
+@pytest.mark.parametrize("solver", NAMES)
 def test_rectified_flow(solver, steps):
     """`(1 - t) * clean + t * noise`: alpha is 0 at the start."""
     levels = [Level(1 - t, t) for t in np.linspace(1, 0, steps + 1).tolist()]
-    mean, std = propagate(levels, RULES[solver])
+    mean, std = propagate(levels, as_solver(solver))
     assert mean == pytest.approx(0.2, abs=1e-6)
     assert std / 0.3 < 1.2
     if steps == 200:
@@ -103,13 +105,13 @@ class ZeroTerminal(DDPMSchedule):
 
 
 @pytest.mark.parametrize("spacing", [None, *SPACINGS])
-@pytest.mark.parametrize("solver", RULES)
+@pytest.mark.parametrize("solver", NAMES)
 def test_zero_terminal_snr(solver, spacing):
     schedule = ZeroTerminal("linear", prediction="velocity")
     levels = schedule.levels(20, spacing)
     assert levels[0].alpha == 0
-    expected = propagate(DDPMSchedule("linear").levels(20, spacing), RULES[solver])
-    assert propagate(levels, RULES[solver]) == pytest.approx(expected, rel=0.05)
+    expected = propagate(DDPMSchedule("linear").levels(20, spacing), as_solver(solver))
+    assert propagate(levels, as_solver(solver)) == pytest.approx(expected, rel=0.05)
 
     def predict(inputs):  # The velocity of images that are 0.25 everywhere.
         level = schedule.level(int(inputs["level"][0]))
@@ -136,8 +138,9 @@ def test_a_prediction_of_noise_stays_finite(name, timesteps):
     """`alpha` is at its smallest, and nothing is clipped."""
     schedule = DDPMSchedule(name, timesteps)
     model = numpy_model(lambda inputs: inputs["noisy"], WholeImage(), schedule)
-    for solver in RULES:
-        sampler = PatchSampler(model, solver, min(timesteps, 3), clip=False)
+    model.latents = True
+    for solver in NAMES:
+        sampler = PatchSampler(model, solver, min(timesteps, 3))
         assert np.isfinite(sampler(1, dtype="float32")).all()
 
 
@@ -148,7 +151,8 @@ def test_churn_at_its_ends(steps, churn):
     model = numpy_model(
         lambda inputs: 0 * inputs["noisy"], WholeImage(), schedule, (4, 6)
     )
-    sampler = PatchSampler(model, "heun", steps, churn=churn, clip=False)
+    model.latents = True
+    sampler = PatchSampler(model, Heun(churn), steps)
     assert np.isfinite(sampler(1, dtype="float32")).all()
-    std = propagate(sampler.levels, sampler.rule, 0.0, schedule.sigma_data)[1]
+    std = propagate(sampler.levels, sampler.solver, 0.0, schedule.sigma_data)[1]
     assert std / schedule.sigma_data < 1.2

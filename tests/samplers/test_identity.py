@@ -27,6 +27,7 @@ from keras_patchdpm.networks import unet
 from keras_patchdpm.patching.overlap_patching import OverlapPatching
 from keras_patchdpm.samplers import gridded_model
 from keras_patchdpm.samplers.identity import describe, differences
+from keras_patchdpm.solvers import DDIM, DDPM, Heun, Solver
 
 
 @pytest.fixture(autouse=True)
@@ -70,15 +71,10 @@ LATENTS = {"latents": True, "dtype": "float32"}
 LABELS = {"num_classes": 3, "labels": 1}
 
 SAMPLER = {  # Each option of a sampler: a call, and what another one has.
-    "rule": ({}, {"rule": "ddim"}),
+    "solver": ({}, {"solver": "ddim"}),
     "steps": ({"steps": [19, 3]}, {"steps": [19, 4]}),
     "patches_per_call": ({}, {"patches_per_call": 3}),
-    "eta": ({"rule": "ddim"}, {"eta": 0.5}),
-    "variance": ({}, {"variance": "large"}),
-    "clip": ({}, {"clip": False}),
-    "order": ({}, {"order": [2, 3, 1, 0]}),
     "spacing": ({}, {"spacing": "trailing"}),
-    "churn": ({**EDM, "rule": "heun"}, {"churn": 1.0}),
     "divisions": (CROPS, {"divisions": 2}),
     "moving": ({**CROPS, "divisions": 2}, {"moving": True}),
     "overlap": ({**CROPS, "divisions": 2}, {"overlap": 0.5}),
@@ -100,7 +96,10 @@ CALL = {
     "verbose": ({}, {"verbose": 1}),
     "labels": ({**LABELS, "num_images": 2}, {"labels": [1, 2]}),
 }
-PARTS = {  # Each argument of schedules and patchings: one value, and another.
+PARTS = {  # Each argument of schedules, patchings, solvers: one value, and another.
+    DDPM: {"variance": ("small", "large")},
+    DDIM: {"eta": (0.0, 0.5)},
+    Heun: {"churn": (0.0, 1.0)},
     DDPMSchedule: {
         "beta_schedule": ("linear", "cosine"),
         "num_timesteps": (20, 21),
@@ -186,9 +185,11 @@ def test_no_option_is_forgotten():
 def test_every_argument_of_schedules_and_patchings(part, name, tmp_path):
     def call(value):
         made = part(**{**NEEDED.get(part, {}), name: value})
+        if issubclass(part, Solver):
+            return {**EDM, "solver": made}
         kind = "schedule" if "Schedule" in part.__name__ else "patching"
         size = made.image_size if part in (RandomPatching, OverlapPatching) else (8, 8)
-        return {kind: made, "size": size, "rule": "ddim"}
+        return {kind: made, "size": size, "solver": "ddim"}
 
     one, other = PARTS[part][name]
     assert_told_apart(call(one), call(other), tmp_path / "run.npz")
@@ -232,11 +233,10 @@ def test_another_model_is_told_apart(tmp_path):
 
 def test_numpys_numbers_and_types_are_numbers_and_types(tmp_path):
     file = tmp_path / "run.npz"
-    plain = {"rule": "ddim", "eta": 0.5, "num_images": 2, "seed": 3, "dtype": "uint8"}
+    plain = {"solver": DDIM(0.5), "num_images": 2, "seed": 3, "dtype": "uint8"}
     expected = sample(plain, file)
     other = {
-        "rule": "ddim",
-        "eta": np.float32(0.5),
+        "solver": DDIM(np.float32(0.5)),
         "num_images": np.int64(2),
         "seed": np.int64(3),
     }

@@ -20,8 +20,8 @@ from keras_patchdpm import (
 from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.networks import unet
 from keras_patchdpm.samplers import checkpoint, patch_sampler
-from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.samplers.on_device import DeviceDenoiser
+from keras_patchdpm.solvers import NAMES
 
 CALL = {"num_images": 3, "seed": 5, "batch_size": 2, "dtype": "float32"}
 
@@ -66,24 +66,24 @@ def models():
     return get
 
 
-def sample(model, images_on, rule="dpmpp_2m", call=(), **options):
-    sampler = PatchSampler(model, rule, 3, images_on=images_on, **options)
+def sample(model, images_on, solver="dpmpp_2m", call=(), **options):
+    sampler = PatchSampler(model, solver, 3, images_on=images_on, **options)
     return sampler(**{**CALL, **dict(call)})
 
 
-def assert_same(model, rule="dpmpp_2m", call=(), **options):
-    expected = sample(model, "host", rule, call, **options)
+def assert_same(model, solver="dpmpp_2m", call=(), **options):
+    expected = sample(model, "host", solver, call, **options)
     assert expected.std() > 0.1
-    count = PatchSampler(model, rule, 3, **options).num_patches
+    count = PatchSampler(model, solver, 3, **options).num_patches
     order = np.random.default_rng(1).permutation(count)
     options |= {"order": order, "patches_per_call": min(3, count)}
-    found = sample(model, "device", rule, call, **options)
+    found = sample(model, "device", solver, call, **options)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_every_rule(models, rule):
-    assert_same(models("cascade"), rule)
+@pytest.mark.parametrize("solver", NAMES)
+def test_every_solver(models, solver):
+    assert_same(models("cascade"), solver)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_trained_weights_are_seen(models):
 
 
 def test_nothing_is_compiled_twice(models, monkeypatch):
-    """Another sampler of the same sizes, other steps and rules: the same functions."""
+    """Another sampler of these sizes, other steps and solvers: the same functions."""
     model = models("grid")
     sample(model, "device")
 
@@ -198,9 +198,9 @@ def failing(monkeypatch, fails):
     monkeypatch.setattr(DeviceDenoiser, "_step", counted)
 
 
-@pytest.mark.parametrize("rule", ["ddim", "dpmpp_2m"])
-def test_where_memory_runs_out_the_host_goes_on(models, monkeypatch, rule):
-    expected = sample(models("cascade"), "host", rule)
+@pytest.mark.parametrize("solver", ["ddim", "dpmpp_2m"])
+def test_where_memory_runs_out_the_host_goes_on(models, monkeypatch, solver):
+    expected = sample(models("cascade"), "host", solver)
 
     def fails(step):
         if step == 2:
@@ -208,7 +208,7 @@ def test_where_memory_runs_out_the_host_goes_on(models, monkeypatch, rule):
 
     failing(monkeypatch, fails)
     with pytest.warns(RuntimeWarning, match="goes on with the images in the host's"):
-        found = sample(models("cascade"), "device", rule)
+        found = sample(models("cascade"), "device", solver)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 

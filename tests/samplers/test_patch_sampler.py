@@ -8,6 +8,7 @@ from samplers.fakes import numpy_model, some_prediction
 from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler, runtime
 from keras_patchdpm.samplers import run
 from keras_patchdpm.samplers.noise import image_draws
+from keras_patchdpm.solvers import DDIM
 
 
 @pytest.mark.parametrize("per_call", [1, 2, 3, 4, 6])
@@ -28,12 +29,6 @@ def test_patches_are_asked_for_in_even_calls(per_call):
     assert [int(call["level"][0]) for call in (calls[0], calls[-1])] == [19, 0]
 
 
-def test_patches_are_asked_for_in_the_order_given():
-    model = numpy_model()
-    PatchSampler(model, steps=1, order=(3, 1, 0, 2))()
-    assert [int(call["patch_index"][0]) for call in model.network.calls] == [3, 1, 0, 2]
-
-
 def test_content_is_pooled_once_per_step(monkeypatch):
     model, pooled = numpy_model(), []
     conditions = model.patching.image_conditions
@@ -46,8 +41,8 @@ def test_content_is_pooled_once_per_step(monkeypatch):
     assert (len(pooled), len(model.network.calls)) == (5, 20)
 
 
-def test_noise_is_drawn_by_rules_that_add_it(monkeypatch):
-    def drawn(**rule):
+def test_noise_is_drawn_by_solvers_that_add_it(monkeypatch):
+    def drawn(solver):
         steps = []
 
         def draws(seed, images, step, stage):
@@ -55,12 +50,12 @@ def test_noise_is_drawn_by_rules_that_add_it(monkeypatch):
             return image_draws(seed, images, step, stage)
 
         monkeypatch.setattr(run, "image_draws", draws)
-        PatchSampler(numpy_model(), steps=4, **rule)()
+        PatchSampler(numpy_model(), solver, steps=4)()
         return steps
 
-    assert drawn(rule="ddim") == drawn(rule="dpmpp_2m") == drawn(rule="heun") == []
-    assert drawn(rule="ddim", eta=0.5) == drawn(rule="ddpm") == [1, 2, 3]
-    assert drawn(rule="dpmpp_2m_sde") == [1, 2, 3]
+    assert drawn("ddim") == drawn("dpmpp_2m") == drawn("heun") == []
+    assert drawn(DDIM(eta=0.5)) == drawn("ddpm") == [1, 2, 3]
+    assert drawn("dpmpp_2m_sde") == [1, 2, 3]
 
 
 class Counted(keras.layers.Layer):
@@ -110,17 +105,18 @@ def test_the_callback_sees_the_clean_estimate_after_each_step():
     assert np.abs(seen[0][1] - seen[3][1]).max() > 0.1
 
 
-@pytest.mark.parametrize("clip", [True, False])
-def test_the_clean_estimate_is_clipped_if_asked_for(clip):
+@pytest.mark.parametrize("latents", [True, False])
+def test_the_clean_estimate_is_clipped_but_of_latents(latents):
     estimates = []
-    PatchSampler(numpy_model(), steps=4, clip=clip)(
-        callback=lambda step, clean: estimates.append(np.abs(clean).max())
+    PatchSampler(numpy_model(latents=latents), steps=4)(
+        dtype="float32",
+        callback=lambda step, clean: estimates.append(np.abs(clean).max()),
     )
-    assert (max(estimates) == 1) if clip else (max(estimates) > 1)
+    assert (max(estimates) > 1) if latents else (max(estimates) == 1)
 
 
 def test_starts_from_the_noise_it_is_given():
-    sampler = PatchSampler(numpy_model(), rule="ddim", steps=3)
+    sampler = PatchSampler(numpy_model(), solver="ddim", steps=3)
     noise = np.random.default_rng(5).normal(size=(3, 4, 6, 1))
     images = sampler(num_images=3, noise=noise, dtype="float32", batch_size=2)
     again = sampler(num_images=3, noise=noise, dtype="float32", seed=9)
@@ -157,13 +153,8 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"rule": "euler"}, ValueError, "one of 'ddpm', 'ddim',.*rule='euler'"),
-        ({"eta": 0.5}, ValueError, "`eta` belongs to the rule 'ddim'.*rule='ddpm'"),
-        (
-            {"rule": "ddim", "variance": "large"},
-            ValueError,
-            "`variance` belongs to the rule 'ddpm'.*variance='large'",
-        ),
+        ({"solver": "euler"}, ValueError, "one of 'ddpm', 'ddim',.*solver='euler'"),
+        ({"solver": DDIM}, TypeError, "a `Solver` such as.*solver=.*DDIM"),
         ({"spacing": "even"}, ValueError, "'karras', 'uniform', .*spacing='even'"),
         ({"steps": [3, 5]}, ValueError, r"must fall.*steps=\[3, 5\]"),
         ({"memory_budget": "lots"}, ValueError, "\"300MB\".*memory_budget='lots'"),
@@ -182,16 +173,7 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
             TypeError,
             "`patches_per_call` must be an int from 1 to 4, .*patches_per_call='all'",
         ),
-        ({"clip": "no"}, TypeError, "`clip` must be True or False.*clip='no'"),
         ({"decode": 3}, ValueError, "`decode` is for models of latents"),
-        ({"eta": 1.5}, ValueError, r"`eta` must lie in \[0, 1\]"),
-        ({"variance": "tiny"}, ValueError, "one of 'small', 'large'.*variance='tiny'"),
-        ({"order": [0, 1, 2]}, ValueError, r"from 0 to 3 once.*order=\[0, 1, 2\]"),
-        ({"order": [0, 1, 2, 2]}, ValueError, "`order` must name each patch"),
-        ({"order": 3}, ValueError, "`order` must name each patch.*order=3"),
-        ({"order": "3102"}, ValueError, "`order` must name each patch"),
-        ({"order": [0, 1, 2.0, 3]}, ValueError, "`order` must name each patch"),
-        ({"order": [[0, 1], [2]]}, ValueError, "`order` must name each patch"),
     ],
 )
 def test_refuses(arguments, error, message):
@@ -246,26 +228,28 @@ def test_a_network_is_to_be_wrapped():
 
 def test_a_sampler_shows_what_it_does():
     shown = repr(PatchSampler(numpy_model(), "ddim", 5, patches_per_call=2))
-    assert "'ddim' in 5 steps, 2 of 4 patches in a call, images of 4x6x1" in shown
+    assert (
+        "DDIM(eta=0.0) in 5 steps, 2 of 4 patches in a call, images of 4x6x1" in shown
+    )
     assert "GridPatching(divisions=(2, 2), position='one_hot'" in shown
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("clip", [True, False])
-def test_a_prediction_that_is_not_finite_stops_the_sampling(value, clip):
+@pytest.mark.parametrize("latents", [True, False])
+def test_a_prediction_that_is_not_finite_stops_the_sampling(value, latents):
     def predict(inputs):
         prediction = some_prediction(inputs)
         if inputs["level"][0] < 10:
             prediction[0, 0] = value
         return prediction
 
-    model, steps = numpy_model(predict), []
+    model, steps = numpy_model(predict, latents=latents), []
     match = (
         "prediction is not finite at the noise level .*, 6\\): 3 of 6 values.*weights"
     )
     with pytest.raises(ValueError, match=match):
-        PatchSampler(model, "ddim", 4, clip=clip)(
-            callback=lambda step, clean: steps.append(step)
+        PatchSampler(model, "ddim", 4)(
+            dtype="float32", callback=lambda step, clean: steps.append(step)
         )
     assert steps == [1, 2]
 

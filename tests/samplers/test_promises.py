@@ -13,8 +13,9 @@ from keras_patchdpm import (
     PatchSampler,
     WholeImage,
 )
-from keras_patchdpm.samplers.named_rules import RULES
+from keras_patchdpm.samplers import denoiser
 from keras_patchdpm.samplers.noise import image_draws, starting_noise
+from keras_patchdpm.solvers import DDPM, NAMES
 
 GRIDS = [
     GridPatching((2, 3)),
@@ -41,36 +42,38 @@ def assert_same(images, expected):
 
 
 @pytest.mark.parametrize("patching", GRIDS)
-@pytest.mark.parametrize("rule", RULES)
-def test_patches_per_call_and_order_change_nothing(patching, rule):
+@pytest.mark.parametrize("solver", NAMES)
+def test_patches_per_call_and_order_change_nothing(patching, solver, monkeypatch):
     model = numpy_model(patching=patching)
-    expected = sample(model, rule=rule)
-    order = list(reversed(range(patching.num_patches)))
-    assert_same(sample(model, rule=rule, order=order), expected)
-    for per_call in range(2, patching.num_patches + 1):
-        found = sample(model, rule=rule, order=order, patches_per_call=per_call)
+    expected = sample(model, solver=solver)
+    in_reverse(monkeypatch)
+    for per_call in range(1, patching.num_patches + 1):
+        found = sample(model, solver=solver, patches_per_call=per_call)
         assert_same(found, expected)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_image_k_depends_on_the_seed_and_on_k_alone(rule):
+def in_reverse(monkeypatch):
+    """From now on the last patch is evaluated first."""
+    monkeypatch.setattr(denoiser, "patch_order", lambda count: np.arange(count)[::-1])
+
+
+@pytest.mark.parametrize("solver", NAMES)
+def test_image_k_depends_on_the_seed_and_on_k_alone(solver):
     model = numpy_model()
-    expected = sample(model, rule=rule, patches_per_call=3)
+    expected = sample(model, solver=solver, patches_per_call=3)
     for batch_size in (1, 2, 3, 4, 5):
-        assert_same(sample(model, rule=rule, batch_size=batch_size), expected)
-    assert_same(sample(model, rule=rule, num_images=2), expected[:2])
-    assert np.abs(sample(model, rule=rule, seed=4) - expected).max() > 0.1
+        assert_same(sample(model, solver=solver, batch_size=batch_size), expected)
+    assert_same(sample(model, solver=solver, num_images=2), expected[:2])
+    assert np.abs(sample(model, solver=solver, seed=4) - expected).max() > 0.1
     assert np.abs(expected[1] - expected[0]).max() > 0.1
 
 
-def test_a_keras_network_keeps_the_promise():
+def test_a_keras_network_keeps_the_promise(monkeypatch):
     model = tiny_model(GridPatching(2))
     expected = sample(model)
-    order = [2, 0, 3, 1]
+    in_reverse(monkeypatch)
     for per_call, batch_size in ((3, 2), (4, 5)):
-        found = sample(
-            model, batch_size=batch_size, patches_per_call=per_call, order=order
-        )
+        found = sample(model, batch_size=batch_size, patches_per_call=per_call)
         assert_same(found, expected)
 
 
@@ -91,10 +94,10 @@ def test_one_seed_gives_one_result():
 
 
 def test_the_loop_is_numpy_and_the_same_on_every_backend():
-    """Patches by slicing, pooling by reshaping, the rule by its formula."""
+    """Patches by slicing, pooling by reshaping, the solver by its formula."""
     schedule = DDPMSchedule("cosine", 20, prediction="velocity")
-    model = numpy_model(patching=GridPatching((2, 3)), schedule=schedule)
-    found = PatchSampler(model, "ddim", 6, clip=False, spacing="uniform")(
+    model = numpy_model(patching=GridPatching((2, 3)), schedule=schedule, latents=True)
+    found = PatchSampler(model, "ddim", 6, spacing="uniform")(
         2, seed=3, dtype="float32"
     )
     x = starting_noise(3, [0, 1], (4, 6, 1))
@@ -120,7 +123,7 @@ def test_the_loop_is_numpy_and_the_same_on_every_backend():
             x = clean
         else:
             x = schedule.alphas[then] * clean + schedule.sigmas[then] * noise
-    np.testing.assert_allclose(found, np.clip(x, -1, 1), atol=1e-5)
+    np.testing.assert_allclose(found, x, atol=1e-5)
 
 
 # Promise 2: with one patch it is the textbook's sampler.
@@ -174,8 +177,12 @@ def test_one_patch_is_the_textbook(make, patching, variance):
     expected = textbook(ask_at_once(model), draw(0), draw, betas, variance)
     scale = np.abs(expected).max()
     seen = []
-    PatchSampler(model, variance=variance, clip=False)(
-        num_images=2, seed=1, callback=lambda step, clean: seen.append(clean)
+    model.latents = True  # Nothing is clipped.
+    PatchSampler(model, DDPM(variance))(
+        num_images=2,
+        seed=1,
+        dtype="float32",
+        callback=lambda step, clean: seen.append(clean),
     )
     assert np.ptp(expected) > 0.5
     np.testing.assert_allclose(seen[-1], expected, rtol=0, atol=1e-4 * scale)
@@ -188,14 +195,14 @@ MEAN, STD = 0.2, 0.25
 
 def gaussian_model(schedule, patching, size):
     return numpy_model(
-        gaussian_prediction(schedule, MEAN, STD), patching, schedule, size
+        gaussian_prediction(schedule, MEAN, STD), patching, schedule, size, latents=True
     )
 
 
 def test_ancestral_images_have_the_right_mean_and_variance():
-    """At 1000 timesteps, as far as so many pixels tell; test_rules.py is exact."""
+    """At 1000 timesteps, as far as so many pixels tell; test_solvers.py is exact."""
     model = gaussian_model(DDPMSchedule(), GridPatching(2), (100, 120))
-    images = PatchSampler(model, variance="large", patches_per_call=4, clip=False)(
+    images = PatchSampler(model, DDPM("large"), patches_per_call=4)(
         num_images=4, dtype="float32"
     )
     count = images.size
@@ -209,7 +216,7 @@ def test_ddim_error_halves_when_steps_double():
     exact = MEAN + STD * noise
     errors = [
         np.abs(
-            PatchSampler(model, "ddim", steps, clip=False, spacing="uniform")(
+            PatchSampler(model, "ddim", steps, spacing="uniform")(
                 2, noise=noise, dtype="float32"
             )
             - exact

@@ -18,8 +18,9 @@ from keras_patchdpm import (
     WholeImage,
 )
 from keras_patchdpm.networks import unet
-from keras_patchdpm.samplers import rules
-from keras_patchdpm.samplers.sampler import State, walk
+from keras_patchdpm.samplers import denoiser
+from keras_patchdpm.samplers.loop import State, walk
+from keras_patchdpm.solvers import Heun
 
 DATA = 0.5
 
@@ -99,11 +100,16 @@ def gaussian(noisy, level, out=None):
 def test_an_untrained_network_is_the_best_denoiser_of_normal_noise():
     schedule = EDMSchedule()
     network = unet(8, WholeImage(), width=8, multipliers=(1,), schedule=schedule)
-    model = PatchDPM(network, schedule, WholeImage())
-    sampler = PatchSampler(model, "heun", 4, clip=False)
+    model = PatchDPM(network, schedule, WholeImage(), latents=True)
+    sampler = PatchSampler(model, "heun", 4)
     found = []
     noise = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
-    sampler(2, noise=noise, callback=lambda step, clean: found.append(clean.copy()))
+    sampler(
+        2,
+        noise=noise,
+        dtype="float32",
+        callback=lambda step, clean: found.append(clean.copy()),
+    )
     np.testing.assert_allclose(
         found[0], gaussian(noise, sampler.levels[0]), rtol=1e-4, atol=1e-6
     )
@@ -116,8 +122,7 @@ def test_heun_is_of_second_order_on_normal_noise():
     for steps in (40, 80, 160):
         levels = EDMSchedule(sigma_min=0.05, sigma_max=20).levels(steps)[:-1]
         state = State(start.copy())
-        rule = PatchSampler(model(), "heun").rule
-        for _ in walk(gaussian, state, levels, rule):
+        for _ in walk(gaussian, state, levels, solver=Heun()):
             pass
         errors.append(np.abs(state.noisy - start).max())
     for few, many in itertools.pairwise(errors):
@@ -149,11 +154,12 @@ def test_trains_saves_and_samples(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"patches_per_call": 4}, {"order": [2, 0, 3, 1]}])
-def test_patches_in_any_call_and_order_make_one_image(options):
+@pytest.mark.parametrize("per_call", [1, 4])
+def test_patches_in_any_call_and_order_make_one_image(per_call, monkeypatch):
     built = model()
-    expected = PatchSampler(built, "heun", 3, churn=10)(3, dtype="float32")
-    sampler = PatchSampler(built, "heun", 3, churn=10, **options)
+    expected = PatchSampler(built, Heun(churn=10), 3)(3, dtype="float32")
+    monkeypatch.setattr(denoiser, "patch_order", lambda count: np.arange(count)[::-1])
+    sampler = PatchSampler(built, Heun(churn=10), 3, patches_per_call=per_call)
     found = sampler(3, batch_size=2, dtype="float32")
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
@@ -161,29 +167,35 @@ def test_patches_in_any_call_and_order_make_one_image(options):
 def test_churn_adds_what_raises_the_noise():
     schedule = EDMSchedule()
     now = schedule.level(1.0)
-    raised, weights = rules.churn(now, schedule.level, 40, 256)
+    raised, coefficients = Heun(churn=40).noise_first(now, schedule.level, 256)
     strength = 1 + 40 / 256
     assert raised.sigma / raised.alpha == pytest.approx(strength)
     # The noise in `x = noisy / alpha`: what was there, and what is added.
-    added = weights.noise / raised.alpha
+    added = coefficients.noise / raised.alpha
     assert added == pytest.approx(1.003 * math.sqrt(strength**2 - 1))
-    assert weights.noisy / raised.alpha == pytest.approx(1 / now.alpha)
-    steep, _ = rules.churn(now, schedule.level, 40, 10)
+    assert coefficients.noisy / raised.alpha == pytest.approx(1 / now.alpha)
+    steep, _ = Heun(churn=40).noise_first(now, schedule.level, 10)
     assert steep.sigma / steep.alpha == pytest.approx(math.sqrt(2))
     for strength in (0.04, 60.0):
         level = schedule.level(strength)
-        assert rules.churn(level, schedule.level, 40, 10)[0] == level
+        assert Heun(churn=40).noise_first(level, schedule.level, 10) is None
 
 
 def test_churn_keeps_the_distribution():
     """Of normal noise: its deviation at the end is that of the data."""
     rng = np.random.default_rng(0)
-    rule = PatchSampler(model(), "heun", 40, churn=20).rule
     schedule = EDMSchedule(sigma_min=0.05, sigma_max=20)
     levels = schedule.levels(40)[:-1]
     state = State(rng.normal(size=(1, 200, 200, 1)))
     path = []
-    for _ in walk(gaussian, state, levels, rule, lambda step: path.append(1) or [rng]):
+    for _ in walk(
+        gaussian,
+        state,
+        levels,
+        solver=Heun(churn=20),
+        level_of=schedule.level,
+        noise=lambda step: path.append(1) or [rng],
+    ):
         pass
     assert path
     assert state.noisy.std() == pytest.approx(1.0, abs=0.03)
@@ -272,7 +284,5 @@ def test_a_network_of_timesteps_is_refused():
 
 
 def test_churn_is_refused_where_it_means_nothing():
-    with pytest.raises(ValueError, match="`churn` belongs to the rule 'heun'"):
-        PatchSampler(model(), "ddim", 5, churn=4)
     with pytest.raises(ValueError, match="Choose an `EDMSchedule`.*DDPMSchedule"):
-        PatchSampler(model(DDPMSchedule()), "heun", 5, churn=4)
+        PatchSampler(model(DDPMSchedule()), Heun(churn=4), 5)

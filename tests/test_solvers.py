@@ -1,10 +1,9 @@
-"""The step rules in closed form: on images whose pixels are normal, all is known.
+"""The solvers in closed form: on images whose pixels are normal, all is known.
 
-With pixels of `mean` and `std` the best network is linear, so a rule keeps them normal:
-mean and variance are followed exactly, without drawing anything.
+With pixels of `mean` and `std` the best network is linear, so a solver keeps them
+normal: mean and variance are followed exactly, without drawing anything.
 """
 
-import functools
 import itertools
 
 import numpy as np
@@ -12,22 +11,32 @@ import pytest
 from samplers.fakes import gaussian_clean
 
 from keras_patchdpm import DDPMSchedule, EDMSchedule
-from keras_patchdpm.samplers import rules
 from keras_patchdpm.schedules import Level
+from keras_patchdpm.solvers import (
+    DDIM,
+    DDPM,
+    NAMES,
+    DPMSolver2M,
+    DPMSolver2MSDE,
+    Heun,
+    as_solver,
+    posterior,
+    remaining,
+)
 
 MEAN = 0.3
-FIRST_ORDER = [rules.ddpm, rules.ddim]
-SECOND_ORDER = [rules.dpmpp_2m, rules.dpmpp_2m_sde]
+FIRST_ORDER = [DDPM(), DDIM()]
+SECOND_ORDER = [DPMSolver2M(), DPMSolver2MSDE()]
 
 
-def apply(rule, noisy, clean, noise, now, then, **options):
-    """One step of a rule that remembers nothing."""
-    weights = rule(now, then, **options)
-    added = weights.noise * noise if weights.noise else 0.0
-    return weights.noisy * noisy + weights.clean * clean + added
+def apply(solver, noisy, clean, noise, now, then):
+    """The first step of a solver."""
+    found = solver.coefficients(now, then)
+    added = found.noise * noise if found.noise else 0.0
+    return found.noisy * noisy + found.clean * clean + added
 
 
-def follow(schedule, rule, std, steps=None):
+def follow(schedule, solver, std, steps=None):
     """Mean and variance at each level, for a start at the right ones."""
     levels = schedule.levels(steps)
     mean = levels[0].alpha * MEAN
@@ -37,17 +46,13 @@ def follow(schedule, rule, std, steps=None):
 
         def step(noisy, noise, now=now, then=then):
             clean = gaussian_clean(noisy, now, MEAN, std)
-            return apply(rule, noisy, clean, noise, now, then)
+            return apply(solver, noisy, clean, noise, now, then)
 
         shift = step(0.0, 0.0)
         slope, spread = step(1.0, 0.0) - shift, step(0.0, 1.0) - shift
         mean, variance = slope * mean + shift, slope**2 * variance + spread**2
         moments.append((mean, variance))
     return levels, np.array(moments)
-
-
-def ancestral(variance):
-    return functools.partial(rules.ddpm, variance=variance)
 
 
 @pytest.mark.parametrize("steps", [10, 1000])
@@ -60,7 +65,7 @@ def test_ancestral_is_exact_where_its_variance_is(name, steps, variance, std):
     of the images by what the first timestep hides: `alpha**2` remains.
     """
     schedule = DDPMSchedule(name)
-    levels, moments = follow(schedule, ancestral(variance), std, steps)
+    levels, moments = follow(schedule, DDPM(variance), std, steps)
     alphas, sigmas = np.array([level[:2] for level in levels[:-1]]).T
     np.testing.assert_allclose(moments[:-1, 0], alphas * MEAN, atol=1e-9)
     total = (alphas * std) ** 2 + sigmas**2
@@ -72,7 +77,7 @@ def test_ancestral_is_exact_where_its_variance_is(name, steps, variance, std):
 @pytest.mark.parametrize("name", ["linear", "cosine"])
 def test_ancestral_draws_normal_pixels_at_1000_timesteps(name):
     schedule = DDPMSchedule(name)
-    _, moments = follow(schedule, ancestral("large"), std=1.0)
+    _, moments = follow(schedule, DDPM("large"), std=1.0)
     assert moments[-1, 0] == pytest.approx(MEAN, abs=1e-9)
     assert moments[-1, 1] == pytest.approx(1, abs=1.1e-4)
 
@@ -82,7 +87,7 @@ def test_the_true_variance_lies_between_small_and_large():
     errors = {}
     for variance, timesteps in itertools.product(("small", "large"), (500, 1000)):
         schedule = DDPMSchedule("cosine", timesteps)
-        _, moments = follow(schedule, ancestral(variance), std=0.5)
+        _, moments = follow(schedule, DDPM(variance), std=0.5)
         assert moments[-1, 0] == pytest.approx(MEAN)
         errors[variance, timesteps] = moments[-1, 1] / 0.25 - 1
     assert -0.01 < errors["small", 1000] < 0 < errors["large", 1000] < 0.002
@@ -94,7 +99,7 @@ def test_the_true_variance_lies_between_small_and_large():
 def test_ddim_error_halves_when_steps_double(name):
     errors = []
     for steps in (50, 100, 200):
-        _, moments = follow(DDPMSchedule(name), rules.ddim, 0.5, steps)
+        _, moments = follow(DDPMSchedule(name), DDIM(), 0.5, steps)
         assert moments[-1, 0] == pytest.approx(MEAN)
         errors.append(np.sqrt(moments[-1, 1]) - 0.5)
     assert 1.8 < errors[0] / errors[1] < 2.2
@@ -110,8 +115,8 @@ def images(rng):
 @pytest.mark.parametrize("steps", [7, 50])
 def test_ddim_with_eta_1_is_ancestral(images, steps):
     for now, then in itertools.pairwise(DDPMSchedule().levels(steps)):
-        found = apply(rules.ddim, *images, now, then, eta=1.0)
-        expected = apply(rules.ddpm, *images, now, then, variance="small")
+        found = apply(DDIM(eta=1.0), *images, now, then)
+        expected = apply(DDPM("small"), *images, now, then)
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -120,15 +125,14 @@ def test_ddim_keeps_the_noise_it_finds(rng):
     clean, noise = rng.normal(size=(2, 1, 4, 4, 1))
     for now, then in itertools.pairwise(DDPMSchedule().levels(20)):
         noisy = now.alpha * clean + now.sigma * noise
-        found = apply(rules.ddim, noisy, clean, None, now, then)
+        found = apply(DDIM(), noisy, clean, None, now, then)
         expected = then.alpha * clean + then.sigma * noise
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim_keeps_the_variance_for_known_images(eta):
-    rule = functools.partial(rules.ddim, eta=eta)
-    levels, moments = follow(DDPMSchedule(), rule, std=0.0, steps=20)
+    levels, moments = follow(DDPMSchedule(), DDIM(eta), std=0.0, steps=20)
     variance = [level.sigma**2 for level in levels]
     np.testing.assert_allclose(moments[:, 1], variance, atol=1e-9)
 
@@ -138,7 +142,7 @@ def test_one_timestep_at_a_time_the_posterior_is_that_of_ho_et_al():
     betas = np.linspace(1e-4, 0.02, 1000)
     alpha_bars = np.cumprod(1 - betas)
     for t in (1, 500, 999):
-        found = rules.posterior(schedule.level(t), schedule.level(t - 1))
+        found = posterior(schedule.level(t), schedule.level(t - 1))
         before = alpha_bars[t - 1]
         rest = 1 - alpha_bars[t]
         expected = (
@@ -152,27 +156,27 @@ def test_one_timestep_at_a_time_the_posterior_is_that_of_ho_et_al():
 
 def test_eta_is_the_share_of_the_ancestral_noise():
     now, then = DDPMSchedule().levels(20)[10:12]
-    *_, small, _ = rules.posterior(now, then)
+    *_, small, _ = posterior(now, then)
     for eta in (0.0, 0.3, 1.0):
-        found = rules.ddim(now, then, eta=eta).noise
+        found = DDIM(eta).coefficients(now, then).noise
         assert found == pytest.approx(eta * np.sqrt(small))
 
 
-@pytest.mark.parametrize("rule", FIRST_ORDER + SECOND_ORDER)
-def test_the_last_step_returns_the_estimate(images, rule):
+@pytest.mark.parametrize("solver", FIRST_ORDER + SECOND_ORDER, ids=str)
+def test_the_last_step_returns_the_estimate(images, solver):
     noisy, clean, noise = images
     *_, now, then = DDPMSchedule().levels(5)
-    found = apply(rule, noisy, clean, noise, now, then)
+    found = apply(solver, noisy, clean, noise, now, then)
     np.testing.assert_allclose(found, clean, atol=1e-9)
 
 
-@pytest.mark.parametrize("rule", SECOND_ORDER)
-def test_weights_keep_the_image_that_both_estimates_agree_on(rule):
-    """The scale of signal and noise is right at every level, whatever is remembered."""
+@pytest.mark.parametrize("solver", SECOND_ORDER, ids=str)
+def test_steps_keep_the_image_that_both_estimates_agree_on(solver):
+    """The scale of signal and noise is right at every level."""
     before, *levels = DDPMSchedule().levels(12)[:-1]
     for now, then in itertools.pairwise(levels):
-        found = rule(now, then, before)
-        signal = found.noisy * now.alpha + found.clean + found.before
+        found = solver.coefficients(now, then, before)
+        signal = found.noisy * now.alpha + found.clean + found.previous
         assert signal == pytest.approx(then.alpha)
         noise = np.hypot(found.noisy * now.sigma, found.noise)
         assert noise == pytest.approx(then.sigma)
@@ -186,7 +190,7 @@ def test_euler_of_karras_et_al_is_ddim(images):
         s, s_then = now.sigma / now.alpha, then.sigma / then.alpha
         x = noisy / now.alpha
         expected = (x + (s_then - s) * (x - clean) / s) * then.alpha
-        found = apply(rules.ddim, noisy, clean, None, now, then)
+        found = apply(DDIM(), noisy, clean, None, now, then)
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -205,13 +209,13 @@ def test_heun_of_karras_et_al(images, levels):
     """To the letter in their own 18 steps, and wherever steps are no longer."""
     noisy, clean, ahead = images
     for now, then in itertools.pairwise(levels[1:-1]):
-        if rules.remaining(now, then) < 1 / 4:
+        if remaining(now, then) < 1 / 4:
             continue
-        found = apply(rules.ddim, noisy, clean, None, now, then)
-        found = found + rules.heun_correction(now, then) * (clean - ahead)
+        found = apply(DDIM(), noisy, clean, None, now, then)
+        found = found + Heun().correction(now, then) * (clean - ahead)
         expected = textbook_heun(noisy, clean, ahead, now, then)
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
-    shortest = min(rules.remaining(*pair) for pair in itertools.pairwise(levels[1:-1]))
+    shortest = min(remaining(*pair) for pair in itertools.pairwise(levels[1:-1]))
     assert len(levels) != 19 or shortest > 1 / 4
 
 
@@ -221,9 +225,9 @@ def test_a_long_step_of_heun_does_not_blow_up():
     std = 0.3
     start = np.sqrt((now.alpha * std) ** 2 + now.sigma**2)
     clean = gaussian_clean(start, now, 0.0, std)
-    euler = apply(rules.ddim, start, clean, None, now, then)
+    euler = apply(DDIM(), start, clean, None, now, then)
     ahead = gaussian_clean(euler, then, 0.0, std)
-    weight = rules.heun_correction(now, then)
+    weight = Heun().correction(now, then)
     exact = np.sqrt((then.alpha * std) ** 2 + then.sigma**2)
     assert -then.alpha / 2 <= weight < 0
     assert abs(euler + weight * (clean - ahead) - exact) < 0.01 * abs(euler - exact)
@@ -234,24 +238,18 @@ def test_a_long_step_of_heun_does_not_blow_up():
 def test_no_extrapolation_beyond_what_two_estimates_tell():
     """A step more than twice as long as the one before is of first order."""
     before, now = Level(1.0, 4.0), Level(1.0, 2.0)
-    for rule in SECOND_ORDER:
-        assert rule(now, Level(1.0, 0.51), before).before < 0
+    for solver in SECOND_ORDER:
+        assert solver.coefficients(now, Level(1.0, 0.51), before).previous < 0
         for then in (Level(1.0, 0.49), Level(1.0, 1e-9), Level(1.0, 0.0)):
-            found, first = rule(now, then, before), rule(now, then)
-            assert found == first and not found.before
+            found = solver.coefficients(now, then, before)
+            assert found == solver.coefficients(now, then) and not found.previous
 
 
-ALL = [
-    rules.ddpm,
-    functools.partial(rules.ddpm, variance="large"),
-    rules.ddim,
-    functools.partial(rules.ddim, eta=1.0),
-    *SECOND_ORDER,
-]
+ALL = [DDPM(), DDPM("large"), DDIM(), DDIM(eta=1.0), *SECOND_ORDER, Heun()]
 
 
-@pytest.mark.parametrize("rule", ALL)
-def test_pure_noise_is_the_limit_of_almost_pure_noise(rule):
+@pytest.mark.parametrize("solver", ALL, ids=str)
+def test_pure_noise_is_the_limit_of_almost_pure_noise(solver):
     """`alpha` 0, as in rectified flow and a schedule of zero terminal SNR."""
     pure, almost = Level(0.0, 1.0), Level(1e-13, 1.0)
     then, later = Level(0.1, 0.9), Level(0.7, 0.4)
@@ -260,30 +258,56 @@ def test_pure_noise_is_the_limit_of_almost_pure_noise(rule):
             ((pure, path[0]), (almost, path[0]), 1e-11),
             ((path[0], later, pure), (path[0], later, almost), 0.1),
         ):
-            found, near = rule(*left), rule(*right)
+            found, near = solver.coefficients(*left), solver.coefficients(*right)
             np.testing.assert_allclose(found, near, atol=exact)
             assert np.isfinite(found).all()
-    end = rule(pure, Level(1.0, 0.0))
-    assert (end.noisy, end.clean, end.before, end.noise) == (0, 1, 0, 0)
-    assert rule(then, Level(1.0, 0.0), pure)[:2] == pytest.approx((0, 1))
+    end = solver.coefficients(pure, Level(1.0, 0.0))
+    assert end == (0, 1, 0, 0)
+    last = solver.coefficients(then, Level(1.0, 0.0), pure)
+    assert last[:2] == pytest.approx((0, 1))
 
 
 def test_heun_from_pure_noise():
     then = Level(0.1, 0.9)
-    found = rules.heun_correction(Level(0.0, 1.0), then)
+    found = Heun().correction(Level(0.0, 1.0), then)
     assert found == -then.alpha / 2
-    assert rules.heun_correction(Level(1e-13, 1.0), then) == pytest.approx(found)
+    assert Heun().correction(Level(1e-13, 1.0), then) == pytest.approx(found)
 
 
 def test_churn_leaves_pure_noise_alone():
     pure = Level(0.0, 1.0)
-    assert rules.churn(pure, None, 40, 18) == (pure, rules.Weights(1.0, 0.0))
+    assert Heun(churn=40).noise_first(pure, None, 18) is None
 
 
-@pytest.mark.parametrize("rule", ALL)
-def test_levels_that_touch_have_real_weights(rule):
+@pytest.mark.parametrize("solver", ALL, ids=str)
+def test_levels_that_touch_have_real_coefficients(solver):
     """What rounds to nothing or below is no square root of a negative number."""
     for alpha in (1e-12, 0.3, 1.0):
         now = Level(alpha, 0.5)
         then = Level(alpha, float(np.nextafter(0.5, 0)))
-        assert np.isfinite(rule(now, then)).all()
+        assert np.isfinite(solver.coefficients(now, then)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_the_solver_with_its_defaults(name):
+    solver = as_solver(name)
+    assert type(solver) is NAMES[name]
+    assert as_solver(solver) is solver
+    again = type(solver).from_config(solver.get_config())
+    assert again.get_config() == solver.get_config()
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda: DDPM("medium"), ValueError, "`variance` must be one of.*'medium'"),
+        (lambda: DDIM(eta=1.5), ValueError, "`eta` must lie in.*1.5"),
+        (lambda: DDIM(eta="1"), TypeError, "`eta` must be a number"),
+        (lambda: Heun(churn=-1), ValueError, "`churn` must"),
+        (lambda: as_solver("euler"), ValueError, "'ddpm', 'ddim'.*solver='euler'"),
+        (lambda: as_solver(DDIM), TypeError, "a `Solver` such as.*DDIM"),
+    ],
+)
+def test_refuses(build, error, message):
+    with pytest.raises(error, match=message):
+        build()

@@ -1,0 +1,87 @@
+"""Builds parts of a model from plain data, which may come from strangers."""
+
+import inspect
+import json
+
+from keras_patchdpm import _checks
+
+MOST_ELEMENTS = 64  # Of a list.
+MOST = 10**6  # No int of a configuration is larger.
+
+
+def build(part, makers, arguments, **others):
+    """Calls the maker that `arguments` name.
+
+    Args:
+        part: Such as `"schedule"`, for the message.
+        makers: Dict of names to functions or classes.
+        arguments: Dict of a `name` and the maker's arguments, plain data.
+        **others: Further arguments, of those makers that have them.
+
+    Raises:
+        TypeError: If an argument has another type than it must have.
+        ValueError: If the name or an argument is unknown, or out of range.
+    """
+    arguments = dict(arguments)
+    name = arguments.pop("name", None)
+    _checks.one_of(f"{part}.name", name, tuple(makers))
+    known = inspect.signature(makers[name]).parameters
+    others = {key: value for key, value in others.items() if key in known}
+    open_ones = [key for key in known if key not in (*others, "name")]
+    unknown = [key for key in arguments if key not in open_ones]
+    if unknown:
+        raise ValueError(
+            f"{name} has the arguments {', '.join(open_ones) or 'none'}. "
+            f"Received: {unknown[:20]}."
+        )
+    for key in open_ones:
+        if key in arguments:
+            _check_plain(key, arguments[key])
+            if isinstance(known[key].default, bool):
+                _checks.boolean(key, arguments[key])
+        elif known[key].default is inspect.Parameter.empty:
+            raise ValueError(f"{name} needs `{key}`. Received: {list(arguments)}.")
+    return makers[name](**arguments, **others)
+
+
+def with_defaults(makers, arguments):
+    """`arguments` of a maker, and the defaults of those that are not given."""
+    known = inspect.signature(makers[arguments["name"]]).parameters.values()
+    defaults = {one.name: one.default for one in known if one.default is not one.empty}
+    return json.loads(json.dumps({**defaults, **arguments}))  # Lists for tuples.
+
+
+def named(part, makers, value):
+    """`name` and arguments of an object, the plain data from which `build` makes it.
+
+    Args:
+        part: Such as `"schedule"`, for the message.
+        makers: Dict of names to classes.
+        value: Instance of one of them.
+
+    Raises:
+        ValueError: If it is of another class.
+    """
+    for name, maker in makers.items():
+        if type(value) is maker:
+            return {"name": name, **value.get_config()}
+    raise ValueError(
+        f"The {part} of a preset must be one of {', '.join(makers)}. Save other models "
+        f"with `model.save('model.keras')`. Received: {part}={value!r}."
+    )
+
+
+def _check_plain(name, value):
+    """Refuses numbers and lists that are larger than any that makes sense."""
+    if isinstance(value, list | tuple):
+        if len(value) > MOST_ELEMENTS:
+            raise ValueError(
+                f"`{name}` must have at most {MOST_ELEMENTS} elements. "
+                f"Received: {len(value)} of them."
+            )
+        for element in value:
+            _check_plain(name, element)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        _checks.integer(name, value, -MOST, MOST)
+    elif isinstance(value, float):
+        _checks.real(name, value)

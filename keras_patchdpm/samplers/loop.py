@@ -1,0 +1,108 @@
+"""The loop of every sampler: from noise down the noise levels to an image."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_patchdpm.solvers import Coefficients
+
+BLOCK = 2**18  # Numbers that an update works on at a time.
+
+
+@dataclasses.dataclass
+class State:
+    """How far the sampling of some images is.
+
+    Attributes:
+        noisy: Float32 array of shape `(B, H, W, C)`, which each step overwrites.
+        step: Int. Finished steps.
+        clean: Clean estimate of the last step, of the same shape. `None` before the
+            first step. A step may overwrite it too.
+    """
+
+    noisy: np.ndarray
+    step: int = 0
+    clean: np.ndarray | None = None
+
+
+def walk(denoise, state, levels, *, solver, level_of=None, noise=None, update=None):
+    """Takes `state` down the noise levels, from the level where it is.
+
+    It holds `solver.image_buffers` arrays of the size of the images.
+
+    Args:
+        denoise: Function `(noisy, level, out) -> clean`, which writes into `out` and
+            returns it. `out` is `None` for a new array.
+        state: `State` at the level `levels[state.step]`. It is changed.
+        levels: List of `NoiseLevel`s, from the noisiest to the clean one.
+        solver: `Solver`.
+        level_of: Function of a strength to its `NoiseLevel`, see `Solver.noise_first`.
+        noise: Function of the step, from 1, to one `numpy.random.Generator` for each
+            image. It is called only for steps that add noise.
+        update: Replaces `update_in_place` for images on the device. Default `None`.
+
+    Yields:
+        `state`, after each step.
+    """
+    update = update_in_place if update is None else update
+    while state.step < len(levels) - 1:
+        now, then = levels[state.step : state.step + 2]
+        before = levels[state.step - 1] if state.step else None
+        rng = None
+        first = solver.noise_first(now, level_of, len(levels) - 1)
+        if first is not None:
+            now, coefficients = first
+            rng = noise(state.step + 1)
+            state.noisy = update(state.noisy, coefficients, state.noisy, rng=rng)
+        coefficients = solver.coefficients(now, then, before)
+        out = None if solver.uses_previous else state.clean
+        clean = denoise(state.noisy, now, out)
+        if not coefficients.noise:
+            rng = None
+        elif rng is None:
+            rng = noise(state.step + 1)
+        state.noisy = update(state.noisy, coefficients, clean, state.clean, rng)
+        if solver.corrects and then.sigma:
+            clean_then = denoise(state.noisy, then, None)
+            share = solver.correction(now, then)
+            coefficients = Coefficients(1.0, share, -share)
+            state.noisy = update(state.noisy, coefficients, clean, clean_then)
+        state.clean, state.step = clean, state.step + 1
+        yield state
+
+
+def update_in_place(noisy, coefficients, clean, previous=None, rng=None):
+    """Overwrites the noisy images with those of the next level.
+
+    Args:
+        noisy, clean, previous: Float32 arrays of shape `(B, H, W, C)`. `previous` is
+            another clean estimate, and may be `None` if its coefficient is 0.
+        coefficients: `Coefficients`.
+        rng: One `numpy.random.Generator` for each image, or `None` for no noise.
+
+    Returns:
+        `noisy`.
+    """
+    for image, x in enumerate(noisy):
+        for block in _blocks(x):
+            total = np.float32(coefficients.noisy) * _flat(x)[block]
+            total += np.float32(coefficients.clean) * _flat(clean[image])[block]
+            if coefficients.previous:
+                old = _flat(previous[image])[block]
+                total += np.float32(coefficients.previous) * old
+            if rng is not None:
+                noise = rng[image].standard_normal(len(total), "float32")
+                total += np.float32(coefficients.noise) * noise
+            _flat(x)[block] = total
+    return noisy
+
+
+def _blocks(image):
+    """Slices of the flat image: the temporary arrays of a sum are that small."""
+    for start in range(0, image.size, BLOCK):
+        yield slice(start, start + BLOCK)
+
+
+def _flat(image):
+    """A view of an image as one axis."""
+    return image.reshape(-1)
