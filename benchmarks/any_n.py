@@ -55,7 +55,7 @@ def main():
     floor = frechet_distance(train[: options.samples], held)
     for n in options.n:
         sampler = kp.PatchSampler(
-            model, "heun", options.steps, divisions=n, moving=n > 1
+            model, "heun", options.steps, divisions=n, shift=n > 1
         )
         with model.ema_weights():
             samples = sampler(options.samples, batch_size=100)

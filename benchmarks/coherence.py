@@ -28,8 +28,8 @@ METHODS = {
     "paper": GRID,
     "halo": {**GRID, "halo": 4},
     "coordinates": {**GRID, "position": "coordinates"},
-    "moving": {**GRID, "position": "coordinates", "moving": True},
-    "cascade": {**CASCADE, "moving": False},
+    "shift": {**GRID, "position": "coordinates", "shift": True},
+    "cascade": {**CASCADE, "shift": False},
     "cascade_moving": CASCADE,
 }
 STEPS_PER_EPOCH = 100

@@ -1,4 +1,4 @@
-"""What a solver makes of normal pixels, followed exactly: no network, no random numbers.
+"""What a solver makes of normal pixels, exactly: no network, no random numbers.
 
 The best denoiser of such pixels is linear, so a solver keeps them normal. One pixel
 starts from 0 and sees no noise: it is the mean. Each of the others sees one unit of one
@@ -14,7 +14,7 @@ def propagate(levels, solver, mean=0.2, std=0.3):
     """Mean and standard deviation of the images that sampling ends with.
 
     Args:
-        levels: List of `Level`s, of `schedule.levels`.
+        levels: List of `NoiseLevel`s, of `schedule.levels`.
         solver: `Solver`.
         mean, std: Floats, of the pixels of the true images.
 

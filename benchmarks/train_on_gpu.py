@@ -181,7 +181,7 @@ class Training:
         inputs = {key: ops.concatenate([row[key] for row in rows]) for key in rows[0]}
         clean, level = inputs.pop("clean"), self.levels()
         noise = keras.random.normal(clean.shape, dtype="float32", seed=self.seed)
-        noisy, target = self.model.schedule.corrupt(clean, noise, level)
+        noisy, target = self.model.schedule.add_noise(clean, noise, level)
         return {**inputs, "noisy": noisy, "level": level}, target
 
     def of_grid(self, images):
@@ -189,10 +189,10 @@ class Training:
         level = self.levels()
         noise = keras.random.normal(images[0].shape, dtype="float32", seed=self.seed)
 
-        def corrupt(clean, noise):
-            return self.model.schedule.corrupt(clean, noise, level)
+        def add_noise(clean, noise):
+            return self.model.schedule.add_noise(clean, noise, level)
 
-        inputs, target = self.model.patching.cut(images[0], noise, corrupt, self.seed)
+        inputs, target = self.model.patching.cut(images[0], noise, add_noise, self.seed)
         return {**inputs, "level": level}, target
 
 

@@ -11,6 +11,8 @@ from keras_patchdpm import (
     memory,
     metrics,
     networks,
+    patching,
+    schedules,
     solvers,
     training,
 )
@@ -48,8 +50,10 @@ __all__ = [
     "memory",
     "metrics",
     "networks",
+    "patching",
     "sample",
     "save_images",
+    "schedules",
     "solvers",
     "training",
 ]

@@ -2,15 +2,15 @@
 
 from keras_patchdpm import _checks
 from keras_patchdpm.models import PatchDPM, presets
-from keras_patchdpm.patching import CascadePatching, RandomPatching
 
-N = 2  # Unless the preset has another.
+N = 2  # Unless a preset is named.
 DEFAULTS = {"solver": "ddim", "steps": 50}  # Of a preset that has no settings.
 
 
 def sample(
     n=None,
     num_images=2,
+    *,
     solver=None,
     steps=None,
     seed=0,
@@ -25,12 +25,10 @@ def sample(
     """Makes images with trained weights, patch by patch.
 
     Args:
-        n: Positive int, N of Arakawa et al.: images are made in `n` x `n` patches.
-            `None` for the preset's own, and 2 without a `preset`. Of a cascade a
-            smaller `n` makes smaller images, of patches of the same size: of the
-            package's, 1, 2 and 4 make 32, 64 and 128 pixels. A preset of
-            `RandomPatching` serves any `n` that divides the image; `None` is then 2
-            if it was trained for that, and otherwise the largest that it was.
+        n: Positive int, N of Arakawa et al.: images are generated in `n` x `n` patches.
+            Default `None`: the most that the preset allows, and 2 without a `preset`.
+            Of a cascade a smaller `n` gives smaller images, of patches of the same
+            size: of the package's own, 1, 2 and 4 give 32, 64 and 128 pixels.
         num_images: Positive int.
         solver: See `PatchSampler`. `None` for the preset's, or `"ddim"`.
         steps: Int from 1 to 1000, network calls per patch. `None` for the preset's, or
@@ -39,8 +37,8 @@ def sample(
         patches_per_call: Int from 1 to the patches of a step, which are `n * n`, or
             `(n + 1) ** 2` of a moving grid. More are faster and take more memory.
         preset: Name of a trained model (`PatchDPM.presets()` lists them), or path of a
-            folder with one; `None` for the package's own for `n`, of a cascade
-            (`CascadePatching`) if there is one.
+            folder with one. Default `None`: the package's own for `n`, the first that
+            `PatchDPM.presets()` lists.
         verbose: 1 shows a progress bar, and the plan for a `memory_budget`.
         memory_budget: Int of bytes or a string such as `"300MB"`, which chooses
             `patches_per_call`; see `PatchSampler`.
@@ -67,11 +65,7 @@ def sample(
 
     Source: Arakawa et al. 2023 (arXiv:2304.07087).
     """
-    if n is not None:
-        n = _checks.positive_int("n", n)
-    if preset is None:
-        n = N if n is None else n
-        preset = _preset_of(n)
+    n, preset = _choice(n, preset)
     model = PatchDPM.from_preset(preset, precision)
     if model.latents:
         raise ValueError(
@@ -87,64 +81,76 @@ def sample(
     if not model.sampling.arguments:
         options = {**DEFAULTS, **options}
     sampler = model.sampler(
+        _tiled(model, n, preset),
         patches_per_call=patches_per_call,
         memory_budget=memory_budget,
         **options,
-        **_grid(model.patching, n, preset),
     )
-    return sampler(num_images, seed, batch_size, verbose=verbose, checkpoint=checkpoint)
+    return sampler(
+        num_images,
+        seed,
+        batch_size=batch_size,
+        verbose=verbose,
+        checkpoint=checkpoint,
+    )
 
 
 def image_shape(n=None, preset=None):
-    """`(height, width, channels)` of the images that `sample` makes.
+    """`(height, width, channels)` of the images that `sample` generates.
 
     Raises:
         ValueError: If there is no such preset, or none for `n`.
     """
-    if preset is None:
-        n = N if n is None else n
-        preset = _preset_of(n)
+    n, preset = _choice(n, preset)
     config = presets.read_config(preset)
     patching, shape = presets.patching_of(config), presets.image_shape(config)
-    if n is None or not isinstance(patching, CascadePatching):
-        return shape
-    patch = patching.input_specs(shape)["noisy"][0]
-    return patching.first_stages(n).image_shape(patch)
+    return patching.tiled(shape, **_options(patching, shape, n, preset))[-1].image_shape
 
 
-def _grid(patching, n, preset):
-    """Arguments of the sampler, so that images are made in `n` x `n` patches."""
-    numbers = presets.numbers_of(patching)
-    if isinstance(patching, RandomPatching):  # One model for any number.
-        n = n or (N if N in numbers else numbers[-1])
-        return {"divisions": n, "moving": n > 1}
-    if n is None or numbers == [n]:
-        return {}
-    if n in numbers:  # A cascade that ends earlier.
-        return {"divisions": n}
-    rows, cols = patching.grid.divisions
-    smaller = f", or in fewer: `n` is one of {numbers}" if len(numbers) > 1 else ""
-    raise ValueError(
-        f"The preset {str(preset)!r} makes images in {rows}x{cols} patches{smaller}. "
-        f"Leave `n` out, or choose another preset. Received: n={n}."
-    )
+def _choice(n, preset):
+    """`(n, preset)`, where `n` is `None` for the preset's own."""
+    if n is not None:
+        n = _checks.positive_int("n", n)
+    if preset is not None:
+        return n, preset
+    n = N if n is None else n
+    return n, _preset_of(n)
+
+
+def _tiled(model, n, preset):
+    """The model, tiled in `n` x `n` patches."""
+    options = _options(model.patching, model.image_shape, n, preset)
+    return model.tiled(**options)
+
+
+def _options(patching, image_shape, n, preset):
+    """Options of `tiled` for `n` x `n` patches, a dict.
+
+    Raises:
+        ValueError: If the preset cannot be sampled in as many patches.
+    """
+    known = patching.sampling_divisions(image_shape)
+    n = known[-1] if n is None else n
+    if n not in known:
+        raise ValueError(
+            f"The preset {str(preset)!r} generates images in n x n patches for the `n` "
+            f"{known}. Leave `n` out, or choose another preset. Received: n={n}."
+        )
+    return patching.options_of(n)
 
 
 def _preset_of(n):
-    """The preset of the package for `n` x `n` patches: a cascade, if there is one."""
-    patchings = {
-        name: presets.patching_of(presets.read_config(name)) for name in presets.names()
-    }
-    known = {name: presets.numbers_of(found) for name, found in patchings.items()}
-    fitting = [name for name, numbers in known.items() if n in numbers]
-    if not fitting:
-        raise ValueError(
-            "The package has no trained model for that `n`. Its models, and their `n`: "
-            f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
-            f"`preset` of your own. Received: n={n}."
-        )
-    # Its patches belong together.
-    cascades = [
-        name for name in fitting if isinstance(patchings[name], CascadePatching)
-    ]
-    return (cascades or fitting)[0]
+    """The first preset of the package that can be sampled in `n` x `n` patches.
+
+    Raises:
+        ValueError: If there is none; the message lists all.
+    """
+    known = {preset["name"]: preset["n"] for preset in PatchDPM.presets()}
+    for name, numbers in known.items():
+        if n in numbers:
+            return name
+    raise ValueError(
+        "The package has no trained model for that `n`. Its models, and their `n`: "
+        f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
+        f"`preset` of your own. Received: n={n}."
+    )

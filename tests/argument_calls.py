@@ -37,7 +37,9 @@ NAMESPACES = {
     "schedules.": schedules,
 }
 # Made by the package, and read by users.
-RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "Level"}
+RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "NoiseLevel", "TiledModel"}
+# What those who extend the package build or subclass: `testing` checks it.
+EXTENSIONS = {"InputSpec", "Patching", "Stage", "Schedule", "Solver", "Coefficients"}
 # Methods that Keras calls, or that `PatchDPM` and `PatchSampler` call with what they
 # made themselves; `compile`, whose arguments are Keras'; methods that always refuse.
 INNER = set(
@@ -46,10 +48,10 @@ INNER = set(
     "train_step make_train_function make_test_function on_epoch_begin "
     "on_epoch_end on_train_begin on_train_end fixed "
     "set_epoch compile predict predict_on_batch export "
-    "attach_state of_open_sizes prepare prepare_batch used check_fits "
-    "cut first_stages given bounds finish windows tiles layers key maps "
-    "image_conditions tile_conditions guide_inputs "
-    "draw corrupt clean weight make_loss alpha_sigma".split()
+    "attach_state prepare prepare_batch used check_fits guide_inputs "
+    "example stages options_of sampling_divisions window_sizes refuse tiling "
+    "tiles draw corners coefficients correction noise_first check_schedule "
+    "add_noise clean weight make_loss alpha_sigma".split()
 )
 
 
@@ -66,7 +68,9 @@ def _collect(namespace, prefix, found, known):
         value = getattr(namespace, name)
         if isinstance(value, types.ModuleType):
             _collect(value, f"{prefix}{name}.", found, known)
-        elif callable(value) and name not in RESULTS and value not in known:
+        elif (
+            callable(value) and name not in RESULTS | EXTENSIONS and value not in known
+        ):
             known.add(value)
             found[prefix + name] = value
             if isinstance(value, type):

@@ -101,6 +101,12 @@ def built_model():
 
 
 @functools.cache
+def crops_model():
+    patching, schedule = kp.RandomPatching(8, content=True), kp.EDMSchedule()
+    return tiny_model(patching, schedule)
+
+
+@functools.cache
 def sampler():
     return kp.PatchSampler(model(), "ddim", 1)
 
@@ -224,7 +230,7 @@ ENTRIES = {
     "GridPatching": Entry(
         kp.GridPatching,
         "divisions=size position=choice content=bool patches_per_image=count "
-        "halo=index moving=bool",
+        "halo=index shift=bool",
         divisions=2,
         position="coordinates",
     ),
@@ -234,12 +240,9 @@ ENTRIES = {
     "GridPatching.image_shape": Entry(
         method(grid_patching, "image_shape"), "window_shape=ints", window_shape=SHAPE
     ),
-    "GridPatching.stages": Entry(
-        method(grid_patching, "stages"), "image_shape=ints", image_shape=SHAPE
-    ),
     "CascadePatching": Entry(
         kp.CascadePatching,
-        "divisions=count moving=bool content_noise=non-negative "
+        "divisions=count shift=bool content_noise=non-negative "
         "sampling_noise=non-negative",
         divisions=2,
     ),
@@ -247,10 +250,7 @@ ENTRIES = {
         method(cascade, "input_specs"), "image_shape=ints", image_shape=SHAPE
     ),
     "CascadePatching.image_shape": Entry(
-        method(cascade, "image_shape"), "patch_shape=ints", patch_shape=SHAPE
-    ),
-    "CascadePatching.stages": Entry(
-        method(cascade, "stages"), "image_shape=ints", image_shape=SHAPE
+        method(cascade, "image_shape"), "window_shape=ints", window_shape=SHAPE
     ),
     "RandomPatching": Entry(
         kp.RandomPatching,
@@ -266,11 +266,25 @@ ENTRIES = {
     "RandomPatching.image_shape": Entry(
         method(crops, "image_shape"), "window_shape=ints", window_shape=SHAPE
     ),
-    "RandomPatching.at": Entry(
-        method(crops, "at"),
-        "divisions=size moving=bool overlap=fraction image_size=size",
+    "RandomPatching.tiled": Entry(
+        method(crops, "tiled"),
+        "image_shape=object divisions=size shift=bool overlap=fraction image_size=size "
+        "whole_above=object",
+        image_shape=SHAPE,
         divisions=2,
         overlap=0.25,
+    ),
+    "CascadePatching.tiled": Entry(
+        method(cascade, "tiled"),
+        "image_shape=ints divisions=count",
+        image_shape=SHAPE,
+        divisions=2,
+    ),
+    "patching.Tiling": Entry(
+        kp.patching.Tiling,
+        "image_size=size divisions=size halo=index shift=bool overlap=fraction",
+        image_size=8,
+        divisions=2,
     ),
     "RandomPatching.batches": Entry(
         method(crops, "batches"),
@@ -281,6 +295,18 @@ ENTRIES = {
         seed=0,
     ),
     "WholeImage": Entry(kp.WholeImage),
+    "WholeImage.input_specs": Entry(
+        method(kp.WholeImage, "input_specs"), "image_shape=ints", image_shape=SHAPE
+    ),
+    "WholeImage.image_shape": Entry(
+        method(kp.WholeImage, "image_shape"), "window_shape=ints", window_shape=SHAPE
+    ),
+    # Solvers.
+    "solvers.DDPM": Entry(kp.solvers.DDPM, "variance=choice"),
+    "solvers.DDIM": Entry(kp.solvers.DDIM, "eta=fraction"),
+    "solvers.DPMSolver2M": Entry(kp.solvers.DPMSolver2M),
+    "solvers.DPMSolver2MSDE": Entry(kp.solvers.DPMSolver2MSDE),
+    "solvers.Heun": Entry(kp.solvers.Heun, "churn=non-negative"),
     # Layers.
     "layers.DepthToSpace": Entry(
         kp.layers.DepthToSpace, "block_size=count", block_size=2
@@ -436,7 +462,14 @@ ENTRIES = {
         "folder=path card=text storage=choice",
         folder=Lazy(tempfile.mkdtemp),
     ),
-    "PatchDPM.sampler": Entry(method(built_model, "sampler"), solver="ddim", steps=2),
+    "PatchDPM.sampler": Entry(
+        method(built_model, "sampler"), "model=object", solver="ddim", steps=2
+    ),
+    "PatchDPM.tiled": Entry(
+        method(crops_model, "tiled"),
+        "divisions=size shift=bool overlap=fraction image_size=size "
+        "whole_above=non-negative",
+    ),
     "PatchDPM.set_sampling": Entry(
         method(built_model, "set_sampling"), solver="ddim", steps=2
     ),
@@ -498,10 +531,8 @@ ENTRIES = {
     "PatchSampler": Entry(
         kp.PatchSampler,
         "model=object solver=choice steps=count patches_per_call=count "
-        "spacing=choice "
-        "memory_budget=bytes divisions=object moving=object overlap=object "
-        "image_size=object whole_above=object guidance=object "
-        "decode=object images_on=choice",
+        "spacing=choice memory_budget=bytes guidance=object decode=object "
+        "images_on=choice",
         model=Lazy(model),
         solver="ddim",
         steps=2,

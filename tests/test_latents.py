@@ -70,7 +70,7 @@ def test_keras_models_are_encoders():
     [
         (GridPatching(2), {}),
         (CascadePatching(2), {}),
-        (RandomPatching(8, content=True), {"divisions": 4, "moving": True}),
+        (RandomPatching(8, content=True), {"divisions": 4, "shift": True}),
     ],
 )
 def test_latents_are_trained_and_sampled_as_images_are(patching, options):

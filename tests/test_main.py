@@ -231,7 +231,7 @@ def test_version(capsys):
                 "divisions": 2,
                 "position": "coordinates",
                 "halo": 2,
-                "moving": True,
+                "shift": True,
             },
         ),
         ("--patching cascade --n 4", {"name": "CascadePatching", "divisions": 4}),
@@ -261,7 +261,7 @@ def test_train_passes_its_options_on(trained, capsys):
     ("options", "message"),
     [
         ("--halo 2", "are options of --patching grid"),
-        ("--patching crops --moving", "--patching crops, {'moving': True}"),
+        ("--patching crops --moving", "--patching crops, {'shift': True}"),
         ("--learning-rate -1", "--learning-rate: must be a number above 0, not '-1'"),
         ("--learning-rate nan", "--learning-rate: must be a number above 0"),
         ("--ema-momentum 1", "--ema-momentum: must be a number from 0 to below 1"),

@@ -11,7 +11,7 @@ import pytest
 from samplers.fakes import gaussian_clean
 
 from keras_patchdpm import DDPMSchedule, EDMSchedule
-from keras_patchdpm.schedules import Level
+from keras_patchdpm.schedules import NoiseLevel
 from keras_patchdpm.solvers import (
     DDIM,
     DDPM,
@@ -221,7 +221,7 @@ def test_heun_of_karras_et_al(images, levels):
 
 def test_a_long_step_of_heun_does_not_blow_up():
     """From a strength of 20,000 to 10, where the textbook's correction is -1000."""
-    now, then = Level(5e-5, 1.0), Level(0.0995, 0.995)
+    now, then = NoiseLevel(5e-5, 1.0), NoiseLevel(0.0995, 0.995)
     std = 0.3
     start = np.sqrt((now.alpha * std) ** 2 + now.sigma**2)
     clean = gaussian_clean(start, now, 0.0, std)
@@ -237,10 +237,14 @@ def test_a_long_step_of_heun_does_not_blow_up():
 
 def test_no_extrapolation_beyond_what_two_estimates_tell():
     """A step more than twice as long as the one before is of first order."""
-    before, now = Level(1.0, 4.0), Level(1.0, 2.0)
+    before, now = NoiseLevel(1.0, 4.0), NoiseLevel(1.0, 2.0)
     for solver in SECOND_ORDER:
-        assert solver.coefficients(now, Level(1.0, 0.51), before).previous < 0
-        for then in (Level(1.0, 0.49), Level(1.0, 1e-9), Level(1.0, 0.0)):
+        assert solver.coefficients(now, NoiseLevel(1.0, 0.51), before).previous < 0
+        for then in (
+            NoiseLevel(1.0, 0.49),
+            NoiseLevel(1.0, 1e-9),
+            NoiseLevel(1.0, 0.0),
+        ):
             found = solver.coefficients(now, then, before)
             assert found == solver.coefficients(now, then) and not found.previous
 
@@ -251,9 +255,9 @@ ALL = [DDPM(), DDPM("large"), DDIM(), DDIM(eta=1.0), *SECOND_ORDER, Heun()]
 @pytest.mark.parametrize("solver", ALL, ids=str)
 def test_pure_noise_is_the_limit_of_almost_pure_noise(solver):
     """`alpha` 0, as in rectified flow and a schedule of zero terminal SNR."""
-    pure, almost = Level(0.0, 1.0), Level(1e-13, 1.0)
-    then, later = Level(0.1, 0.9), Level(0.7, 0.4)
-    for path in ((then,), (then, Level(1.0, 0.0))):
+    pure, almost = NoiseLevel(0.0, 1.0), NoiseLevel(1e-13, 1.0)
+    then, later = NoiseLevel(0.1, 0.9), NoiseLevel(0.7, 0.4)
+    for path in ((then,), (then, NoiseLevel(1.0, 0.0))):
         for left, right, exact in (
             ((pure, path[0]), (almost, path[0]), 1e-11),
             ((path[0], later, pure), (path[0], later, almost), 0.1),
@@ -261,21 +265,21 @@ def test_pure_noise_is_the_limit_of_almost_pure_noise(solver):
             found, near = solver.coefficients(*left), solver.coefficients(*right)
             np.testing.assert_allclose(found, near, atol=exact)
             assert np.isfinite(found).all()
-    end = solver.coefficients(pure, Level(1.0, 0.0))
+    end = solver.coefficients(pure, NoiseLevel(1.0, 0.0))
     assert end == (0, 1, 0, 0)
-    last = solver.coefficients(then, Level(1.0, 0.0), pure)
+    last = solver.coefficients(then, NoiseLevel(1.0, 0.0), pure)
     assert last[:2] == pytest.approx((0, 1))
 
 
 def test_heun_from_pure_noise():
-    then = Level(0.1, 0.9)
-    found = Heun().correction(Level(0.0, 1.0), then)
+    then = NoiseLevel(0.1, 0.9)
+    found = Heun().correction(NoiseLevel(0.0, 1.0), then)
     assert found == -then.alpha / 2
-    assert Heun().correction(Level(1e-13, 1.0), then) == pytest.approx(found)
+    assert Heun().correction(NoiseLevel(1e-13, 1.0), then) == pytest.approx(found)
 
 
 def test_churn_leaves_pure_noise_alone():
-    pure = Level(0.0, 1.0)
+    pure = NoiseLevel(0.0, 1.0)
     assert Heun(churn=40).noise_first(pure, None, 18) is None
 
 
@@ -283,8 +287,8 @@ def test_churn_leaves_pure_noise_alone():
 def test_levels_that_touch_have_real_coefficients(solver):
     """What rounds to nothing or below is no square root of a negative number."""
     for alpha in (1e-12, 0.3, 1.0):
-        now = Level(alpha, 0.5)
-        then = Level(alpha, float(np.nextafter(0.5, 0)))
+        now = NoiseLevel(alpha, 0.5)
+        then = NoiseLevel(alpha, float(np.nextafter(0.5, 0)))
         assert np.isfinite(solver.coefficients(now, then)).all()
 
 

@@ -33,8 +33,8 @@ class FixedNoise(DDPMSchedule):
     def draw(self, count, seed):
         return ops.full((count,), 300, dtype="int32")
 
-    def corrupt(self, clean, noise, timestep):
-        return super().corrupt(clean, ops.sin(50.0 * clean), timestep)
+    def add_noise(self, clean, noise, timestep):
+        return super().add_noise(clean, ops.sin(50.0 * clean), timestep)
 
 
 def tiny_images(count=8, seed=0, size=SIZE):
@@ -54,16 +54,17 @@ def tiny_network(
 ):
     """Two convolutions that see every input the patching gives."""
     level_dtype = "int32" if schedule is None else schedule.level_dtype
-    specs = {**patching.input_specs((size, size, 3)), "level": ((), level_dtype)}
-    if num_classes is not None:
-        specs["label"] = ((), "int32")
+    specs = patching.input_specs((size, size, 3))
     inputs = {
-        name: keras.Input(shape, dtype=dtype, name=name)
-        for name, (shape, dtype) in specs.items()
+        name: keras.Input(spec.shape, dtype=spec.dtype, name=name)
+        for name, spec in specs.items()
     }
+    inputs["level"] = keras.Input((), dtype=level_dtype, name="level")
+    if num_classes is not None:
+        inputs["label"] = keras.Input((), dtype="int32", name="label")
     told = layers.Dense(8)(TimestepEmbedding(8)(inputs["level"]))
     if "patch_index" in inputs:
-        place = PositionOneHotEmbedding(patching.num_patches, 8)
+        place = PositionOneHotEmbedding(specs["patch_index"].size, 8)
         told = layers.Add()([told, place(inputs["patch_index"])])
     if "content_noise" in inputs:
         noise = layers.Reshape((1,))(inputs["content_noise"])
@@ -86,7 +87,7 @@ def tiny_model(patching=None, schedule=None, seed=0, **network):
     patching = GridPatching(2) if patching is None else patching
     schedule = DDPMSchedule(prediction="velocity") if schedule is None else schedule
     network = tiny_network(patching, schedule=schedule, **network)
-    model = PatchDPM(network, schedule, patching, seed)
+    model = PatchDPM(network, schedule, patching, seed=seed)
     draws = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(draws.normal(0, 0.3, weight.shape).astype("float32"))

@@ -80,14 +80,14 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 # %% [markdown]
 # ## Sampling, at any N
 #
-# `divisions` is chosen here. `moving=True` shifts the grid at every step, so that no
+# `divisions` is chosen here. `shift=True` shifts the grid at every step, so that no
 # border stays where it is.
 
 # %%
 samples = {"scenes": scenes[:SAMPLES]}
 for n in (1, 2, 4):
     sampler = kp.PatchSampler(
-        model, solver="heun", steps=STEPS, divisions=n, moving=n > 1
+        model, solver="heun", steps=STEPS, divisions=n, shift=n > 1
     )
     samples[f"N = {n}"] = sampler(num_images=SAMPLES, batch_size=SAMPLES)
 

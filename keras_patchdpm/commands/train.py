@@ -146,7 +146,7 @@ def _add_grid(group):
         help="pixels around its patch that the network sees (default: 0)",
     )
     group.add_argument(
-        "--moving", action="store_true", help="shift the grid at every step"
+        "--shift", action="store_true", help="shift the grid at every step"
     )
 
 
@@ -239,14 +239,14 @@ def _patching(options):
     """The configuration of what the network sees."""
     given = {
         name: value
-        for name in ("position", "halo", "moving")
+        for name in ("position", "halo", "shift")
         if (value := vars(options)[name])
     }
     if options.patching == "grid":
         return {"name": "GridPatching", "divisions": options.n, **given}
     if given:
         raise ValueError(
-            "--position, --halo and --moving are options of --patching grid. Leave "
+            "--position, --halo and --shift are options of --patching grid. Leave "
             f"them out, or choose that. Received: --patching {options.patching}, "
             f"{given}."
         )

@@ -12,6 +12,7 @@ from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.memory.profile import profile, weights_bytes
 from keras_patchdpm.memory.report import amount
+from keras_patchdpm.patching.tiled_model import as_tiled
 
 FIRST = 2  # Patches in a call that is measured first: one is a case of its own.
 CLOSE = 0.05  # How near a prediction must come to what is measured.
@@ -60,6 +61,7 @@ def plan(
     model,
     budget,
     num_images=1,
+    *,
     images_held=2,
     verbose=0,
     guides=(),
@@ -80,8 +82,7 @@ def plan(
     backend's libraries and the copy of the weights that some kernels keep.
 
     Args:
-        model: `PatchDPM`, of `RandomPatching` the model of its sampler,
-            `PatchSampler(model, divisions=4).model`.
+        model: `PatchDPM`, or what its `tiled` returns.
         budget: Positive int of bytes, or a string such as `"300MB"`.
         num_images: Positive int. Images to be made.
         images_held: Positive int. Float arrays of an image's size that the sampler
@@ -98,8 +99,7 @@ def plan(
     Raises:
         TypeError: If `model` is no such model, or a count is not an int.
         ValueError: If the budget does not hold one patch; the message says the smallest
-            that works, and which N would fit. If the model is one of crops, without a
-            grid.
+            that works, and which N would fit.
         RuntimeError: If nothing can be measured on the backend.
 
     Example:
@@ -107,17 +107,7 @@ def plan(
     >>> plan = kp.memory.plan(model, "300MB", num_images=16)
     >>> print(plan.patches_per_call, plan.batch_size, plan.peak)
     """
-    if getattr(model, "patching", None) is None:
-        raise TypeError(
-            "`model` must be a `PatchDPM`, or the `model` of a `PatchSampler`. "
-            f"Received: model={model!r} (of type {type(model).__name__})."
-        )
-    if not hasattr(model.patching, "stages"):
-        raise ValueError(
-            "How a model of crops divides images is known when it is sampled. Pass the "
-            "model of a sampler, `plan(PatchSampler(model, divisions=4).model, budget)`"
-            f". Received: a model of {type(model.patching).__name__}."
-        )
+    model = as_tiled(model)
     budget = parse_bytes("budget", budget)
     verbose = _checks.one_of("verbose", verbose, (0, 1, False, True))
     num_images = _checks.positive_int("num_images", num_images)
@@ -126,7 +116,7 @@ def plan(
     _checks.one_of("images_on", images_on, (None, "device", "host"))
     done = num_images * math.prod(model.image_shape)
     measure = functools.partial(_measure, model, verbose=verbose)
-    sizes = _sizes(model.patching.num_patches, num_images)
+    sizes = _sizes(model.num_patches, num_images)
     trials = TRIALS if len(sizes) > 1 else 0
     weights, _ = measure(FIRST if trials else 1)
     weights += sum(weights_bytes(network) for network in guides)
@@ -134,8 +124,18 @@ def plan(
     def planned(place, size):
         patches, images = size
         activations = _predicted(model, patches * images)
-        kept = images * images_bytes(model, held, place, patches) + done
-        return MemoryPlan(patches, images, weights, activations, kept, budget, place)
+        kept = done + images * images_bytes(
+            model, images_held=held, images_on=place, patches_per_call=patches
+        )
+        return MemoryPlan(
+            patches_per_call=patches,
+            batch_size=images,
+            weights=weights,
+            activations=activations,
+            images=kept,
+            budget=budget,
+            images_on=place,
+        )
 
     places = ("device", "host") if images_on is None else (images_on,)
     for place in places:
@@ -219,7 +219,7 @@ def _measure(model, patches, verbose):
     if patches not in known:
         if verbose:
             print(f"Measuring a call of the network, patches: {patches}", flush=True)
-        report = profile(model, batch_size=patches, timed=False)
+        report = profile(model.network, batch_size=patches, timed=False)
         known[patches] = report.weights, report.activations
     return known[patches]
 
@@ -233,7 +233,7 @@ def _too_small(model, least):
         f"{least.images} of images."
     )
     left = least.budget - least.weights - least.images
-    n, size = max(model.patching.grid.divisions), model.image_shape[:2]
+    n, size = max(model.stages[-1].tiling.grid.divisions), model.image_shape[:2]
     fitting = (
         number
         for number in (n * 2**k for k in range(1, 10))

@@ -15,6 +15,7 @@ from keras_patchdpm.layers import PositionOneHotEmbedding
 from keras_patchdpm.memory import _own_process
 from keras_patchdpm.memory.peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
+from keras_patchdpm.patching.tiled_model import as_tiled
 from keras_patchdpm.runtime import network_call
 
 REPEATS = 3
@@ -24,6 +25,7 @@ def profile(
     model,
     batch_size=1,
     patches_per_call=1,
+    *,
     isolated=None,
     divisions=None,
     timed=True,
@@ -46,8 +48,7 @@ def profile(
     in a module that it can import.
 
     Args:
-        model: `PatchDPM` (of `RandomPatching` the model of its sampler,
-            `PatchSampler(model, divisions=4).model`), or a functional network over a
+        model: `PatchDPM`, what its `tiled` returns, or a functional network over a
             dict of named inputs with at least `noisy` `(B, h, w, C)` and `level`
             `(B,)`.
         batch_size: Positive int. Images that are sampled together.
@@ -74,12 +75,13 @@ def profile(
     >>> report = kp.memory.profile(model, batch_size=4)
     >>> print(report.activations, report.peak, report.measured.method)
     """
-    network = getattr(model, "network", model)
+    tiled = as_tiled(model) if hasattr(model, "network") else None
+    network = model if tiled is None else tiled.network
     _input_specs(network)
-    grid = _grid(model, divisions)
+    grid = _grid(tiled, divisions)
     batch_size = _checks.positive_int("batch_size", batch_size)
     patches_per_call = _checks.integer(
-        "patches_per_call", patches_per_call, 1, _num_patches(model, grid)
+        "patches_per_call", patches_per_call, 1, _num_patches(network, tiled, grid)
     )
     timed = _checks.boolean("timed", timed)
     options = {
@@ -155,18 +157,16 @@ def _input_specs(network):
         if None in shape:
             raise ValueError(
                 f"The size of the network's input `{name}` must be known to be "
-                "measured. Of a model of `RandomPatching` it follows from how images "
-                "are sampled: pass the model of a sampler, "
-                "`PatchSampler(model, divisions=4).model`. Or build the network for "
-                "one size of patch. "
+                "measured. Pass `model.tiled(4)` of its `PatchDPM`, or build the "
+                "network for one size of patch. "
                 f"Received: shape={(None, *shape)}."
             )
     return specs
 
 
-def _grid(model, divisions):
-    """The `PatchGrid` of the patches, None if not known."""
-    grid = getattr(getattr(model, "patching", None), "grid", None)
+def _grid(tiled, divisions):
+    """The `PatchGrid` of the patches, `None` if not known."""
+    grid = None if tiled is None else tiled.stages[-1].tiling.grid
     if divisions is None:
         return grid
     given = PatchGrid(divisions)
@@ -178,12 +178,11 @@ def _grid(model, divisions):
     return given
 
 
-def _num_patches(model, grid):
-    """The most patches that a sampler asks for in a call, None if not known."""
-    patching = getattr(model, "patching", None)
-    if patching is not None:  # A moving grid has more than its divisions say.
-        return patching.num_patches
-    return grid.num_patches if grid else _embedded_places(model)
+def _num_patches(network, tiled, grid):
+    """The most patches that a sampler asks for in a call, `None` if not known."""
+    if tiled is not None:  # A shifted grid has more than its divisions say.
+        return tiled.num_patches
+    return grid.num_patches if grid else _embedded_places(network)
 
 
 def _embedded_places(network):

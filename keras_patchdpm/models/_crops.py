@@ -5,11 +5,6 @@ from keras_patchdpm.patching.crop_batches import CropBatches
 BATCH_SIZE = 32  # Keras' own.
 
 
-def has_crops(patching):
-    """Whether a patching cuts while batches are made, as `RandomPatching` does."""
-    return hasattr(patching, "batches")
-
-
 def batches(patching, images, batch_size, seed, **options):
     """`CropBatches` of what a user gave to `fit` or `evaluate`."""
     size = BATCH_SIZE if batch_size is None else batch_size

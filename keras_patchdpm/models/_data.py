@@ -41,7 +41,7 @@ def to_fit(model, arguments):
     elif found["validation_split"]:
         data, found["validation_data"] = _split(model, data, is_array, found)
     found["validation_split"] = 0.0
-    if _crops.has_crops(model.patching):
+    if model.patching.cuts_batches:
         batches, before = _crops_to_fit(model, data, check, found)
         _follow_epochs(batches, before, found)
         data = model.of_open_sizes(batches), None, None
@@ -120,7 +120,7 @@ def _validated(model, data, check, batch_size=None):
         y = None
     size = min(batch_size or _crops.BATCH_SIZE, count)
     _batches.check_sharding(size, check.shards)
-    if not _crops.has_crops(model.patching):
+    if not model.patching.cuts_batches:
         _batches.check_sharding(count % size, check.shards)
     return [x, y, sample_weight], True
 
@@ -164,7 +164,7 @@ def _to_measure(model, data, check, batch_size):
     """`(x, y, sample_weight)` to evaluate on: the same batches every time."""
     if isinstance(data[0], ImageBatches):
         data = [data[0].fixed(), None, None]
-    if not _crops.has_crops(model.patching):
+    if not model.patching.cuts_batches:
         return _for_keras(data, check)
     x, labels, weights = data
     if not _crops.are_cut(x):

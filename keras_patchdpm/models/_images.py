@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm.models._crops import has_crops
 
 _CHUNK = 256  # Images that are checked together.
 _LIMIT = 1.5  # Resizing overshoots a little; values beyond this are of another range.
@@ -36,17 +35,18 @@ def refuse_structures(images):
 
 
 def and_places(data, patching):
-    """Images, and a dict of where crops of them lie: empty but for a `RandomPatching`.
+    """Images, and a dict of where crops of them lie.
 
-    Its crops are cut while batches are made, so a batch holds both.
+    The dict is empty unless the patching cuts while batches are made: then a batch
+    holds both.
     """
-    if not has_crops(patching):
+    if not patching.cuts_batches:
         return data, {}
     if not isinstance(data, dict):
         raise ValueError(
-            "A RandomPatching cuts its crops while batches are made. Train with "
-            "`model.fit(images)`, or with what `patching.batches(images, batch_size, "
-            f"seed)` gives. Received: a {type(data).__name__}."
+            f"A {type(patching).__name__} cuts its patches while batches are made. "
+            "Train with `model.fit(images)`, or with what `patching.batches(images, "
+            f"batch_size, seed)` gives. Received: a {type(data).__name__}."
         )
     where = dict(data)
     return where.pop("images"), where

@@ -4,17 +4,11 @@ import warnings
 
 from keras_patchdpm import _checks
 from keras_patchdpm.layers.label_embedding import classes_of
-from keras_patchdpm.models._crops import has_crops
+from keras_patchdpm.patching import InputSpec, Patching
+from keras_patchdpm.schedules import Schedule
 from keras_patchdpm.schedules.predictions import error_gain
 
-_SCHEDULE = (
-    *("draw", "corrupt", "weight", "make_loss", "level_dtype"),
-    *("levels", "clean", "get_config"),  # For sampling, and for saving.
-)
 _MOST_GAIN = 1000  # 157 with "linear" noise, which samples latents well.
-_PATCHING = ("image_shape", "input_specs", "cut", "patches_per_image", "get_config")
-# For sampling. A patching of crops has `at` instead, which returns such a one.
-_SAMPLED = ("num_patches", "stages", "first_stages")
 
 
 def check_seed(name, seed):
@@ -23,19 +17,19 @@ def check_seed(name, seed):
 
 
 def check_choices(schedule, patching):
-    """Refuses what is no schedule, or no patching."""
-    for name, value, example, asked in (
-        ("schedule", schedule, "DDPMSchedule()", _SCHEDULE),
-        ("patching", patching, "GridPatching(2)", _PATCHING),
+    """Refuses what is no schedule, or no patching.
+
+    Raises:
+        ValueError: If one of them is of another class.
+    """
+    for name, value, kind, example in (
+        ("schedule", schedule, Schedule, "DDPMSchedule()"),
+        ("patching", patching, Patching, "GridPatching(2)"),
     ):
-        if name == "patching" and not has_crops(value):
-            asked += _SAMPLED
-        missing = [method for method in asked if not hasattr(value, method)]
-        if isinstance(value, type) or missing:
+        if not isinstance(value, kind):
             raise ValueError(
-                f"`{name}` must be an object such as `{example}`"
-                + (f" (it lacks {', '.join(missing)})" if missing else "")
-                + f". Received: {name}={value!r}."
+                f"`{name}` must be a `{kind.__name__}` such as `{example}`. "
+                f"Received: {name}={value!r}."
             )
 
 
@@ -53,7 +47,7 @@ def patch_shape(network, patching):
             f"Received: network={network!r} with the inputs {found}."
         )
     shape = tuple(inputs["noisy"].shape[1:])
-    open_sizes = has_crops(patching) and shape[-1] is not None
+    open_sizes = patching.cuts_batches and shape[-1] is not None
     if len(shape) != 3 or (None in shape and not open_sizes):
         raise ValueError(
             "The network's input 'noisy' must have a fixed shape (height, width, "
@@ -69,11 +63,11 @@ def check_network(network, specs):
         The number of classes it tells apart, `None` if it takes no label.
     """
     num_classes = classes_of(network)
-    given = {**specs, "level": ((), None)}
+    given = {**specs, "level": InputSpec((), None)}
     if num_classes is not None:
-        given["label"] = ((), None)
+        given["label"] = InputSpec((), None)
     asked = {name: tuple(tensor.shape[1:]) for name, tensor in network.input.items()}
-    wanted = {name: tuple(shape) for name, (shape, _) in given.items()}
+    wanted = {name: tuple(spec.shape) for name, spec in given.items()}
     if asked != wanted:
         raise ValueError(
             "The network's inputs are not what the patching gives. Build the network "

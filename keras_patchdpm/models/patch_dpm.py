@@ -23,6 +23,7 @@ from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._precision import precision as in_precision
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 from keras_patchdpm.networks.recorded import record, recorded
+from keras_patchdpm.patching import tiled_model
 
 
 @serializable
@@ -68,6 +69,7 @@ class PatchDPM(TrainStep):
         network,
         schedule,
         patching,
+        *,
         seed=0,
         test_seed=1234,
         label_dropout=0.1,
@@ -176,10 +178,63 @@ class PatchDPM(TrainStep):
         """
         presets.save_model(self, folder, card, storage)
 
-    def sampler(self, **options):
+    def tiled(
+        self,
+        divisions=None,
+        *,
+        shift=None,
+        overlap=None,
+        image_size=None,
+        whole_above=None,
+    ):
+        """The model with other tiles, or another size of image, than in training.
+
+        `PatchSampler`, `memory.profile` and `memory.plan` accept what it returns.
+        Which options can be chosen depends on the patching. A cascade: `divisions`, for
+        the smaller images of an earlier stage. `RandomPatching`: all. The others: none.
+
+        Args:
+            divisions: Positive int N or a pair `(rows, cols)`: the grid of patches. Of
+                a cascade a power of 2 up to its own. Default: the cascade's own; of
+                `RandomPatching` 1, the whole image, as Wang et al. sample.
+            shift: Bool. Whether the grid is shifted at random at every step, so that no
+                border stays where it is. Default: no.
+            overlap: Float in (0, 0.9]: share of a patch's side that the next patch
+                covers too. There the mean is computed, with Gaussian weights. Default:
+                no overlap.
+            image_size: Positive int or pair `(height, width)`: another size of the
+                whole image than in training. Patches should have a size of the
+                training. Default: that of the training.
+            whole_above: Positive float: strength of the noise, `sigma / alpha`, above
+                which the whole image is one patch. That takes the memory of the whole
+                image, and the time of one call. Default: never.
+
+        Returns:
+            `patching.TiledModel`.
+
+        Raises:
+            TypeError: If an option has the wrong type.
+            ValueError: If an option is out of range, or cannot be chosen for the
+                patching.
+
+        Example:
+
+        >>> sampler = PatchSampler(model.tiled(4, shift=True), "heun", steps=18)
+        """
+        return tiled_model.tiled(
+            self,
+            divisions,
+            shift=shift,
+            overlap=overlap,
+            image_size=image_size,
+            whole_above=whole_above,
+        )
+
+    def sampler(self, model=None, **options):
         """Builds a `PatchSampler` with the settings of the preset.
 
         Args:
+            model: What `tiled` returned. Default: the model as it was trained.
             **options: Arguments of `PatchSampler`; they override the preset's.
 
         Returns:
@@ -192,9 +247,9 @@ class PatchDPM(TrainStep):
 
         >>> model = PatchDPM.from_preset("faces128")
         >>> images = model.sampler()(num_images=4)
-        >>> images = model.sampler(divisions=2, guidance=None)(num_images=4)
+        >>> images = model.sampler(model.tiled(2), guidance=None)(num_images=4)
         """
-        return self.sampling.sampler(self, options)
+        return self.sampling.sampler(self if model is None else model, options)
 
     def set_sampling(self, **options):
         """Sets the settings that `sampler` uses and `save_to_preset` stores.
@@ -239,12 +294,12 @@ class PatchDPM(TrainStep):
         clean = _images.to_range(images, None if where else self.image_shape)
         batch = ops.shape(clean)[0]
         level = self.schedule.draw(batch, seed)
-        noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
 
-        def corrupt(clean, noise):
-            return self.schedule.corrupt(clean, noise, level)
+        def add_noise(clean):
+            noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
+            return self.schedule.add_noise(clean, noise, level)
 
-        inputs, target = self.patching.cut(clean, noise, corrupt, seed, **where)
+        inputs, target = self.patching.example(clean, add_noise, seed, **where)
         weight = self.schedule.weight(level)
         inputs["level"] = self._per_patch(level)
         _labels.require(labels, self.num_classes)

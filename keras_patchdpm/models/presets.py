@@ -296,23 +296,6 @@ def listing():
     return [_listed(name) for name in names()]
 
 
-def numbers_of(patching):
-    """The `n` of `n` x `n` patches that a model was trained for, a list.
-
-    Args:
-        patching: A patching of this package.
-
-    Returns:
-        List of ints, rising; of a grid that is not square its pair `(rows, cols)`.
-    """
-    if isinstance(patching, RandomPatching):
-        return sorted(round(1 / fraction) for fraction in patching.fractions)
-    if isinstance(patching, CascadePatching):
-        return [2**number for number in range(patching.num_stages)]
-    rows, cols = patching.grid.divisions
-    return [rows if rows == cols else (rows, cols)]
-
-
 def _open(folder):
     """`(config, WeightsFile)` of a preset, which may be saved anew at the same time."""
     while True:
@@ -346,7 +329,7 @@ def _listed(name):
     return {
         "name": name,
         "image_size": tuple(size) if isinstance(size, list) else (size, size),
-        "n": numbers_of(patching_of(config)),
+        "n": patching_of(config).sampling_divisions(image_shape(config)),
         "licence": config.get("licence"),
         "bytes": path.stat().st_size,
     }

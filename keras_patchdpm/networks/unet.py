@@ -105,16 +105,14 @@ def unet(
     image_shape = (*image_size, channels)
     specs = patching.input_specs(image_shape)
     level_dtype = "int32" if schedule is None else schedule.level_dtype
-    for size in getattr(patching, "sizes", [specs["noisy"][0][:2]]):
+    for size in patching.window_sizes(image_shape):
         _check_patch(size, stem * 2 ** (len(multipliers) - 1), patching, image_shape)
-    vectors = num_classes or 0
-    if "patch_index" in specs:
-        vectors += patching.num_patches
+    vectors = (num_classes or 0) + sum(spec.size or 0 for spec in specs.values())
     limits.check_weights(
         4 * width * vectors
         + limits.convolution(3, channels * stem**2, width)
         + _least_weights(
-            specs["noisy"][0][:2],
+            specs["noisy"].shape[:2],
             stem,
             width,
             multipliers,
@@ -123,18 +121,14 @@ def unet(
         )
     )
     inputs = {
-        key: keras.Input(shape, dtype=dtype, name=key)
-        for key, (shape, dtype) in {**specs, "level": ((), level_dtype)}.items()
+        key: keras.Input(spec.shape, dtype=spec.dtype, name=key)
+        for key, spec in specs.items()
     }
+    inputs["level"] = keras.Input((), dtype=level_dtype, name="level")
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
-    embedding = _embedding(inputs, patching, width, num_classes)
-    x = inputs["noisy"]
-    if "content" in inputs:
-        x = GlobalContentConditioning(name="conditioned")(x, inputs["content"])
-    maps = [inputs[key] for key in ("local_content", "coordinates") if key in inputs]
-    if maps:
-        x = layers.Concatenate(name="with_maps")([x, *maps])
+    embedding = _embedding(inputs, specs, width, num_classes)
+    x = _with_maps(inputs, specs)
     if stem > 1:
         x = SpaceToDepth(stem, name="stem")(x)
     x = conv2d(width, 3, padding="same", name="first")(x)
@@ -210,35 +204,53 @@ def _least_weights(patch, stem, width, multipliers, blocks, attention_levels):
     return weights
 
 
-def _embedding(inputs, patching, width, num_classes):
-    """One vector of the noise level, the patch's place or stage, and the label."""
+def _with_maps(inputs, specs):
+    """The noisy image, with the channels of all inputs that are maps."""
+    x, maps = inputs["noisy"], []
+    for name, spec in specs.items():
+        if spec.kind == "content":
+            layer = GlobalContentConditioning(name=f"with_{name}")
+            x = layer(x, inputs[name])
+        elif spec.kind == "map" and name != "noisy":
+            maps.append(inputs[name])
+    return layers.Concatenate(name="with_maps")([x, *maps]) if maps else x
+
+
+def _embedding(inputs, specs, width, num_classes):
+    """One vector of the noise level, of all inputs that are no maps, and the label."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["level"])
-    x = layers.Dense(4 * width, activation="silu", name="level_dense")(x)
-    if "patch_index" in inputs:
-        place = PositionOneHotEmbedding(
-            patching.num_patches, 4 * width, name="position"
-        )
-        place = layers.Activation("silu", name="position_act")(
-            place(inputs["patch_index"])
-        )
-        x = layers.Concatenate(name="level_and_position")([x, place])
-    if "stage" in inputs:
-        stage = layers.Embedding(patching.num_stages, 4 * width, name="stage_vector")
-        x = layers.Concatenate(name="level_and_stage")([x, stage(inputs["stage"])])
-    if "content_noise" in inputs:
-        # Scaled to the range of timesteps, for which the frequencies are chosen.
-        noise = layers.Rescaling(1000, dtype="float32", name="content_noise_scaled")(
-            inputs["content_noise"]
-        )
-        noise = TimestepEmbedding(width, name="content_noise_waves")(noise)
-        noise = layers.Dense(4 * width, activation="silu", name="content_noise_dense")(
-            noise
-        )
-        x = layers.Concatenate(name="and_content_noise")([x, noise])
-    if "label" in inputs:
+    vectors = [layers.Dense(4 * width, activation="silu", name="level_dense")(x)]
+    for name, spec in specs.items():
+        if spec.kind in _VECTORS:
+            vectors.append(_VECTORS[spec.kind](inputs[name], spec.size, width, name))
+    if num_classes is not None:
         label = LabelEmbedding(num_classes, 4 * width, name="label_vector")
-        x = layers.Concatenate(name="and_label")([x, label(inputs["label"])])
+        vectors.append(label(inputs["label"]))
+    x = vectors[0]
+    if len(vectors) > 1:
+        x = layers.Concatenate(name="all_vectors")(vectors)
     return layers.Dense(4 * width, activation="silu", name="embedding")(x)
+
+
+def _position(x, size, width, name):
+    """The vector of a patch's position, from its one-hot code."""
+    x = PositionOneHotEmbedding(size, 4 * width, name=f"{name}_vector")(x)
+    return layers.Activation("silu", name=f"{name}_act")(x)
+
+
+def _index(x, size, width, name):
+    """A learned vector of each value of an int."""
+    return layers.Embedding(size, 4 * width, name=f"{name}_vector")(x)
+
+
+def _number(x, size, width, name):
+    """The vector of a float, scaled to the range of timesteps, as the level's."""
+    x = layers.Rescaling(1000, dtype="float32", name=f"{name}_scaled")(x)
+    x = TimestepEmbedding(width, name=f"{name}_waves")(x)
+    return layers.Dense(4 * width, activation="silu", name=f"{name}_dense")(x)
+
+
+_VECTORS = {"position": _position, "index": _index, "number": _number}
 
 
 def _check_width(width):
@@ -274,7 +286,7 @@ def _fitting_sides(patching, image_shape, axis, factor):
     def fits(side):
         shape = (*image_shape[:axis], side, *image_shape[axis + 1 :])
         try:
-            patch = patching.input_specs(shape)["noisy"][0][axis]
+            patch = patching.input_specs(shape)["noisy"].shape[axis]
         except ValueError:  # It does not divide, or crops have one size of image.
             return False
         return patch is not None and patch % factor == 0

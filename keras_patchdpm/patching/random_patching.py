@@ -1,18 +1,21 @@
 """Random crops of mixed sizes, told their place: Patch Diffusion."""
 
+import warnings
+
 import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import Configured, serializable
+from keras_patchdpm._registration import serializable
+from keras_patchdpm.patching.base import InputSpec, Patching
 from keras_patchdpm.patching.crop_batches import CropBatches
-from keras_patchdpm.patching.grid_patching import GridPatching
-from keras_patchdpm.patching.overlap_patching import OverlapPatching
+from keras_patchdpm.patching.grid_patching import grid_stage
+from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.windows import pick, places
 
 
 @serializable
-class RandomPatching(Configured):
+class RandomPatching(Patching):
     """Training on crops: one size a step, and a random place for each image.
 
     Small crops come in larger batches, so that a step of any size is about as much
@@ -56,13 +59,12 @@ class RandomPatching(Configured):
     et al. 2023 (arXiv:2304.07087), section 3.3.
     """
 
-    patches_per_image = 1
-
     def __init__(
         self,
         image_size,
         fractions=(0.25, 0.5, 1.0),
         probabilities=None,
+        *,
         full_size_probability=0.5,
         batch_multipliers=None,
         content=False,
@@ -101,17 +103,6 @@ class RandomPatching(Configured):
         return float(np.dot(self.probabilities, self.batch_multipliers))
 
     def input_specs(self, image_shape):
-        """What a network is given, beside the noise level; sizes of crops are open.
-
-        Args:
-            image_shape: `(height, width, channels)`.
-
-        Returns:
-            Dict of input names to `(shape, dtype)`, without the batch axis.
-
-        Raises:
-            ValueError: If the image has another size.
-        """
         *size, channels = _checks.shape("image_shape", image_shape)
         if tuple(size) != self.image_size:
             raise ValueError(
@@ -119,15 +110,15 @@ class RandomPatching(Configured):
                 "the size of what is trained on (for latents, theirs). Received: "
                 f"images of {tuple(size)} pixels, image_shape={image_shape}."
             )
-        specs = {"noisy": ((None, None, channels), "float32")}
-        if self.coordinates:
-            specs["coordinates"] = ((None, None, 2), "float32")
+        image = InputSpec((None, None, channels), "float32")
+        specs = {"noisy": image}
         if self.content:
-            specs["content"] = ((None, None, channels), "float32")
+            specs["content"] = image._replace(kind="content")
+        if self.coordinates:
+            specs["coordinates"] = InputSpec((None, None, 2), "float32")
         return specs
 
     def image_shape(self, window_shape):
-        """`(height, width, channels)` of the image, whatever the size of the crop."""
         channels = _checks.sequence("window_shape", window_shape, _side, 3)[-1]
         return (*self.image_size, channels)
 
@@ -161,21 +152,19 @@ class RandomPatching(Configured):
             self, images, batch_size, seed, sample_weight, epochs, labels
         )
 
-    def cut(self, clean, noise, corrupt, seed, rows, cols):
-        """The inputs for crops, everything out of the same noisy images.
+    def example(self, images, add_noise, seed_generator, rows, cols):
+        """The inputs and the target of crops, which were drawn with the batches.
 
         Args:
-            clean, noise: Tensors of shape `(B, H, W, C)` with content, otherwise of the
-                crops.
-            corrupt: Function of both to `(noisy, target)`, at each image's level.
-            seed: Not used: places are drawn with the batches.
-            rows, cols: Int tensors of shape `(B, h)` and `(B, w)`, the pixels of the
-                crops.
+            images: Float tensor of shape `(B, H, W, C)` with content, otherwise of the
+                crops alone.
+            add_noise, seed_generator: See `Patching`.
+            rows, cols: Int tensors `(B, h)` and `(B, w)`: the pixels of the crops.
 
         Returns:
-            `(inputs, target)`: the network's inputs and the target of the crops.
+            `(inputs, target)`.
         """
-        noisy, target = corrupt(clean, noise)
+        noisy, target = add_noise(images)
         inputs = {}
         if self.coordinates:
             inputs["coordinates"] = places(rows, cols, self.image_size)
@@ -184,27 +173,54 @@ class RandomPatching(Configured):
             noisy, target = pick(noisy, rows, cols), pick(target, rows, cols)
         return {"noisy": noisy, **inputs}, target
 
-    def at(self, divisions=1, moving=False, overlap=None, image_size=None):
-        """The grid in which images are sampled.
+    def stages(self, image_shape):
+        return self.tiled(image_shape)
 
-        Args:
-            divisions: Positive int N or a pair `(rows, cols)`.
-            moving: Bool. Whether the grid is shifted at random at every step. `None`
-                is False.
-            overlap: Float in (0, 0.9] or `None`, see `OverlapPatching`.
-            image_size: Of the images that are made, `None` for that of the training.
-
-        Returns:
-            `GridPatching`, with coordinates if they were trained.
-        """
-        position = "coordinates" if self.coordinates else False
-        moving = False if moving is None else moving
-        if overlap is not None:
-            size = self.image_size if image_size is None else image_size
-            return OverlapPatching(
-                size, divisions, overlap, position, self.content, moving
+    def tiled(
+        self,
+        image_shape,
+        divisions=1,
+        *,
+        shift=False,
+        overlap=None,
+        image_size=None,
+        whole_above=None,
+    ):
+        """Any grid, with shift or overlap, of images of any size."""
+        size = self.image_size
+        if image_size is not None:
+            size = self._other_size(image_size)
+        tiling = Tiling(size, divisions, shift=shift, overlap=overlap)
+        if tiling.window_size not in self.sizes:
+            trained = ", ".join(f"{h}x{w}" for h, w in self.sizes)
+            h, w = tiling.window_size
+            warnings.warn(
+                f"The model was trained on crops of {trained} pixels, and is sampled "
+                f"in patches of {h}x{w}, which it has not seen. Choose other "
+                "`divisions`, or add their fraction to the `fractions` of its "
+                "`RandomPatching`, and train it again. "
+                f"Received: divisions={tiling.grid.divisions}.",
+                stacklevel=4,
             )
-        return GridPatching(divisions, position, content=self.content, moving=moving)
+        position = "coordinates" if self.coordinates else False
+        return [grid_stage(tiling, image_shape[-1], position, self.content)]
+
+    def sampling_divisions(self, image_shape):
+        """Those whose patches have a size of the training."""
+        return sorted(round(1 / fraction) for fraction in self.fractions)
+
+    def options_of(self, divisions):
+        """A grid, which is shifted so that no border stays where it is."""
+        return {"divisions": divisions, "shift": divisions > 1}
+
+    def window_sizes(self, image_shape):
+        """The sizes of the crops."""
+        return self.sizes
+
+    @property
+    def cuts_batches(self):
+        """Bool. Yes: crops are cut while batches are made."""
+        return True
 
     def get_config(self):
         return {
@@ -217,6 +233,20 @@ class RandomPatching(Configured):
             "progressive": self.progressive,
             "coordinates": self.coordinates,
         }
+
+    def _other_size(self, image_size):
+        """Another size of the whole image, `(height, width)`."""
+        size = _checks.pair("image_size", image_size)
+        if self.coordinates and size != self.image_size:
+            height, width = self.image_size
+            warnings.warn(
+                "The network is conditioned on the coordinates of every pixel, and was "
+                f"trained on images of {height}x{width} pixels. In images of another "
+                "size, pixels lie closer or further apart. Train it on images of that "
+                f"size, or without `coordinates`. Received: image_size={image_size}.",
+                stacklevel=5,
+            )
+        return size
 
     def _pooled(self, noisy, rows_shape, cols_shape):
         """The whole image in the size of a crop. A graph may not know that size."""

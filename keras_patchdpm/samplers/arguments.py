@@ -8,7 +8,6 @@ import numpy as np
 import psutil
 
 from keras_patchdpm import _checks, memory, runtime
-from keras_patchdpm.samplers.gridded_model import as_sampled
 from keras_patchdpm.samplers.guidance import Guidance
 
 
@@ -16,7 +15,7 @@ def check_budget(budget, patches_per_call, model):
     """The budget in bytes, or `None`."""
     if budget is None:
         return None
-    if getattr(model, "whole", None) is not None:
+    if model.whole is not None:
         raise ValueError(
             "A `memory_budget` plans for patches, and `whole_above` asks for the whole "
             f"image. Leave one of the two out. Received: memory_budget={budget!r}, "
@@ -41,7 +40,7 @@ def check_guidance(guidance, model):
             f"`None`. Received: guidance={guidance!r} "
             f"(of type {type(guidance).__name__})."
         )
-    guidance.check_fits(as_sampled(model))
+    guidance.check_fits(model)
     return None if guidance.scale == 1 else guidance
 
 
@@ -84,13 +83,13 @@ def check_decode(decode, latents):
     return decode
 
 
-def check_noise(noise, num_images, stages):
+def check_noise(noise, num_images, image_shapes):
     """The noise that each stage starts from, a list of arrays; `None` to draw it.
 
     Args:
         noise: Of a call of the sampler.
         num_images: Positive int.
-        stages: Of the patching: pairs whose second part is the shape of the images.
+        image_shapes: List of `(height, width, channels)`, of each stage.
 
     Raises:
         TypeError: If it holds no numbers.
@@ -98,7 +97,7 @@ def check_noise(noise, num_images, stages):
     """
     if noise is None:
         return None
-    shapes = [(num_images, *shape) for _, shape in stages]
+    shapes = [(num_images, *shape) for shape in image_shapes]
     several = len(shapes) > 1
     each = noise if several and isinstance(noise, list | tuple) else [noise]
     arrays = [_float_array(stage) for stage in each]

@@ -14,11 +14,11 @@ class Batch:
     """Where the making of a batch stands.
 
     Attributes:
-        made: Images of the stages that are finished.
+        finished: List of the images of the finished stages.
         state: `State` of the stage at hand, or `None` at its beginning.
     """
 
-    made: list = dataclasses.field(default_factory=list)
+    finished: list = dataclasses.field(default_factory=list)
     state: State | None = None
 
     def arrays(self, uses_previous):
@@ -27,7 +27,7 @@ class Batch:
         Args:
             uses_previous: Bool, of the solver.
         """
-        arrays = {f"made_{index}": images for index, images in enumerate(self.made)}
+        arrays = {f"stage_{number}": x for number, x in enumerate(self.finished)}
         if self.state is not None:
             arrays |= {"noisy": self.state.noisy, "step": np.array(self.state.step)}
             if uses_previous and self.state.clean is not None:
@@ -42,12 +42,12 @@ class Batch:
     @classmethod
     def of(cls, arrays):
         """The batch that `on_host` described; the beginning if it is empty."""
-        count = sum(name.startswith("made_") for name in arrays)
-        made = [arrays[f"made_{index}"] for index in range(count)]
+        count = sum(name.startswith("stage_") for name in arrays)
+        finished = [arrays[f"stage_{number}"] for number in range(count)]
         if "noisy" not in arrays:
-            return cls(made)
+            return cls(finished)
         state = State(arrays["noisy"], int(arrays["step"]), arrays.get("clean"))
-        return cls(made, state)
+        return cls(finished, state)
 
 
 class Saving:
@@ -121,8 +121,8 @@ class Saving:
         return {
             name: _Mark(value)
             for name, value in batch.arrays(self.uses_previous).items()
-            if not name.startswith("made_")
-        } | {"made": len(batch.made)}
+            if not name.startswith("stage_")
+        } | {"stages": len(batch.finished)}
 
 
 class _Mark:

@@ -5,23 +5,23 @@ import math
 import numpy as np
 
 from keras_patchdpm.samplers.inputs import HostInputs
-from keras_patchdpm.samplers.noise import level_draws
+from keras_patchdpm.samplers.noise import level_rng
 
 
 class PatchDenoiser:
     """Evaluates a network on some patches of all images at a time.
 
     Args:
-        predict: Function of a `Level` to what predicts there, such as `NetworkCalls`.
+        predict: Function of a `NoiseLevel` to what predicts there: `NetworkCalls`.
         schedule: Says what a prediction means.
-        patching: Of the stage at hand.
+        stage: `Stage` that is sampled.
         groups: Lists of patch indices: the patches of each call, the largest first.
         clip: Bool. Whether the estimate is clipped, so that images stay in [-1, 1].
         batch_size: Positive int. The network is called with as many patches as that
             many images have, so that it is compiled once for all batches up to that
             size.
-        seed: Non-negative int. With the level it says how a moving grid lies.
-        given: Images of earlier stages, as a cascade needs them.
+        seed: Non-negative int. With the level it says where a shifted grid lies.
+        previous: What `stage.previous` returned: images of earlier stages.
         labels: Int array, the label of each image, or `None`.
     """
 
@@ -30,22 +30,22 @@ class PatchDenoiser:
         *,
         predict,
         schedule,
-        patching,
+        stage,
         groups,
         clip,
         batch_size,
         seed,
-        given=(),
+        previous=(),
         labels=None,
     ):
         self.predict = predict
         self.schedule = schedule
-        self.patching = patching
+        self.stage = stage
         self.groups = groups
         self.clip = clip
         self.size = batch_size * len(groups[0])
         self.seed = seed
-        self.given = given
+        self.previous = previous
         self.labels = labels
 
     def __call__(self, noisy, level, out=None):
@@ -53,7 +53,7 @@ class PatchDenoiser:
 
         Args:
             noisy: Float32 array of shape `(B, H, W, C)`.
-            level: `Level` at which it is.
+            level: `NoiseLevel` at which it is.
             out: Array of that shape to write into, or `None` for a new one.
 
         Returns:
@@ -61,13 +61,19 @@ class PatchDenoiser:
         """
         out = np.empty_like(noisy) if out is None else out
         out[...] = 0
-        tiles = self.patching.tiles(noisy.shape[1:3], level_draws(self.seed, level))
+        tiles = self.stage.tiling.tiles(level_rng(self.seed, level))
         predict = self.predict(level)
         type_ = self.schedule.level_dtype
         of_images = {"level": np.full(len(noisy), level.condition, type_)}
         if self.labels is not None:
             of_images["label"] = self.labels
-        inputs_of = HostInputs(self.patching, noisy, self.given, tiles, of_images)
+        inputs_of = HostInputs(
+            self.stage,
+            noisy,
+            previous=self.previous,
+            tiles=tiles,
+            of_images=of_images,
+        )
         for indices in self.groups:
             inputs = inputs_of(indices)
             prediction = predict(inputs, self.size)
@@ -75,7 +81,7 @@ class PatchDenoiser:
             # Each pixel by itself: in windows, no further image of full size is made.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)
             if self.clip:
-                clean = np.clip(clean, *self.patching.bounds(inputs))
+                clean = np.clip(clean, *self.stage.bounds(inputs))
             clean = clean.reshape(len(noisy), len(indices), *clean.shape[1:])
             for slot, index in enumerate(indices):
                 rows, cols = tiles.window(index)
@@ -111,7 +117,7 @@ def check_finite(what, values, level=None):
     Args:
         what: What the values are, for the message.
         values: Array.
-        level: `Level` at which they were made, or `None`.
+        level: `NoiseLevel` at which they were made, or `None`.
 
     Raises:
         ValueError: If a value is not finite.

@@ -8,7 +8,7 @@ import typing
 import numpy as np
 
 from keras_patchdpm import _checks
-from keras_patchdpm.samplers.gridded_model import as_sampled, check_model
+from keras_patchdpm.patching.tiled_model import as_tiled, check_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Guidance:
         set_ = functools.partial(object.__setattr__, self)  # It is frozen.
         if not (isinstance(self.by, str) and self.by == "label"):
             check_model("by", self.by)
-            set_("guide", as_sampled(self.by))
+            set_("guide", as_tiled(self.by))
         set_("scale", _checks.real("scale", self.scale, 0))
         set_("interval", _interval(self.interval))
         if self.stages is not None:
@@ -77,7 +77,7 @@ class Guidance:
         return self.guide is None
 
     def used(self, stage, level):
-        """Whether it changes a prediction in a stage, an int, at a `Level`."""
+        """Whether it changes a prediction in a stage, an int, at a `NoiseLevel`."""
         low, high = self.interval
         return (
             (self.stages is None or stage in self.stages)
@@ -91,7 +91,7 @@ class Guidance:
         return None if self.by_label else tuple(_inputs(self.guide.network))
 
     def check_fits(self, model):
-        """Refuses what cannot guide `model`, a `GriddedModel`.
+        """Refuses what cannot guide `model`, a `TiledModel`.
 
         Raises:
             ValueError: If the model takes no labels, or the other one has another
@@ -127,9 +127,7 @@ class Guidance:
 
     def _check_stages(self, model):
         """Refuses a guide that has not learned a stage."""
-        known, count = (
-            len(one.patching.stages(one.image_shape)) for one in (self.guide, model)
-        )
+        known, count = (len(one.stages) for one in (self.guide, model))
         asked = range(count) if self.stages is None else self.stages
         unknown = [stage for stage in asked if known <= stage < count]
         if unknown:

@@ -40,6 +40,14 @@ def differences(saved, asked, name=""):
         saved, asked: What `describe` returned.
         name: String. Where they are parts of larger descriptions, the name of the part.
     """
+    lists = isinstance(saved, list) and isinstance(asked, list)
+    if lists and len(saved) == len(asked) and isinstance((saved or [0])[0], dict):
+        return [
+            line
+            for number, pair in enumerate(zip(saved, asked, strict=True))
+            if pair[0] != pair[1]
+            for line in differences(*pair, f"{name}[{number}]")
+        ]
     if not (isinstance(saved, dict) and isinstance(asked, dict)):
         there, here = reprlib.repr(saved), reprlib.repr(asked)
         return [f"`{name}` (the file has {there}, this call {here})"]

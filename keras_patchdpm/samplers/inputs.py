@@ -32,18 +32,17 @@ class HostInputs:
     """Cuts the inputs of a network out of images in the host's memory.
 
     Args:
-        patching: Of the stage that is sampled.
+        stage: `Stage` that is sampled.
         noisy: Float32 array of shape `(B, H, W, C)`.
-        given: What `patching.given` returned.
+        previous: What `stage.previous` returned.
         tiles: `Tiles` of the step.
         of_images: Dict of further arrays `(B, ...)`, such as the noise level.
     """
 
-    def __init__(self, patching, noisy, given, tiles, of_images=()):
-        self.patching, self.noisy, self.tiles = patching, noisy, tiles
-        self.image_size = noisy.shape[1:3]
-        self.maps = patching.maps(given, self.image_size)
-        conditions = patching.image_conditions(noisy, given)
+    def __init__(self, stage, noisy, *, previous, tiles, of_images=()):
+        self.stage, self.noisy, self.tiles = stage, noisy, tiles
+        self.maps = stage.maps(previous)
+        conditions = stage.conditions(noisy, previous)
         self.of_images = _arrays(conditions) | dict(of_images)
 
     def __call__(self, indices):
@@ -52,8 +51,8 @@ class HostInputs:
         windows = {"noisy": [self.noisy[:, rows, cols] for rows, cols in cuts]}
         for name, enlarged in self.maps.items():
             windows[name] = [enlarged.part(window) for window in cuts]
-        of_tiles = self.patching.tile_conditions(
-            np.asarray(indices, "int32"), self.tiles.corners[indices], self.image_size
+        of_tiles = self.stage.tile_conditions(
+            np.asarray(indices, "int32"), self.tiles.corners[indices]
         )
         windows = {name: np.stack(each, axis=1) for name, each in windows.items()}
         return join(np, windows, self.of_images, _arrays(of_tiles))

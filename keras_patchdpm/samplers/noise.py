@@ -3,8 +3,8 @@
 import numpy as np
 
 
-def image_draws(seed, images, step, stage=0):
-    """Draws for a step, the same for image k whatever the batch it is in.
+def image_rngs(seed, images, step, stage=0):
+    """Random generators for a step, the same for image k whatever the batch it is in.
 
     They are NumPy's, so that one seed gives one image on every backend.
 
@@ -24,23 +24,23 @@ def starting_noise(seed, images, shape, stage=0):
     """Standard normal noise that the images are made of.
 
     Args:
-        seed, images, stage: As in `image_draws`.
+        seed, images, stage: As in `image_rngs`.
         shape: `(H, W, C)`.
 
     Returns:
         Float32 array of shape `(B, H, W, C)`.
     """
     noise = np.empty((len(images), *shape), "float32")
-    for image, draws in zip(noise, image_draws(seed, images, 0, stage), strict=True):
-        draws.standard_normal(dtype="float32", out=image)
+    for image, rng in zip(noise, image_rngs(seed, images, 0, stage), strict=True):
+        rng.standard_normal(dtype="float32", out=image)
     return noise
 
 
-def content_draws(seed, images, stage, source):
-    """Draws of the noise that a stage adds to the images of an earlier stage.
+def previous_rngs(seed, images, stage, source):
+    """Random generators of the noise that is added to an earlier stage's images.
 
     Args:
-        seed, images, stage: As in `image_draws`.
+        seed, images, stage: As in `image_rngs`.
         source: Non-negative int, the earlier stage.
 
     Returns:
@@ -49,12 +49,12 @@ def content_draws(seed, images, stage, source):
     return [np.random.default_rng((seed, k, 0, stage, source + 1)) for k in images]
 
 
-def level_draws(seed, level):
-    """Draws that depend on the seed and the noise level alone, for all images.
+def level_rng(seed, level):
+    """A random generator that depends on the seed and the noise level alone.
 
     Args:
         seed: Non-negative int.
-        level: `Level`.
+        level: `NoiseLevel`.
 
     Returns:
         `numpy.random.Generator`.

@@ -6,6 +6,7 @@ for its own patches only.
 """
 
 import functools
+import json
 import math
 import warnings
 
@@ -15,8 +16,9 @@ from keras import ops
 from keras_patchdpm import runtime
 from keras_patchdpm.samplers.denoiser import refuse_wrong
 from keras_patchdpm.samplers.guidance import guided, worse_inputs
+from keras_patchdpm.samplers.identity import describe
 from keras_patchdpm.samplers.inputs import join
-from keras_patchdpm.samplers.noise import level_draws
+from keras_patchdpm.samplers.noise import level_rng
 from keras_patchdpm.schedules.predictions import clean_coefficients
 
 
@@ -27,23 +29,20 @@ class DeviceDenoiser:
 
     Args:
         networks: Tuple: the model's network, and that of the worse prediction.
-        guidance: Function of a `Level` to the `Guidance` there, or `None`.
+        guidance: Function of a `NoiseLevel` to the `Guidance` there, or `None`.
         on_host: `PatchDenoiser` of the same step. What both need is read from it.
-        image_shape: `(height, width, channels)` of the stage.
         num_classes: Int, of the model, or `None` if it accepts no labels.
     """
 
-    def __init__(self, networks, guidance, on_host, image_shape, num_classes):
+    def __init__(self, networks, *, guidance, on_host, num_classes):
         self.networks, self.guidance, self.on_host = networks, guidance, on_host
-        self.image_shape, self.num_classes = image_shape, num_classes
-        self.patching = patching = on_host.patching
+        self.num_classes = num_classes
+        self.stage = stage = on_host.stage
+        self.key = json.dumps(describe(stage))
         self.count = len(on_host.groups[0])
         self.batch_size = on_host.size // self.count
-        self.layers = patching.layers(image_shape[:2])
-        self.size = patching.windows(image_shape[:2]).size
-        given = [self._padded(images) for images in on_host.given]
-        maps = patching.maps(given, image_shape[:2])
-        self.given = tuple(given)
+        self.previous = tuple(self._padded(images) for images in on_host.previous)
+        maps = stage.maps(self.previous)
         self.maps = {name: enlarged.whole() for name, enlarged in maps.items()}
         self.labels = {}
         if on_host.labels is not None:
@@ -56,7 +55,7 @@ class DeviceDenoiser:
 
         Args:
             noisy: Float32 tensor of shape `(B, H, W, C)`.
-            level: `Level` at which it is.
+            level: `NoiseLevel` at which it is.
             out: Not used: tensors are not written into.
 
         Returns:
@@ -89,19 +88,18 @@ class DeviceDenoiser:
         if self.unchecked is not None:
             wrong, level = self.unchecked
             wrong = int(ops.convert_to_numpy(wrong))
-            windows = len(self.on_host.groups) * self.count * math.prod(self.size)
-            values = self.batch_size * windows * self.image_shape[2]
+            windows = len(self.on_host.groups) * self.count
+            values = self.batch_size * windows * math.prod(self.stage.window_shape)
             refuse_wrong("The network's prediction", wrong, values, level)
             self.unchecked = None
 
     def _step(self, noisy, level):
         """The estimate of a full batch, and how many predictions are not finite."""
         guidance = self.guidance(level)
-        schedule, patching = self.on_host.schedule, self.patching
+        schedule = self.on_host.schedule
         guide_inputs = None if guidance is None else guidance.guide_inputs
         key = (
-            patching.key(),
-            self.image_shape,
+            self.key,
             self.batch_size,
             self.count,
             self.on_host.clip,
@@ -113,13 +111,11 @@ class DeviceDenoiser:
             networks,
             key,
             lambda: _Step(
-                patching,
-                self.image_shape,
-                self.on_host.clip,
-                self.layers,
-                guidance is not None,
-                guide_inputs,
-                self.num_classes,
+                self.stage,
+                clip=self.on_host.clip,
+                is_guided=guidance is not None,
+                guide_inputs=guide_inputs,
+                num_classes=self.num_classes,
             ),
         )
         condition = np.full(self.batch_size, level.condition, schedule.level_dtype)
@@ -127,7 +123,7 @@ class DeviceDenoiser:
         numbers = [*clean_coefficients(schedule, level), scale]
         return step(
             self._padded(noisy),
-            self.given,
+            self.previous,
             self.maps,
             {"level": ops.convert_to_tensor(condition), **self.labels},
             self._tables(level),
@@ -137,15 +133,15 @@ class DeviceDenoiser:
     def _tables(self, level):
         """Where the patches of a step lie, a dict of tensors."""
         groups, count = self.on_host.groups, self.count
-        image_size = self.image_shape[:2]
-        tiles = self.patching.tiles(image_size, level_draws(self.on_host.seed, level))
+        tiling = self.stage.tiling
+        tiles = tiling.tiles(level_rng(self.on_host.seed, level))
         index = np.array(
             [[*group, *group[-1:] * (count - len(group))] for group in groups]
         )
         slot = np.empty(len(tiles), "int32")  # Where each tile is computed.
         for number, group in enumerate(groups):
             slot[group] = number * count + np.arange(len(group))
-        tile, pixel, blend = tiles.sources(image_size, self.layers)
+        tile, pixel, blend = tiles.sources(tiling.image_size, tiling.layers)
         tables = {
             "index": index.astype("int32"),
             "corners": tiles.corners[index],
@@ -170,23 +166,20 @@ class DeviceDenoiser:
 class _Step:
     """One evaluation of the network on all patches: see `DeviceDenoiser`."""
 
-    def __init__(
-        self, patching, image_shape, clip, layers, is_guided, guide_inputs, num_classes
-    ):
-        self.patching, self.image_shape = patching, image_shape
-        self.clip, self.layers = clip, layers
+    def __init__(self, stage, *, clip, is_guided, guide_inputs, num_classes):
+        self.stage, self.clip = stage, clip
         self.is_guided, self.guide_inputs = is_guided, guide_inputs
         self.num_classes = num_classes
 
-    def __call__(self, calls, loop, noisy, given, maps, of_images, tables, numbers):
-        height, width, channels = self.image_shape
+    def __call__(self, calls, loop, noisy, previous, maps, of_images, tables, numbers):
+        height, width, channels = self.stage.image_shape
         batch, (groups, count) = noisy.shape[0], tables["index"].shape
-        conditions = {**self.patching.image_conditions(noisy, given), **of_images}
+        conditions = {**self.stage.conditions(noisy, previous), **of_images}
         images = {
             name: ops.reshape(values, (batch, height * width, channels))
             for name, values in {"noisy": noisy, **maps}.items()
         }
-        h, w = self.patching.windows((height, width)).size
+        h, w = self.stage.tiling.window_size
 
         def evaluate(group):
             index, corners = tables["index"][group], tables["corners"][group]
@@ -199,13 +192,13 @@ class _Step:
                 )
                 for name, values in images.items()
             }
-            of_tiles = self.patching.tile_conditions(index, corners, (height, width))
+            of_tiles = self.stage.tile_conditions(index, corners)
             inputs = join(ops, windows, conditions, of_tiles)
             prediction = ops.cast(self._predict(calls, inputs, numbers[2]), "float32")
             finite = ops.cast(ops.isfinite(prediction), "int32")
             clean = numbers[0] * inputs["noisy"] + numbers[1] * prediction
             if self.clip:
-                low, high = self.patching.bounds(inputs)
+                low, high = self.stage.bounds(inputs)
                 clean = ops.minimum(ops.maximum(clean, low), high)
             clean = ops.reshape(clean, (batch, count * h * w, channels))
             return clean, ops.sum(1 - finite)
@@ -226,11 +219,12 @@ class _Step:
     def _joined(self, windows, tables):
         """The pixels of the image, from those of the windows."""
         source, blend = tables["source"], tables["blend"]
-        if math.prod(self.layers) == 1:
+        layers = math.prod(self.stage.tiling.layers)
+        if layers == 1:
             return ops.take(windows, source[0], axis=1)
-        layers = range(math.prod(self.layers))
         return sum(
-            blend[layer] * ops.take(windows, source[layer], axis=1) for layer in layers
+            blend[layer] * ops.take(windows, source[layer], axis=1)
+            for layer in range(layers)
         )
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from keras_patchdpm import _checks, memory, runtime
 from keras_patchdpm.memory.images import images_bytes
+from keras_patchdpm.patching.tiled_model import as_tiled
 from keras_patchdpm.samplers import arguments
 from keras_patchdpm.samplers.checkpoint import Checkpoint
-from keras_patchdpm.samplers.gridded_model import as_sampled, in_grid
 from keras_patchdpm.samplers.guidance import check_labels
 from keras_patchdpm.samplers.identity import describe
 from keras_patchdpm.samplers.noise import starting_noise
@@ -31,8 +31,8 @@ class PatchSampler:
     network that are still too large are repeated in halves. The images stay the same.
 
     Args:
-        model: `PatchDPM`, or anything with its `network`, `schedule`, `patching` and
-            `image_shape`.
+        model: `PatchDPM`, sampled in the patches of its training, or what its `tiled`
+            returns, for other patches or another size of image.
         solver: `"ddpm"` (ancestral, as both published systems), `"ddim"` (Euler's
             method), `"dpmpp_2m"` (good from 15 steps on), `"dpmpp_2m_sde"` (the same
             with fresh noise) or `"heun"` (two network calls a step but the last). Or a
@@ -51,22 +51,11 @@ class PatchSampler:
             features and images may take. `patches_per_call` and the size of the
             batches are then chosen by `memory.plan`, so leave them out. After a call
             the attribute `plan` is the `MemoryPlan` that it used.
-        divisions: Of a model of `RandomPatching`: positive int N, or a pair, the grid
-            that images are made in. `None` for whole images, as Patch Diffusion has it.
-            Of a cascade: a power of 2 up to its own, with which smaller images are
-            made, by its first stages; `None` for its own. A model of any other
-            patching has its grid from training.
-        moving: Bool, of such a model: whether the grid is shifted at random at every
-            step, so that no border stays where it is. `None` is False.
-        overlap: Float in (0, 0.9], of such a model: part of a patch's side that the
-            next one shares. Where they do, their mean is taken, with Gaussian weights.
-        image_size: Int or pair, of such a model: another size of the whole images than
-            it was trained on. Patches should still have a size that was.
-        whole_above: Positive float, of such a model: strength of the noise, `sigma /
-            alpha`, above which the whole image is one patch. That takes the memory
-            of the whole image, and the time of one call.
         guidance: `Guidance`, by labels or by a worse model, or `None`. It takes two
             calls of a network for one.
+        decode: Of a model of latents: function of float latents `(B, h, w, c)` to
+            float images in [-1, 1], called with one image at a time; see
+            `LatentSpace`. `None` returns latents.
         images_on: Where the images are while they are sampled. `"device"`: a step is
             one compiled function, which is faster. `"host"`: images are in the host's
             memory, and patches are copied to the device; for images that are large
@@ -74,9 +63,6 @@ class PatchSampler:
             need less than a quarter of its free memory, or less than 256 MiB where the
             backend does not report it (CPUs, TensorFlow). The choice changes no image
             by more than 1e-4.
-        decode: Of a model of latents: function of float latents `(B, h, w, c)` to
-            float images in [-1, 1], called with one image at a time; see
-            `LatentSpace`. `None` returns latents.
 
     Raises:
         TypeError: If `model` is no `PatchDPM`, or an argument has the wrong type.
@@ -88,7 +74,7 @@ class PatchSampler:
     >>> sampler = PatchSampler(model, "dpmpp_2m", steps=20)
     >>> images = sampler(num_images=16, seed=0)    # uint8 (16, H, W, C)
     >>> frugal = PatchSampler(model, "ddim", 50, memory_budget="300MB")
-    >>> any_n = PatchSampler(model_of_crops, "heun", 18, divisions=4, moving=True)
+    >>> any_n = PatchSampler(model_of_crops.tiled(4, shift=True), "heun", 18)
 
     Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.1 and 3.4. See
     `solvers` for theirs.
@@ -99,31 +85,23 @@ class PatchSampler:
         model,
         solver="ddpm",
         steps=None,
+        *,
         patches_per_call=1,
         spacing=None,
         memory_budget=None,
-        divisions=None,
-        moving=None,
-        overlap=None,
-        image_size=None,
-        whole_above=None,
         guidance=None,
         decode=None,
         images_on=None,
     ):
-        self.model = model = in_grid(
-            model, divisions, moving, overlap, whole_above, image_size
-        )
+        self.model = model = as_tiled(model)
         self.solver = as_solver(solver)
         self.solver.check_schedule(model.schedule)
         self.levels = model.schedule.levels(steps, spacing)
-        self.num_patches = model.patching.num_patches
+        self.num_patches = model.num_patches
         self.patches_per_call = arguments.check_patches_per_call(
             patches_per_call, self.num_patches
         )
-        self.latents = getattr(model, "latents", False)
-        self.num_classes = getattr(model, "num_classes", None)
-        self.decode = arguments.check_decode(decode, self.latents)
+        self.decode = arguments.check_decode(decode, model.latents)
         self.memory_budget = arguments.check_budget(
             memory_budget, self.patches_per_call, model
         )
@@ -143,6 +121,7 @@ class PatchSampler:
         self,
         num_images=1,
         seed=0,
+        *,
         batch_size=None,
         noise=None,
         dtype="uint8",
@@ -198,13 +177,13 @@ class PatchSampler:
         images = self.stream(
             num_images,
             seed,
-            batch_size,
-            noise,
-            dtype,
-            callback,
-            verbose,
-            checkpoint,
-            labels,
+            batch_size=batch_size,
+            noise=noise,
+            dtype=dtype,
+            callback=callback,
+            verbose=verbose,
+            checkpoint=checkpoint,
+            labels=labels,
         )
         first = next(images)
         result = np.empty((num_images, *first.shape), dtype)
@@ -217,6 +196,7 @@ class PatchSampler:
         self,
         num_images=1,
         seed=0,
+        *,
         batch_size=None,
         noise=None,
         dtype="uint8",
@@ -252,16 +232,17 @@ class PatchSampler:
         num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
         seed = arguments.check_seed(seed)
         dtype = arguments.check_dtype(dtype)
-        arguments.check_floats(dtype, self.latents, self.decode)
-        noise = arguments.check_noise(noise, num_images, self._stages)
+        arguments.check_floats(dtype, self.model.latents, self.decode)
+        noise = arguments.check_noise(noise, num_images, self._image_shapes)
         if callback is not None:
             _checks.function("callback", callback)
         _checks.one_of("verbose", verbose, (0, 1))
         batch_size, patches_per_call, images_on = self._sizes(
             num_images, batch_size, verbose
         )
+        classes = self.model.num_classes
         run = Run(
-            model=as_sampled(self.model),
+            model=self.model,
             levels=self.levels,
             solver=self.solver,
             num_images=num_images,
@@ -269,7 +250,7 @@ class PatchSampler:
             batch_size=batch_size,
             noise=noise,
             dtype=dtype,
-            labels=check_labels(labels, num_images, self.guidance, self.num_classes),
+            labels=check_labels(labels, num_images, self.guidance, classes),
             guidance=self.guidance,
             decode=self.decode,
             patches_per_call=patches_per_call,
@@ -313,17 +294,16 @@ class PatchSampler:
         num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
         seed = arguments.check_seed(seed)
         arguments.check_fits(num_images, self.model.image_shape, "float32")
-        shapes = [shape for _, shape in self._stages]
         noise = [
             starting_noise(seed, range(num_images), shape, stage)
-            for stage, shape in enumerate(shapes)
+            for stage, shape in enumerate(self._image_shapes)
         ]
         return noise if len(noise) > 1 else noise[0]
 
     @property
-    def _stages(self):
-        """What is sampled one after another, see `GridPatching.stages`."""
-        return self.model.patching.stages(self.model.image_shape)
+    def _image_shapes(self):
+        """`(height, width, channels)` of the images of each stage."""
+        return [stage.image_shape for stage in self.model.stages]
 
     def _sizes(self, num_images, batch_size, verbose):
         """Images, and patches of each, at a time, and where the images are."""
@@ -345,7 +325,13 @@ class PatchSampler:
         if not arguments.fits_device(self.model):
             place = "host"
         self.plan = plan = memory.plan(
-            self.model, budget, num_images, held, verbose, guides, place
+            self.model,
+            budget,
+            num_images,
+            images_held=held,
+            verbose=verbose,
+            guides=guides,
+            images_on=place,
         )
         return plan.batch_size, plan.patches_per_call, plan.images_on
 
@@ -357,5 +343,10 @@ class PatchSampler:
             return "host"
         free = runtime.free_bytes()
         room = ROOM if free is None else free // 4
-        used = images_bytes(self.model, held, "device", self.patches_per_call)
+        used = images_bytes(
+            self.model,
+            images_held=held,
+            images_on="device",
+            patches_per_call=self.patches_per_call,
+        )
         return "device" if batch_size * used <= room else "host"

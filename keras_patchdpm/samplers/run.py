@@ -9,16 +9,16 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import runtime
+from keras_patchdpm.patching import TiledModel
 from keras_patchdpm.samplers import on_device
 from keras_patchdpm.samplers.batch import Batch, Saving
 from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite, groups_of
-from keras_patchdpm.samplers.gridded_model import GriddedModel
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
 from keras_patchdpm.samplers.network_calls import GuidedCalls, NetworkCalls
 from keras_patchdpm.samplers.noise import (
-    content_draws,
-    image_draws,
+    image_rngs,
+    previous_rngs,
     starting_noise,
 )
 from keras_patchdpm.samplers.on_device import DeviceDenoiser
@@ -42,7 +42,7 @@ class Run:
         images_on: `"device"` or `"host"`: where the images are while they are sampled.
     """
 
-    model: GriddedModel
+    model: TiledModel
     levels: list
     solver: Solver
     num_images: int
@@ -59,7 +59,7 @@ class Run:
     def __post_init__(self):
         self.num_batches = -(-self.num_images // self.batch_size)
         self.largest_batch = -(-self.num_images // self.num_batches)
-        self.stages = self.model.patching.stages(self.model.image_shape)
+        self.stages = self.model.stages
         self.steps_per_batch = len(self.stages) * (len(self.levels) - 1)
         self.steps = self.num_batches * self.steps_per_batch
         self.on_device = self.images_on == "device"
@@ -68,7 +68,7 @@ class Run:
         self.predict_whole = None if whole is None else self._calls(whole.network)
 
     def _calls(self, network):
-        """Function of a stage and a `Level` to what predicts there."""
+        """Function of a stage and a `NoiseLevel` to what predicts there."""
         calls = NetworkCalls(network)
         if self.guidance is None:
             return lambda stage, level: calls
@@ -131,18 +131,17 @@ class Run:
     def _make(self, numbers, batch, progress, saving):
         """The images of those numbers, stage by stage, from `batch` on."""
         steps = len(self.levels) - 1
-        made = batch.made
-        before = len(made) * steps + (batch.state.step if batch.state else 0)
+        before = len(batch.finished) * steps + (batch.state.step if batch.state else 0)
         progress.skip(before)
         count = itertools.count(before + 1)
-        for number in range(len(made), len(self.stages)):
-            patching, shape = self.stages[number]
-            contents = functools.partial(content_draws, self.seed, numbers, number)
-            given = patching.given(made, contents)
-            state = batch.state or State(self._start(numbers, shape, number))
+        for number in range(len(batch.finished), len(self.stages)):
+            stage = self.stages[number]
+            rng_of = functools.partial(previous_rngs, self.seed, numbers, number)
+            previous = stage.previous(batch.finished, rng_of)
+            state = batch.state or State(self._start(numbers, number))
             batch.state = self._placed(state)
-            denoise = self._denoiser(number, numbers, given)
-            rng = functools.partial(image_draws, self.seed, numbers, stage=number)
+            denoise = self._denoiser(number, numbers, previous)
+            rng = functools.partial(image_rngs, self.seed, numbers, stage=number)
             saving.mark(batch)
             try:
                 for _ in walk(
@@ -156,7 +155,7 @@ class Run:
                 ):
                     saving.mark(batch)
                     estimate = functools.partial(
-                        _estimate, patching, state, given, denoise.check
+                        _estimate, stage, state, previous, denoise.check
                     )
                     progress.step(next(count), estimate)
                     saving.save(batch, denoise.check)
@@ -166,9 +165,9 @@ class Run:
             except BaseException:
                 saving.stopped(batch, denoise.check)
                 raise
-            made.append(patching.finish(_on_host(state.noisy), given))
+            batch.finished.append(stage.finish(_on_host(state.noisy), previous))
             batch.state = None
-        return made[-1]
+        return batch.finished[-1]
 
     @property
     def _update(self):
@@ -183,20 +182,19 @@ class Run:
                 state.clean = ops.convert_to_tensor(state.clean)
         return state
 
-    def _denoiser(self, stage, numbers, given):
-        """`Denoiser` of the images of those numbers in a stage."""
-        patching, shape = self.stages[stage]
+    def _denoiser(self, number, numbers, previous):
+        """What denoises the images of those numbers in the stage of a number."""
 
-        def of(model, predict, patching, patches_per_call):
+        def of(model, predict, stage, patches_per_call):
             on_host = PatchDenoiser(
-                predict=functools.partial(predict, stage),
+                predict=functools.partial(predict, number),
                 schedule=self.model.schedule,
-                patching=patching,
-                groups=groups_of(patching.num_patches, patches_per_call),
+                stage=stage,
+                groups=groups_of(stage.num_patches, patches_per_call),
                 clip=not self.model.latents,
                 batch_size=self.largest_batch,
                 seed=self.seed,
-                given=given,
+                previous=previous,
                 labels=None if self.labels is None else self.labels[numbers],
             )
             if not self.on_device:
@@ -204,17 +202,21 @@ class Run:
             networks, guided = self._networks(model.network), self.guidance
 
             def guidance(level):
-                return guided if guided and guided.used(stage, level) else None
+                return guided if guided and guided.used(number, level) else None
 
             return DeviceDenoiser(
-                networks, guidance, on_host, shape, self.model.num_classes
+                networks,
+                guidance=guidance,
+                on_host=on_host,
+                num_classes=self.model.num_classes,
             )
 
-        by_patches = of(self.model, self.predict, patching, self.patches_per_call)
+        stage = self.stages[number]
+        by_patches = of(self.model, self.predict, stage, self.patches_per_call)
         whole = self.model.whole
         if whole is None:
             return by_patches
-        as_one = of(whole, self.predict_whole, whole.patching, 1)
+        as_one = of(whole, self.predict_whole, whole.stages[-1], 1)
         return WholeAbove(as_one, by_patches, self.model.whole_above)
 
     def _finished(self, result):
@@ -232,11 +234,12 @@ class Run:
             return result
         return to_dtype(result, self.dtype)
 
-    def _start(self, numbers, shape, stage):
-        """The noise that a stage starts from."""
+    def _start(self, numbers, number):
+        """The noise that the stage of a number starts from."""
         if self.noise is None:
-            return starting_noise(self.seed, numbers, shape, stage)
-        return np.array(self.noise[stage][numbers], "float32", order="C")
+            shape = self.stages[number].image_shape
+            return starting_noise(self.seed, numbers, shape, number)
+        return np.array(self.noise[number][numbers], "float32", order="C")
 
 
 def to_dtype(images, dtype):
@@ -278,7 +281,7 @@ def _on_host(images):
     return np.array(ops.convert_to_numpy(images))
 
 
-def _estimate(patching, state, given, check):
+def _estimate(stage, state, previous, check):
     """The clean images as the last step saw them, an array of their own."""
     check()
-    return patching.finish(np.array(ops.convert_to_numpy(state.clean)), given)
+    return stage.finish(np.array(ops.convert_to_numpy(state.clean)), previous)

@@ -1,7 +1,8 @@
-"""Noise levels: what they are, what is predicted of them, how they are weighed."""
+"""Schedules: noise levels, what is predicted at them, how the loss is weighted."""
 
+from keras_patchdpm.schedules.base import Schedule
 from keras_patchdpm.schedules.ddpm_schedule import DDPMSchedule
 from keras_patchdpm.schedules.edm_schedule import EDMSchedule
-from keras_patchdpm.schedules.level import Level
+from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
-__all__ = ["DDPMSchedule", "EDMSchedule", "Level"]
+__all__ = ["CLEAN", "DDPMSchedule", "EDMSchedule", "NoiseLevel", "Schedule"]

@@ -5,9 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import Configured, serializable
+from keras_patchdpm._registration import serializable
 from keras_patchdpm.schedules import predictions, spacings
-from keras_patchdpm.schedules.level import CLEAN, Level
+from keras_patchdpm.schedules.base import Schedule
+from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
 MOST = 100_000  # Timesteps: tables of them are held.
 _LOSSES = {
@@ -58,7 +59,7 @@ def _beta_schedule(value):
 
 
 @serializable
-class DDPMSchedule(Configured):
+class DDPMSchedule(Schedule):
     """Noise levels, what the network predicts of them, and how the loss weighs it.
 
     `noisy = alpha * clean + sigma * noise` with `alpha**2 + sigma**2 = 1`, at
@@ -82,7 +83,7 @@ class DDPMSchedule(Configured):
 
     >>> schedule = DDPMSchedule("cosine", prediction="velocity")
     >>> schedule.levels(50)[0]
-    Level(alpha=4.9e-05, sigma=1.0, condition=999)
+    NoiseLevel(alpha=4.9e-05, sigma=1.0, condition=999)
 
     Source: Ho et al. 2020 (arXiv:2006.11239); velocity: Salimans & Ho 2022
     (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556).
@@ -160,7 +161,7 @@ class DDPMSchedule(Configured):
             self.sigmas, timestep
         )
 
-    def corrupt(self, clean, noise, timestep):
+    def add_noise(self, clean, noise, timestep):
         """The noisy images and what the network should say of them.
 
         Args:
@@ -183,7 +184,7 @@ class DDPMSchedule(Configured):
 
         Args:
             prediction, noisy: Arrays or tensors of shape `(B, H, W, C)`.
-            level: `Level` at which both are.
+            level: `NoiseLevel` at which both are.
 
         Returns:
             Of the shape of `noisy`.
@@ -227,7 +228,7 @@ class DDPMSchedule(Configured):
                 spacing for a sequence.
 
         Returns:
-            List of `steps + 1` `Level`s, the last of them clean.
+            List of `steps + 1` `NoiseLevel`s, the last of them clean.
 
         Raises:
             ValueError: If there are more steps than timesteps, the spacing is unknown
@@ -240,13 +241,13 @@ class DDPMSchedule(Configured):
         return [self.level(timestep) for timestep in timesteps] + [CLEAN]
 
     def level(self, timestep):
-        """The `Level` of an int `timestep`.
+        """The `NoiseLevel` of an int `timestep`.
 
         Raises:
             ValueError: If `timestep` is not in `[0, num_timesteps)`.
         """
         timestep = _checks.integer("timestep", timestep, 0, self.num_timesteps - 1)
-        return Level(
+        return NoiseLevel(
             float(self.alphas[timestep]), float(self.sigmas[timestep]), timestep
         )
 

@@ -7,9 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm._registration import Configured, serializable
+from keras_patchdpm._registration import serializable
 from keras_patchdpm.schedules import spacings
-from keras_patchdpm.schedules.level import CLEAN, Level
+from keras_patchdpm.schedules.base import Schedule
+from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
 STEPS = 18
 MOST_STEPS = 100_000  # A list of as many levels is made.
@@ -18,7 +19,7 @@ WEAKEST, STRONGEST = 1e-6, 1e6  # Strengths whose square float32 holds.
 
 
 @serializable
-class EDMSchedule(Configured):
+class EDMSchedule(Schedule):
     """Noise of any strength `s`, and a network that is scaled to suit each of them.
 
     EDM writes `x = clean + s * noise`, and denoises with
@@ -101,7 +102,7 @@ class EDMSchedule(Configured):
         alpha = ops.rsqrt(strength**2 + self.sigma_data**2)
         return alpha, strength * alpha
 
-    def corrupt(self, clean, noise, condition):
+    def add_noise(self, clean, noise, condition):
         """The noisy images and what the network should say of them.
 
         Args:
@@ -124,7 +125,7 @@ class EDMSchedule(Configured):
 
         Args:
             prediction, noisy: Arrays or tensors of shape `(B, H, W, C)`.
-            level: `Level` at which both are.
+            level: `NoiseLevel` at which both are.
 
         Returns:
             Of the shape of `noisy`.
@@ -149,11 +150,11 @@ class EDMSchedule(Configured):
                 sequence has none.
 
         Returns:
-            List of `steps + 1` `Level`s, the last of them clean. Sampling starts from
-            noise of unit variance, which is `alpha * clean + sigma * noise` for clean
-            images of deviation `sigma_data`: at the default `sigma_max` 2e-5 stronger
-            than `sigma * noise`, with which Karras et al. start. A sequence that starts
-            far lower is for sampling from a noisy image (`noise=`).
+            List of `steps + 1` `NoiseLevel`s, the last of them clean. Sampling starts
+            from noise of unit variance, which is `alpha * clean + sigma * noise` for
+            clean images of deviation `sigma_data`: at the default `sigma_max` 2e-5
+            stronger than `sigma * noise`, with which Karras et al. start. A sequence
+            that starts far lower is for sampling from a noisy image (`noise=`).
 
         Raises:
             ValueError: If the spacing is unknown or given beside a sequence, `steps` is
@@ -180,10 +181,10 @@ class EDMSchedule(Configured):
         return [self.level(strength) for strength in strengths] + [CLEAN]
 
     def level(self, strength):
-        """The `Level` of noise of strength `s`, a positive float."""
+        """The `NoiseLevel` of noise of strength `s`, a positive float."""
         strength = _checks.real("strength", strength, WEAKEST / 2, 2 * STRONGEST)
         alpha = 1 / math.sqrt(strength**2 + self.sigma_data**2)
-        return Level(alpha, strength * alpha, math.log(strength) / 4)
+        return NoiseLevel(alpha, strength * alpha, math.log(strength) / 4)
 
     def get_config(self):
         return {

@@ -3,7 +3,7 @@
 import typing
 
 
-class Level(typing.NamedTuple):
+class NoiseLevel(typing.NamedTuple):
     """How much of the image and of the noise is there: `alpha * clean + sigma * noise`.
 
     Attributes:
@@ -18,4 +18,4 @@ class Level(typing.NamedTuple):
     condition: int | float | None = None
 
 
-CLEAN = Level(1.0, 0.0)
+CLEAN = NoiseLevel(1.0, 0.0)

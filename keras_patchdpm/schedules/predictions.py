@@ -42,7 +42,7 @@ def clean_coefficients(schedule, level):
 
     Args:
         schedule: With `clean`.
-        level: `Level`.
+        level: `NoiseLevel`.
 
     Returns:
         `(noisy, prediction)`, two floats: `clean = noisy * noisy_image + prediction *

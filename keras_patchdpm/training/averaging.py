@@ -20,7 +20,7 @@ def images_per_step(model, batch_size):
     """
     _checks.like("model", model, ("patching",), "PatchDPM(...)")
     batch_size = _checks.positive_int("batch_size", batch_size)
-    return batch_size * getattr(model.patching, "mean_batch_multiplier", 1)
+    return batch_size * model.patching.mean_batch_multiplier
 
 
 def ema_momentum(half_life, images_per_step):

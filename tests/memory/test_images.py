@@ -41,21 +41,24 @@ def highest(run):
     _jax.compiled = compiled
     return max(sizes)
 
-def case(patching, size, batch, patches_per_call, solver, held, **options):
+def case(patching, size, batch, patches_per_call, solver, held, **chosen):
     network = kp.networks.unet(
         size, patching, width=8, stem=2, multipliers=(1,), blocks_per_level=1,
         attention_levels=(),
     )
     schedule = kp.DDPMSchedule("cosine", prediction="velocity")
     sampler = kp.PatchSampler(
-        kp.PatchDPM(network, schedule, patching), solver, 2, images_on="device",
-        patches_per_call=patches_per_call, **options,
+        kp.PatchDPM(network, schedule, patching).tiled(**chosen), solver, 2,
+        images_on="device", patches_per_call=patches_per_call,
     )
     found = highest(lambda: sampler(batch, batch_size=batch))
     call = kp.memory.profile(
         sampler.model, batch * patches_per_call, timed=False, isolated=False
     ).activations
-    counted = images_bytes(sampler.model, held, "device", patches_per_call)
+    counted = images_bytes(
+        sampler.model, images_held=held, images_on="device",
+        patches_per_call=patches_per_call,
+    )
     print(json.dumps([found, call + batch * counted]))
 
 backend_module().prepare()

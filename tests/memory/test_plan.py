@@ -12,7 +12,6 @@ from keras_patchdpm import (
     EDMSchedule,
     GridPatching,
     PatchDPM,
-    PatchSampler,
     RandomPatching,
     memory,
 )
@@ -28,7 +27,7 @@ def measured(monkeypatch):
     """Memory that is exactly affine; the calls that measured it."""
     calls = []
 
-    def profile(model, batch_size, timed):
+    def profile(network, batch_size, timed):
         calls.append(batch_size)
         return types.SimpleNamespace(
             weights=WEIGHTS, activations=BASE + SLOPE * batch_size
@@ -223,9 +222,7 @@ def test_wrong_arguments(measured, arguments, message):
         memory.plan(**arguments)
 
 
-def test_a_model_of_crops_has_no_grid_to_plan_for(measured):
+def test_a_model_of_crops_is_planned_as_it_is_tiled(measured):
     model = tiny_model(RandomPatching(8, content=True), EDMSchedule())
-    with pytest.raises(ValueError, match="`plan.PatchSampler.model, divisions=4"):
-        memory.plan(model, "300MB")
-    sampled = PatchSampler(model, "heun", 2, divisions=2).model
-    assert memory.plan(sampled, "300MB").patches_per_call == 4
+    assert memory.plan(model, "300MB").patches_per_call == 1
+    assert memory.plan(model.tiled(2), "300MB").patches_per_call == 4

@@ -117,8 +117,8 @@ def test_no_more_patches_than_there_are():
     ("patching", "most"),
     [
         (CascadePatching(2), 9),
-        (GridPatching(2, "coordinates", moving=True), 9),
-        (CascadePatching(2, moving=False), 4),
+        (GridPatching(2, "coordinates", shift=True), 9),
+        (CascadePatching(2, shift=False), 4),
     ],
 )
 def test_as_many_patches_as_a_sampler_asks_for(patching, most, handed_over):
@@ -146,10 +146,18 @@ def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch)
     assert (report["patches_per_call"], report["divisions"]) == (9, [2, 2])
 
 
-def test_a_model_of_crops_is_measured_through_its_sampler():
+def test_a_model_of_crops_is_measured_as_it_is_tiled(handed_over):
     subject = tiny_model(RandomPatching(8, content=True), EDMSchedule())
-    with pytest.raises(ValueError, match=r"`PatchSampler\(model, divisions=4\).model`"):
-        memory.profile(subject)
+    for tiled, divisions in ((subject, (1, 1)), (subject.tiled(2), (2, 2))):
+        memory.profile(tiled, isolated=True)
+        network, options = handed_over[-1][:2]
+        assert options["divisions"] == divisions
+        assert network.input_shape["noisy"] == (
+            None,
+            8 // divisions[0],
+            8 // divisions[1],
+            3,
+        )
 
 
 def test_divisions_must_not_contradict_the_model():

@@ -104,7 +104,7 @@ def random_model(patching, schedule, rng, **options):
     [
         (kp.GridPatching((1, 2)), kp.DDPMSchedule("linear", min_snr_gamma=5)),
         (
-            kp.CascadePatching(2, moving=False),
+            kp.CascadePatching(2, shift=False),
             kp.DDPMSchedule(prediction="clean", loss="huber"),
         ),
         (kp.RandomPatching(8, (0.5, 1.0), content=True), kp.EDMSchedule(sigma_max=9)),

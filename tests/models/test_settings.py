@@ -18,7 +18,7 @@ from keras_patchdpm import (
 
 PATCHINGS = {
     "grid": lambda: GridPatching(2),
-    "halo": lambda: GridPatching(2, "coordinates", halo=2, moving=True),
+    "halo": lambda: GridPatching(2, "coordinates", halo=2, shift=True),
     "cascade": lambda: CascadePatching(2),
     "crops": lambda: RandomPatching(16, (0.5, 1.0), content=True),
 }

@@ -9,6 +9,7 @@ from layer_checks import randomise
 
 from keras_patchdpm import CascadePatching, EDMSchedule, GridPatching, WholeImage
 from keras_patchdpm.networks import unet
+from keras_patchdpm.patching import InputSpec
 
 TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_level": 1}
 FLAT = {**TINY, "multipliers": (1,), "attention_levels": ()}
@@ -42,12 +43,13 @@ def test_starts_from_a_prediction_of_zero(rng):
 
 
 def test_asks_for_what_the_patching_gives():
-    moving = GridPatching(2, "coordinates", halo=1, moving=True)
+    moving = GridPatching(2, "coordinates", halo=1, shift=True)
     for patching in (GRID, GridPatching(2, content=False), moving, WholeImage()):
         network = unet((8, 24), patching, **FLAT)
         specs = patching.input_specs((8, 24, 3))
         assert set(network.input) == {*specs, "level"}
-        for name, (shape, dtype) in {**specs, "level": ((), "int32")}.items():
+        specs["level"] = InputSpec((), "int32")
+        for name, (shape, dtype, *_) in specs.items():
             assert network.input[name].shape == (None, *shape)
             assert network.input[name].dtype == dtype
             assert network.input[name].name == name

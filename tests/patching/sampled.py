@@ -1,15 +1,20 @@
-"""What a sampler does with a patching, in the host's memory."""
+"""What a sampler does with a stage, in the host's memory."""
 
 import numpy as np
 
 from keras_patchdpm.samplers.inputs import HostInputs
 
 
-def sampled(patching, noisy, rng=None, given=()):
-    """`(inputs_of, tiles)` of one step, which draws from `rng`."""
+def sampled(patching, noisy, rng=None):
+    """`(inputs_of, tiles)` of one step of the last stage, which draws from `rng`."""
+    return of_stage(patching.stages(noisy.shape[1:])[-1], noisy, rng)
+
+
+def of_stage(stage, noisy, rng=None, previous=()):
+    """`(inputs_of, tiles)` of one step of a stage, which draws from `rng`."""
     rng = np.random.default_rng(0) if rng is None else rng
-    tiles = patching.tiles(noisy.shape[1:3], rng)
-    return HostInputs(patching, noisy, given, tiles), tiles
+    tiles = stage.tiling.tiles(rng)
+    return HostInputs(stage, noisy, previous=previous, tiles=tiles), tiles
 
 
 def blended(tiles, windows, indices, images):

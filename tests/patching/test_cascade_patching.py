@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from patching.sampled import sampled
+from patching.sampled import of_stage
 from samplers.fakes import numpy_model
 from tiny_models import tiny_images
 
@@ -23,11 +23,11 @@ def pool(images, times):
 
 
 def cut(patching, clean, noise, seed=3):
-    """Training's cut, where `noisy` is `clean + noise` and the target is the noise."""
-    inputs, target = patching.cut(
+    """The example of training: `noisy` is `clean + noise`, the target the noise."""
+    noise = ops.convert_to_tensor(noise[:, :2, :3])  # Of the size of a patch.
+    inputs, target = patching.example(
         ops.convert_to_tensor(clean),
-        ops.convert_to_tensor(noise),
-        lambda clean, noise: (clean + noise, noise),
+        lambda clean: (clean + noise, noise),
         keras.random.SeedGenerator(seed),
     )
     inputs = {name: ops.convert_to_numpy(value) for name, value in inputs.items()}
@@ -45,10 +45,10 @@ def window_of(told, image_size):
 @pytest.mark.parametrize("moving", [True, False])
 def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving):
     clean, noise = rng.normal(size=(2, *SHAPE)).astype("float32")
-    patching = CascadePatching(4, moving, content_noise=0)
+    patching = CascadePatching(4, shift=moving, content_noise=0)
     inputs, target = cut(patching, clean, noise)
     assert {name: x.shape[1:] for name, x in inputs.items()} == {
-        name: shape for name, (shape, _) in patching.input_specs(SHAPE[1:]).items()
+        name: spec.shape for name, spec in patching.input_specs(SHAPE[1:]).items()
     }
     np.testing.assert_allclose(np.bincount(inputs["stage"]), 200 / 3, atol=20)
     pyramid = [pool(clean, 4), pool(clean, 2), clean]
@@ -100,9 +100,9 @@ def test_sampling_tells_what_training_does(rng):
     made = rng.normal(size=(3, 2, 3, 2)).astype("float32")
     noisy = rng.normal(size=(3, 4, 6, 2)).astype("float32")
     stages = CascadePatching(4).stages((8, 12, 2))
-    assert [shape for _, shape in stages] == [(2, 3, 2), (4, 6, 2), (8, 12, 2)]
-    patching = stages[1][0]
-    inputs = sampled(patching, noisy, given=[made])[0]([5, 1])
+    shapes = [stage.image_shape for stage in stages]
+    assert shapes == [(2, 3, 2), (4, 6, 2), (8, 12, 2)]
+    inputs = of_stage(stages[1], noisy, previous=[made])[0]([5, 1])
     assert set(inputs) == set(CascadePatching(4).input_specs((8, 12, 2)))
     assert (inputs["stage"] == 1).all() and inputs["stage"].dtype == np.int32
     enlarged = ops.convert_to_numpy(enlarge(made, (4, 6)))
@@ -134,7 +134,7 @@ def test_a_network_that_knows_the_image_makes_it(rng, moving):
 
     model = numpy_model(
         predict,
-        CascadePatching(4, moving),
+        CascadePatching(4, shift=moving),
         DDPMSchedule(prediction="clean"),
         (8, 12),
     )
@@ -177,13 +177,14 @@ def test_trains_and_samples_end_to_end():
 
 
 def test_serialization():
-    patching = CascadePatching(8, moving=False, content_noise=0.2)
+    patching = CascadePatching(8, shift=False, content_noise=0.2)
     clone = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(patching)
     )
     assert type(clone) is CascadePatching
     assert clone.get_config() == patching.get_config()
-    assert clone.num_stages == 4 and clone.num_patches == 64
+    stages = clone.stages((16, 16, 3))
+    assert [stage.num_patches for stage in stages] == [1, 4, 16, 64]
 
 
 @pytest.mark.parametrize(

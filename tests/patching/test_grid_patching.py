@@ -21,11 +21,10 @@ def images(rng):
 
 
 def cut(patching, noisy, target, seed=3):
-    """Training's cut, for images that are corrupted already."""
-    inputs, target = patching.cut(
+    """The example of training, for images that are noisy already."""
+    inputs, target = patching.example(
         ops.convert_to_tensor(noisy),
-        ops.convert_to_tensor(target),
-        lambda clean, noise: (clean, noise),
+        lambda clean: (clean, ops.convert_to_tensor(target)),
         keras.random.SeedGenerator(seed),
     )
     inputs = {name: ops.convert_to_numpy(value) for name, value in inputs.items()}
@@ -82,22 +81,22 @@ def test_draws_each_patch_as_often_and_from_the_seed():
 def test_what_is_switched_off_is_not_given(images, position, content):
     patching = GridPatching(DIVISIONS, position=position, content=content)
     specs = patching.input_specs(SHAPE[1:])
-    names = ["noisy", *["patch_index"] * bool(position), *["content"] * content]
+    names = ["noisy", *["content"] * content, *["patch_index"] * bool(position)]
     assert list(specs) == names
     training, _ = cut(patching, *images)
     sampling = sampled(patching, images[0])[0]([4])
     for inputs in (training, sampling):
         assert sorted(inputs) == sorted(names)
-        for name, (shape, dtype) in specs.items():
-            assert inputs[name].shape == (SHAPE[0], *shape)
-            assert inputs[name].dtype == dtype
+        for name, spec in specs.items():
+            assert inputs[name].shape == (SHAPE[0], *spec.shape)
+            assert inputs[name].dtype == spec.dtype
 
 
 def test_the_specs_name_shapes_and_dtypes():
     assert GridPatching(DIVISIONS).input_specs((4, 9, 2)) == {
-        "noisy": ((2, 3, 2), "float32"),
-        "patch_index": ((), "int32"),
-        "content": ((2, 3, 2), "float32"),
+        "noisy": ((2, 3, 2), "float32", "map", None),
+        "content": ((2, 3, 2), "float32", "content", None),
+        "patch_index": ((), "int32", "position", 6),
     }
     assert GridPatching(DIVISIONS).image_shape((2, 3, 2)) == (4, 9, 2)
 
@@ -128,13 +127,13 @@ def test_the_windows_make_the_image(images, groups):
     np.testing.assert_array_equal(result, noisy)
 
 
-# What goes beyond the paper: windows wider than patches, grids that move.
+# What goes beyond the original method: windows wider than patches, grids that shift.
 
 WIDE = (3, 8, 12, 2)  # Patches of 4x4 pixels in a grid of 2x3.
 OPTIONS = [
     {"halo": 2},
-    {"moving": True},
-    {"halo": 1, "moving": True, "patches_per_image": 3},
+    {"shift": True},
+    {"halo": 1, "shift": True, "patches_per_image": 3},
 ]
 
 
@@ -175,7 +174,7 @@ def test_training_cuts_windows_whose_inputs_belong_together(options, rng):
     rows = np.repeat(np.arange(3), patching.patches_per_image)
     specs = patching.input_specs(WIDE[1:])
     assert {name: x.shape for name, x in inputs.items()} == {
-        name: (len(rows), *shape) for name, (shape, _) in specs.items()
+        name: (len(rows), *spec.shape) for name, spec in specs.items()
     }
     check_windows(patching, inputs, rows, noisy)
     for k, image in enumerate(rows):
@@ -191,7 +190,7 @@ def test_sampling_cuts_the_same_and_places_each_pixel_once(options, rng):
     patching = GridPatching(DIVISIONS, "coordinates", **options)
     inputs_of, tiles = sampled(patching, noisy, np.random.default_rng(1))
     result = np.zeros(WIDE, "float32")
-    order = np.random.default_rng(0).permutation(patching.num_patches).tolist()
+    order = np.random.default_rng(0).permutation(len(tiles)).tolist()
     for indices in (order[:2], order[2:]):
         inputs = inputs_of(indices)
         check_windows(patching, inputs, np.repeat(np.arange(3), len(indices)), noisy)
@@ -201,20 +200,22 @@ def test_sampling_cuts_the_same_and_places_each_pixel_once(options, rng):
 
 def test_training_sees_the_windows_that_sampling_asks_for():
     """As often: of each offset as many, of each patch as many."""
-    patching = GridPatching((1, 2), "coordinates", moving=True)
+    patching = GridPatching((1, 2), "coordinates", shift=True)
     noisy = np.zeros((4000, 1, 8, 1), "float32")
     told = cut(patching, noisy, noisy)[0]["coordinates"]
     trained = np.bincount(np.rint((told[:, 0, 0, 0] + 1) / 2 * 7).astype(int))
     rng, asked = np.random.default_rng(0), np.zeros(5, int)
+    tiling = patching.tiling((1, 8))
     for _ in range(1000):
-        np.add.at(asked, patching.tiles((1, 8), rng).corners[:, 1], 1)
+        np.add.at(asked, tiling.tiles(rng).corners[:, 1], 1)
     np.testing.assert_allclose(trained / 4000, asked / 3000, atol=0.03)
 
 
-def test_a_moving_grid_lies_elsewhere_at_each_step():
-    patching = GridPatching(2, "coordinates", moving=True)
+def test_a_shifted_grid_lies_elsewhere_at_each_step():
+    patching = GridPatching(2, "coordinates", shift=True)
     rng = np.random.default_rng(0)
-    middle = [patching.tiles((16, 16), rng).corners[4].tolist() for _ in range(99)]
+    tiling = patching.tiling((16, 16))
+    middle = [tiling.tiles(rng).corners[4].tolist() for _ in range(99)]
     assert {row for row, _ in middle} == set(range(1, 8))
     assert {col for _, col in middle} == set(range(1, 8))
 
@@ -232,9 +233,9 @@ def test_serialization():
         "content": False,
         "patches_per_image": 2,
         "halo": 0,
-        "moving": False,
+        "shift": False,
     }
-    assert clone.num_patches == 6
+    assert clone.grid.num_patches == 6
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_serialization():
         ({"position": "two_hot"}, ValueError, "one of 'one_hot', 'coordinates', False"),
         ({"halo": -1}, ValueError, "`halo` must be at least 0"),
         ({"halo": 1.0}, TypeError, "`halo` must be an int"),
-        ({"moving": True}, ValueError, 'Choose `position="coordinates"`'),
+        ({"shift": True}, ValueError, 'Choose `position="coordinates"`'),
         ({"patches_per_image": 5}, ValueError, "`patches_per_image` must be at most 4"),
     ],
 )

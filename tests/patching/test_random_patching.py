@@ -124,11 +124,13 @@ def test_sizes_grow_over_the_training_if_progressive():
     np.testing.assert_array_equal(np.bincount(sizes), np.bincount(drawn))
 
 
-def cut(patching, step, corrupt=lambda clean, noise: (clean + noise, noise)):
+def cut(patching, step):
     (data,) = patching.batches(images(), 2, 0)[step]
     clean = data.pop("images").astype("float32")
     noise = np.random.default_rng(1).normal(size=clean.shape).astype("float32")
-    inputs, target = patching.cut(clean, noise, corrupt, None, **data)
+    inputs, target = patching.example(
+        clean, lambda clean: (clean + noise, noise), None, **data
+    )
     return clean, noise, data, inputs, target
 
 
@@ -161,7 +163,7 @@ def model(seed=0, **options):
     patching = RandomPatching(16, **options)
     schedule = EDMSchedule()
     network = unet(16, patching, width=8, multipliers=(1, 2), schedule=schedule)
-    found = PatchDPM(network, schedule, patching, seed)
+    found = PatchDPM(network, schedule, patching, seed=seed)
     found.compile(keras.optimizers.Adam(1e-3))
     return found
 
@@ -324,6 +326,6 @@ def test_labels_in_a_column_are_labels():
     assert sorted(batches[0][1]) == [0, 1, 2, 3]
 
 
-def test_an_overlap_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="`overlap`.*overlap=0"):
-        RandomPatching(16).at(2, overlap=0)
+def test_an_overlap_below_0_is_refused():
+    with pytest.raises(ValueError, match="`overlap`.*overlap=-1"):
+        RandomPatching(16).tiled((16, 16, 3), 2, overlap=-1)

@@ -4,24 +4,24 @@ from keras import ops
 from patching.sampled import blended, sampled
 
 from keras_patchdpm import WholeImage
+from keras_patchdpm.patching import InputSpec
 
 
 def test_the_network_sees_the_image_and_nothing_else(rng):
     noisy, target = rng.normal(size=(2, 3, 4, 6, 1)).astype("float32")
     patching = WholeImage()
-    assert patching.num_patches == patching.patches_per_image == 1
-    assert patching.input_specs((4, 6, 1)) == {"noisy": ((4, 6, 1), "float32")}
+    assert patching.patches_per_image == 1
+    assert patching.input_specs((4, 6, 1)) == {"noisy": InputSpec((4, 6, 1), "float32")}
     assert patching.image_shape((4, 6, 1)) == (4, 6, 1)
 
-    inputs, cut_target = patching.cut(
+    inputs, found = patching.example(
         ops.convert_to_tensor(noisy),
-        ops.convert_to_tensor(target),
-        lambda clean, noise: (clean, noise),
+        lambda clean: (clean, ops.convert_to_tensor(target)),
         keras.random.SeedGenerator(0),
     )
     assert list(inputs) == ["noisy"]
     np.testing.assert_array_equal(ops.convert_to_numpy(inputs["noisy"]), noisy)
-    np.testing.assert_array_equal(ops.convert_to_numpy(cut_target), target)
+    np.testing.assert_array_equal(ops.convert_to_numpy(found), target)
 
     inputs_of, tiles = sampled(patching, noisy)
     inputs = inputs_of([0])
@@ -36,4 +36,3 @@ def test_serialization():
     assert config["registered_name"] == "keras_patchdpm>WholeImage"
     clone = keras.saving.deserialize_keras_object(config)
     assert type(clone) is WholeImage
-    assert not clone.content and not clone.position

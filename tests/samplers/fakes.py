@@ -4,7 +4,11 @@ import types
 
 import numpy as np
 
-from keras_patchdpm import DDPMSchedule, GridPatching
+from keras_patchdpm import DDPMSchedule, GridPatching, PatchSampler
+from keras_patchdpm.patching.tiled_model import tiled
+from keras_patchdpm.samplers import denoiser
+
+TILED = ("divisions", "shift", "overlap", "image_size", "whole_above")
 
 
 class NumpyNetwork:
@@ -71,3 +75,14 @@ def numpy_model(
         image_shape=(*size, 1),
         latents=latents,
     )
+
+
+def sampler_of(model, *arguments, **options):
+    """A `PatchSampler`, with options of `tiled` among its own."""
+    chosen = {name: options.pop(name) for name in TILED if name in options}
+    return PatchSampler(tiled(model, **chosen), *arguments, **options)
+
+
+def in_reverse(monkeypatch):
+    """From now on the last patch is evaluated first."""
+    monkeypatch.setattr(denoiser, "patch_order", lambda count: np.arange(count)[::-1])

@@ -31,7 +31,7 @@ class Recorded:
 def trajectory(monkeypatch, schedule, **arguments):
     """Estimates of each step, the start, and the noise of each step of both images."""
     recorded = [Recorded(), Recorded()]
-    monkeypatch.setattr(run, "image_draws", lambda *a, **k: recorded)
+    monkeypatch.setattr(run, "image_rngs", lambda *a, **k: recorded)
     model = numpy_model(some_prediction, WholeImage(), schedule, SHAPE[1:3], True)
     seen = []
     noise = np.random.default_rng(2).standard_normal(SHAPE).astype("float32")

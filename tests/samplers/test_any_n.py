@@ -5,12 +5,12 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from samplers.fakes import in_reverse, sampler_of
 
 from keras_patchdpm import (
     EDMSchedule,
     GridPatching,
     PatchDPM,
-    PatchSampler,
     RandomPatching,
     memory,
 )
@@ -29,7 +29,7 @@ def model():
 
 
 def make(model, **options):
-    return PatchSampler(model, "heun", 3, **options)
+    return sampler_of(model, "heun", 3, **options)
 
 
 @pytest.mark.parametrize(
@@ -37,24 +37,19 @@ def make(model, **options):
     [
         (1, {}),
         (2, {}),
-        (2, {"overlap": 0.25, "moving": True}),
+        (2, {"overlap": 0.25, "shift": True}),
         (2, {"whole_above": 1.0}),
-        (4, {"moving": True}),
+        (4, {"shift": True}),
         (4, {"overlap": 0.5}),
     ],
     ids=str,
 )
-def test_calls_orders_and_batches_make_one_image(model, n, options):
+def test_calls_orders_and_batches_make_one_image(model, n, options, monkeypatch):
     sampler = make(model, divisions=n, **options)
     expected = sampler(3, dtype="float32")
     count = sampler.num_patches
-    other = make(
-        model,
-        divisions=n,
-        patches_per_call=count,
-        order=np.arange(count)[::-1],
-        **options,
-    )
+    in_reverse(monkeypatch)
+    other = make(model, divisions=n, patches_per_call=count, **options)
     np.testing.assert_allclose(
         other(3, batch_size=2, dtype="float32"), expected, atol=1e-4
     )
@@ -109,16 +104,15 @@ def test_a_saved_model_makes_the_same_images(model, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.patching.get_config() == model.patching.get_config()
     np.testing.assert_allclose(
-        make(loaded, divisions=4, moving=True)(1, dtype="float32"),
-        make(model, divisions=4, moving=True)(1, dtype="float32"),
+        make(loaded, divisions=4, shift=True)(1, dtype="float32"),
+        make(model, divisions=4, shift=True)(1, dtype="float32"),
         atol=1e-5,
     )
 
 
 def test_memory_falls_with_n(model):
     whole, quarter = (
-        memory.profile(make(model, divisions=n).model, 64, timed=False).activations
-        for n in (1, 4)
+        memory.profile(model.tiled(n), 64, timed=False).activations for n in (1, 4)
     )
     assert quarter < whole / 4
 
@@ -148,8 +142,10 @@ def test_models_with_a_grid_of_their_own_keep_it():
     patching, schedule = GridPatching(2), EDMSchedule()
     network = unet(16, patching, width=8, multipliers=(1, 2), schedule=schedule)
     own = PatchDPM(network, schedule, patching)
-    with pytest.raises(ValueError, match="`divisions` is chosen here.*GridPatching"):
+    with pytest.raises(ValueError, match="`divisions` cannot be chosen.*GridPatching"):
         make(own, divisions=4)
-    for option in ({"moving": True}, {"overlap": 0.5}, {"image_size": 32}):
-        with pytest.raises(ValueError, match=f"`{next(iter(option))}` is chosen here"):
+    for option in ({"shift": True}, {"overlap": 0.5}, {"image_size": 32}):
+        with pytest.raises(
+            ValueError, match=f"`{next(iter(option))}` cannot be chosen"
+        ):
             make(own, **option)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_patchdpm.samplers.loop import State, walk
-from keras_patchdpm.schedules import Level
+from keras_patchdpm.schedules import NoiseLevel
 from keras_patchdpm.solvers import as_solver
 
 MEANS, STD = np.array([-0.6, 0.1, 0.7]), 0.2
@@ -30,9 +30,9 @@ def levels_of(process, steps):
     if process == "variance exploding":
         ends = np.array([20.0, 0.05]) ** (1 / 7)
         sigmas = (ends[0] + time * (ends[1] - ends[0])) ** 7
-        return [Level(1.0, sigma) for sigma in sigmas]
+        return [NoiseLevel(1.0, sigma) for sigma in sigmas]
     angles = (0.98 - 0.94 * time) * np.pi / 2
-    return [Level(np.cos(angle), np.sin(angle)) for angle in angles]
+    return [NoiseLevel(np.cos(angle), np.sin(angle)) for angle in angles]
 
 
 @functools.cache

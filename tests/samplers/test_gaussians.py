@@ -10,7 +10,7 @@ from gaussians import propagate
 from samplers.fakes import numpy_model
 
 from keras_patchdpm import DDPMSchedule, EDMSchedule, PatchSampler, WholeImage
-from keras_patchdpm.schedules import Level
+from keras_patchdpm.schedules import NoiseLevel
 from keras_patchdpm.schedules.spacings import SPACINGS
 from keras_patchdpm.solvers import NAMES, Heun, as_solver
 
@@ -83,7 +83,7 @@ def test_one_step_gives_the_estimate_of_pure_noise(name):
 @pytest.mark.parametrize("solver", NAMES)
 def test_rectified_flow(solver, steps):
     """`(1 - t) * clean + t * noise`: alpha is 0 at the start."""
-    levels = [Level(1 - t, t) for t in np.linspace(1, 0, steps + 1).tolist()]
+    levels = [NoiseLevel(1 - t, t) for t in np.linspace(1, 0, steps + 1).tolist()]
     mean, std = propagate(levels, as_solver(solver))
     assert mean == pytest.approx(0.2, abs=1e-6)
     assert std / 0.3 < 1.2

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from samplers.fakes import numpy_model
+from samplers.fakes import in_reverse, numpy_model, sampler_of
 from tiny_models import SIZE, tiny_model
 
 from keras_patchdpm import (
@@ -96,11 +96,11 @@ def test_a_step_goes_from_one_prediction_beyond_the_other(model, monkeypatch):
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
-def test_calls_orders_and_batches_make_one_image(model, scale):
+def test_calls_orders_and_batches_make_one_image(model, scale, monkeypatch):
     expected = sample(model, LABELS, guidance=by_label(scale))
+    in_reverse(monkeypatch)
     for options in (
         {"patches_per_call": 3},
-        {"order": [3, 1, 0, 2]},
         {"batch_size": 2},
         {"patches_per_call": 4, "batch_size": 1},
     ):
@@ -190,7 +190,7 @@ def worse():
 def frames(model, **options):
     """The clean estimate after each step."""
     found = []
-    sampler = PatchSampler(model, "ddim", 3, **options)
+    sampler = sampler_of(model, "ddim", 3, **options)
     sampler(
         2,
         seed=3,
@@ -308,7 +308,7 @@ def test_smaller_images_of_a_cascade(cascade):
     thumbnail = frames(cascade, divisions=1)
     np.testing.assert_array_equal(thumbnail, frames(cascade)[:3])
     for n in (1, 2, 4):
-        sampler = PatchSampler(cascade, "ddim", 1, divisions=n)
+        sampler = PatchSampler(cascade.tiled(n), "ddim", 1)
         assert sampler().shape == (1, 4 * n, 4 * n, 3)
     with pytest.raises(ValueError, match=r"Its `divisions` are \[1, 2, 4\].*=8"):
-        PatchSampler(cascade, "ddim", 1, divisions=8)
+        cascade.tiled(8)

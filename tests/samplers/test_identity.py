@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fresh_python import ROOT, run_python
 from samplers.described import described
-from samplers.fakes import numpy_model
+from samplers.fakes import TILED, numpy_model, sampler_of
 from tiny_models import tiny_model, tiny_network
 
 from keras_patchdpm import (
@@ -20,20 +20,13 @@ from keras_patchdpm import (
     GridPatching,
     Guidance,
     LatentSpace,
+    PatchDPM,
     PatchSampler,
     RandomPatching,
 )
 from keras_patchdpm.networks import unet
-from keras_patchdpm.patching.overlap_patching import OverlapPatching
-from keras_patchdpm.samplers import gridded_model
 from keras_patchdpm.samplers.identity import describe, differences
 from keras_patchdpm.solvers import DDIM, DDPM, Heun, Solver
-
-
-@pytest.fixture(autouse=True)
-def networks_of_any_size(monkeypatch):
-    """The network of the fakes sees patches of any size as it is."""
-    monkeypatch.setattr(gridded_model, "_of_fixed_size", lambda network, specs: network)
 
 
 def sample(call, file=None):
@@ -46,10 +39,10 @@ def sample(call, file=None):
     )
     model.latents = options.pop("latents", False)
     model.num_classes = options.pop("num_classes", None)
-    names = inspect.signature(PatchSampler).parameters
+    names = [*inspect.signature(PatchSampler).parameters, *TILED]
     own = {name: options.pop(name) for name in names if name in options}
     own.setdefault("steps", 2)
-    return PatchSampler(model, **own)(checkpoint=file, **{"seed": 3, **options})
+    return sampler_of(model, **own)(checkpoint=file, **{"seed": 3, **options})
 
 
 def assert_told_apart(call, other, file):
@@ -75,13 +68,15 @@ SAMPLER = {  # Each option of a sampler: a call, and what another one has.
     "steps": ({"steps": [19, 3]}, {"steps": [19, 4]}),
     "patches_per_call": ({}, {"patches_per_call": 3}),
     "spacing": ({}, {"spacing": "trailing"}),
+    "guidance": (LABELS, {"guidance": Guidance("label", 2.0)}),
+    "decode": (LATENTS, {"decode": lambda latents: latents}),
+}
+CHOSEN = {  # Each option of `tiled`.
     "divisions": (CROPS, {"divisions": 2}),
-    "moving": ({**CROPS, "divisions": 2}, {"moving": True}),
+    "shift": ({**CROPS, "divisions": 2}, {"shift": True}),
     "overlap": ({**CROPS, "divisions": 2}, {"overlap": 0.5}),
     "image_size": ({**CROPS, "divisions": 2}, {"image_size": 16}),
     "whole_above": ({**CROPS, "divisions": 2}, {"whole_above": 1.0}),
-    "guidance": (LABELS, {"guidance": Guidance("label", 2.0)}),
-    "decode": (LATENTS, {"decode": lambda latents: latents}),
 }
 CALL = {
     "num_images": ({}, {"num_images": 2}),
@@ -121,11 +116,11 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
         "content": (True, False),
         "patches_per_image": (1, 2),
         "halo": (0, 1),
-        "moving": (False, True),
+        "shift": (False, True),
     },
     CascadePatching: {
         "divisions": (2, 4),
-        "moving": (False, True),
+        "shift": (False, True),
         "content_noise": (0.1, 0.2),
         "sampling_noise": (0.0, 0.1),
     },
@@ -139,27 +134,18 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
         "progressive": (False, True),
         "coordinates": (True, False),
     },
-    OverlapPatching: {
-        "image_size": (8, (8, 16)),
-        "divisions": (2, 4),
-        "overlap": (0.5, 0.25),
-        "position": ("coordinates", False),
-        "content": (True, False),
-        "moving": (False, True),
-    },
 }
 NEEDED = {
     GridPatching: {"divisions": 2, "position": "coordinates"},
     CascadePatching: {"divisions": 2},
     RandomPatching: {"image_size": 8, "fractions": (0.5, 1.0)},
-    OverlapPatching: {"image_size": 8, "divisions": 2, "overlap": 0.5},
 }
 
 
 @pytest.mark.filterwarnings("ignore:The model was trained", "ignore:The network is")
-@pytest.mark.parametrize("option", [*SAMPLER, *CALL])
+@pytest.mark.parametrize("option", [*SAMPLER, *CHOSEN, *CALL])
 def test_every_option_of_a_sampler_and_its_call(option, tmp_path):
-    call, other = {**SAMPLER, **CALL}[option]
+    call, other = {**SAMPLER, **CHOSEN, **CALL}[option]
     assert_told_apart(call, {**call, **other}, tmp_path / "run.npz")
 
 
@@ -167,10 +153,12 @@ def test_no_option_is_forgotten():
     skipped = {
         PatchSampler.__init__: {"self", "model", "memory_budget", "images_on"},
         PatchSampler.__call__: {"self", "checkpoint"},
+        PatchDPM.tiled: {"self"},
     }
     for function, cases in (
         (PatchSampler.__init__, SAMPLER),
         (PatchSampler.__call__, CALL),
+        (PatchDPM.tiled, CHOSEN),
     ):
         assert set(inspect.signature(function).parameters) - skipped[function] == set(
             cases
@@ -188,7 +176,7 @@ def test_every_argument_of_schedules_and_patchings(part, name, tmp_path):
         if issubclass(part, Solver):
             return {**EDM, "solver": made}
         kind = "schedule" if "Schedule" in part.__name__ else "patching"
-        size = made.image_size if part in (RandomPatching, OverlapPatching) else (8, 8)
+        size = made.image_size if part is RandomPatching else (8, 8)
         return {kind: made, "size": size, "solver": "ddim"}
 
     one, other = PARTS[part][name]
@@ -198,7 +186,11 @@ def test_every_argument_of_schedules_and_patchings(part, name, tmp_path):
 @pytest.mark.parametrize(
     ("call", "other", "named"),
     [
-        ({**CROPS, "divisions": 2}, {"divisions": 4}, "`model.patching.divisions`"),
+        (
+            {**CROPS, "divisions": 2},
+            {"divisions": 4},
+            r"`model.stages\[0\].*divisions`",
+        ),
         (
             {},
             {"schedule": DDPMSchedule("linear", 20)},

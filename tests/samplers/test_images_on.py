@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from samplers.fakes import numpy_model
+from samplers.fakes import in_reverse, numpy_model, sampler_of
 
 from keras_patchdpm import (
     CascadePatching,
@@ -45,7 +45,7 @@ MODELS = {
     "whole": lambda: model_of(WholeImage()),
     "grid": lambda: model_of(GridPatching((2, 1))),
     "halo": lambda: model_of(
-        GridPatching(2, position="coordinates", halo=2, moving=True),
+        GridPatching(2, position="coordinates", halo=2, shift=True),
     ),
     "cascade": lambda: model_of(CascadePatching(2, sampling_noise=0.1)),
     "crops": lambda: model_of(RandomPatching(16), EDMSchedule()),
@@ -67,17 +67,18 @@ def models():
 
 
 def sample(model, images_on, solver="dpmpp_2m", call=(), **options):
-    sampler = PatchSampler(model, solver, 3, images_on=images_on, **options)
+    sampler = sampler_of(model, solver, 3, images_on=images_on, **options)
     return sampler(**{**CALL, **dict(call)})
 
 
 def assert_same(model, solver="dpmpp_2m", call=(), **options):
     expected = sample(model, "host", solver, call, **options)
     assert expected.std() > 0.1
-    count = PatchSampler(model, solver, 3, **options).num_patches
-    order = np.random.default_rng(1).permutation(count)
-    options |= {"order": order, "patches_per_call": min(3, count)}
-    found = sample(model, "device", solver, call, **options)
+    count = sampler_of(model, solver, 3, **options).num_patches
+    options |= {"patches_per_call": min(3, count)}
+    with pytest.MonkeyPatch.context() as patch:
+        in_reverse(patch)
+        found = sample(model, "device", solver, call, **options)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
@@ -92,8 +93,8 @@ def test_every_solver(models, solver):
         ("whole", {}),
         ("grid", {}),
         ("halo", {}),
-        ("crops", {"divisions": 2, "overlap": 0.5, "moving": True}),
-        ("crops", {"divisions": 2, "whole_above": 2.0, "moving": True}),
+        ("crops", {"divisions": 2, "overlap": 0.5, "shift": True}),
+        ("crops", {"divisions": 2, "whole_above": 2.0, "shift": True}),
     ],
 )
 def test_every_patching(models, name, options):
@@ -144,7 +145,7 @@ def test_nothing_is_compiled_twice(models, monkeypatch):
     monkeypatch.setattr(module, "compiled_with", refused)
     PatchSampler(model, "heun", 5, images_on="device")(3, seed=1, batch_size=2)
     with pytest.raises(AssertionError, match="compiled again"):
-        PatchSampler(model, "ddim", 2, images_on="device", clip=False)(2)
+        PatchSampler(model, "ddim", 2, images_on="device")(3, batch_size=3)
 
 
 # Where they are.
@@ -157,7 +158,7 @@ def test_small_images_are_on_the_device_and_large_ones_are_not(models, monkeypat
         patch_sampler, "Run", lambda **run: seen.append(run["images_on"]) or real(**run)
     )
     model = models("grid")
-    one = images_bytes(model, 2, "device")
+    one = images_bytes(model.tiled(), images_held=2, images_on="device")
     for batch, room in ((2, 2 * one), (2, 2 * one - 1), (1, 2 * one - 1)):
         monkeypatch.setattr(runtime, "free_bytes", lambda room=room: 4 * room)
         PatchSampler(model, "ddim", 1)(2, batch_size=batch)

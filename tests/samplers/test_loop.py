@@ -3,11 +3,16 @@ import pytest
 
 from keras_patchdpm.samplers import loop
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
-from keras_patchdpm.samplers.noise import image_draws
-from keras_patchdpm.schedules.level import Level
+from keras_patchdpm.samplers.noise import image_rngs
+from keras_patchdpm.schedules.level import NoiseLevel
 from keras_patchdpm.solvers import Coefficients, Solver
 
-LEVELS = [Level(0.1, 0.9, 30), Level(0.5, 0.8, 20), Level(0.9, 0.4, 10), Level(1, 0)]
+LEVELS = [
+    NoiseLevel(0.1, 0.9, 30),
+    NoiseLevel(0.5, 0.8, 20),
+    NoiseLevel(0.9, 0.4, 10),
+    NoiseLevel(1, 0),
+]
 SHAPE = (2, 3, 5, 1)
 
 
@@ -106,7 +111,7 @@ def test_noise_is_asked_for_where_it_is_added():
 
     def noise(step):
         steps.append(step)
-        return image_draws(0, [0, 1], step)
+        return image_rngs(0, [0, 1], step)
 
     def coefficients(now, then, before):
         return Coefficients(1.0, 0.0, noise=0.5 if then.sigma else 0.0)
@@ -144,4 +149,4 @@ def test_an_update_is_the_sum_it_says(rng, monkeypatch, block):
 
 
 def rngs_of(shape):
-    return image_draws(5, range(shape[0]), 3)
+    return image_rngs(5, range(shape[0]), 3)

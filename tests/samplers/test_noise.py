@@ -9,11 +9,11 @@ from samplers.fakes import numpy_model
 
 from keras_patchdpm import CascadePatching, GridPatching, PatchSampler
 from keras_patchdpm.samplers.noise import (
-    image_draws,
-    level_draws,
+    image_rngs,
+    level_rng,
     starting_noise,
 )
-from keras_patchdpm.schedules import Level
+from keras_patchdpm.schedules import NoiseLevel
 
 
 def test_an_image_has_its_noise_whatever_the_batch():
@@ -24,13 +24,13 @@ def test_an_image_has_its_noise_whatever_the_batch():
     for row, image in enumerate([3, 0, 5]):
         alone = starting_noise(7, [image], shape, stage=2)
         np.testing.assert_array_equal(together[row], alone[0])
-        (draws,) = image_draws(7, [image], 0, 2)
+        (draws,) = image_rngs(7, [image], 0, 2)
         np.testing.assert_array_equal(draws.standard_normal(shape, "float32"), alone[0])
 
 
 def test_seed_image_step_and_stage_each_give_other_noise():
     draws = [
-        image_draws(seed, [image], step, stage)[0].bytes(16)
+        image_rngs(seed, [image], step, stage)[0].bytes(16)
         for seed, image, step, stage in itertools.product(range(3), repeat=4)
     ]
     assert len(set(draws)) == 81
@@ -38,8 +38,8 @@ def test_seed_image_step_and_stage_each_give_other_noise():
 
 def test_the_draws_of_a_level_depend_on_seed_and_level_alone():
     def draw(seed, sigma):
-        level = Level(1.0, sigma, condition=3)
-        return level_draws(seed, level).integers(2**62)
+        level = NoiseLevel(1.0, sigma, condition=3)
+        return level_rng(seed, level).integers(2**62)
 
     assert draw(1, 0.5) == draw(1, 0.5)
     assert len({draw(seed, sigma) for seed in range(3) for sigma in (0.5, 0.6)}) == 6
@@ -56,7 +56,7 @@ def test_is_standard_normal():
 
 @pytest.mark.parametrize(
     "patching",
-    [GridPatching(2), CascadePatching(2, moving=False), CascadePatching(2)],
+    [GridPatching(2), CascadePatching(2, shift=False), CascadePatching(2)],
     ids=["grid", "cascade", "moving cascade"],
 )
 def test_the_noise_decides_and_the_seed_does_not(patching):
@@ -70,7 +70,7 @@ def test_the_noise_decides_and_the_seed_does_not(patching):
     np.testing.assert_array_equal(sample(one, seed=1), sample(seed=1))
     assert np.abs(sample(one) - sample(other)).mean() > 0.1
     changed = np.abs(sample(one, seed=3) - sample(one, seed=4)).max()
-    moves = patching.get_config()["moving"]  # The places of its grid are drawn.
+    moves = patching.get_config()["shift"]  # The places of its grid are drawn.
     assert changed > 0 if moves else changed == 0
 
 

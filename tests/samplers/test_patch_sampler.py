@@ -7,7 +7,7 @@ from samplers.fakes import numpy_model, some_prediction
 
 from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler, runtime
 from keras_patchdpm.samplers import run
-from keras_patchdpm.samplers.noise import image_draws
+from keras_patchdpm.samplers.noise import image_rngs
 from keras_patchdpm.solvers import DDIM
 
 
@@ -47,9 +47,9 @@ def test_noise_is_drawn_by_solvers_that_add_it(monkeypatch):
 
         def draws(seed, images, step, stage):
             steps.append(step)
-            return image_draws(seed, images, step, stage)
+            return image_rngs(seed, images, step, stage)
 
-        monkeypatch.setattr(run, "image_draws", draws)
+        monkeypatch.setattr(run, "image_rngs", draws)
         PatchSampler(numpy_model(), solver, steps=4)()
         return steps
 

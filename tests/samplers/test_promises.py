@@ -3,7 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from samplers.fakes import gaussian_prediction, numpy_model, some_prediction
+from samplers.fakes import (
+    gaussian_prediction,
+    in_reverse,
+    numpy_model,
+    some_prediction,
+)
 from tiny_models import tiny_model
 
 from keras_patchdpm import (
@@ -13,8 +18,7 @@ from keras_patchdpm import (
     PatchSampler,
     WholeImage,
 )
-from keras_patchdpm.samplers import denoiser
-from keras_patchdpm.samplers.noise import image_draws, starting_noise
+from keras_patchdpm.samplers.noise import image_rngs, starting_noise
 from keras_patchdpm.solvers import DDPM, NAMES
 
 GRIDS = [
@@ -22,14 +26,14 @@ GRIDS = [
     GridPatching(2, content=False),
     WholeImage(),
     GridPatching(2, halo=1),
-    GridPatching(2, "coordinates", moving=True),
+    GridPatching(2, "coordinates", shift=True),
     CascadePatching(2),
 ]
 
 
 def sample(model, num_images=5, seed=3, batch_size=16, **arguments):
     sampler = PatchSampler(model, steps=6, **arguments)
-    return sampler(num_images, seed, batch_size, dtype="float32")
+    return sampler(num_images, seed, batch_size=batch_size, dtype="float32")
 
 
 def assert_same(images, expected):
@@ -47,14 +51,9 @@ def test_patches_per_call_and_order_change_nothing(patching, solver, monkeypatch
     model = numpy_model(patching=patching)
     expected = sample(model, solver=solver)
     in_reverse(monkeypatch)
-    for per_call in range(1, patching.num_patches + 1):
+    for per_call in range(1, PatchSampler(model).num_patches + 1):
         found = sample(model, solver=solver, patches_per_call=per_call)
         assert_same(found, expected)
-
-
-def in_reverse(monkeypatch):
-    """From now on the last patch is evaluated first."""
-    monkeypatch.setattr(denoiser, "patch_order", lambda count: np.arange(count)[::-1])
 
 
 @pytest.mark.parametrize("solver", NAMES)
@@ -150,9 +149,10 @@ def ask_at_once(model):
 
     def predict(x, t):
         inputs = {"noisy": x.astype("float32"), "level": np.full(len(x), t, "int32")}
-        if model.patching.position:
+        specs = model.patching.input_specs(model.image_shape)
+        if "patch_index" in specs:
             inputs["patch_index"] = np.zeros(len(x), "int32")
-        if model.patching.content:
+        if "content" in specs:
             inputs["content"] = inputs["noisy"]
         return model.network.predict_on_batch(inputs)
 
@@ -168,7 +168,7 @@ def test_one_patch_is_the_textbook(make, patching, variance):
     model = make(patching=patching, schedule=DDPMSchedule("linear", 30))
 
     def draw(step):
-        draws = image_draws(1, [0, 1], step)
+        draws = image_rngs(1, [0, 1], step)
         return np.stack(
             [d.standard_normal(model.image_shape, "float32") for d in draws]
         )

@@ -10,7 +10,7 @@ from keras import ops
 from keras_patchdpm import DDPMSchedule
 from keras_patchdpm.schedules import predictions
 from keras_patchdpm.schedules.ddpm_schedule import linear_betas
-from keras_patchdpm.schedules.level import CLEAN, Level
+from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
 TIMESTEPS = np.array([0, 1, 300, 700, 950, 999], "int32")
 
@@ -75,7 +75,7 @@ def test_corrupt_mixes_and_clean_undoes_it(prediction, rng):
     clean, noise = rng.normal(size=(2, len(TIMESTEPS), 2, 3, 1)).astype("float32")
     noisy, target = (
         ops.convert_to_numpy(value)
-        for value in schedule.corrupt(clean, noise, TIMESTEPS)
+        for value in schedule.add_noise(clean, noise, TIMESTEPS)
     )
     alpha = schedule.alphas[TIMESTEPS].reshape(-1, 1, 1, 1)
     sigma = schedule.sigmas[TIMESTEPS].reshape(-1, 1, 1, 1)
@@ -166,9 +166,9 @@ def test_all_levels():
     schedule = DDPMSchedule(num_timesteps=20)
     levels = schedule.levels()
     assert [level.condition for level in levels] == [*range(19, -1, -1), None]
-    assert levels[-1] == CLEAN == Level(1.0, 0.0, None)
+    assert levels[-1] == CLEAN == NoiseLevel(1.0, 0.0, None)
     assert levels[3] == schedule.level(16)
-    assert levels[3] == Level(schedule.alphas[16], schedule.sigmas[16], 16)
+    assert levels[3] == NoiseLevel(schedule.alphas[16], schedule.sigmas[16], 16)
 
 
 @given(st.integers(2, 1000), st.data())
@@ -229,7 +229,7 @@ def test_refuses_timesteps_out_of_range(timestep):
         lambda: schedule.level(timestep),
         lambda: schedule.alpha_sigma(timesteps),
         lambda: schedule.weight(timesteps),
-        lambda: schedule.corrupt(images, images, timesteps),
+        lambda: schedule.add_noise(images, images, timesteps),
     ):
         with pytest.raises(ValueError, match=f"`timestep` must be.*={timestep}"):
             call()

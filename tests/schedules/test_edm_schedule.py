@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from samplers.fakes import in_reverse
 from tiny_models import tiny_images, tiny_network
 
 from keras_patchdpm import (
@@ -18,7 +19,6 @@ from keras_patchdpm import (
     WholeImage,
 )
 from keras_patchdpm.networks import unet
-from keras_patchdpm.samplers import denoiser
 from keras_patchdpm.samplers.loop import State, walk
 from keras_patchdpm.solvers import Heun
 
@@ -43,7 +43,7 @@ def test_input_target_and_estimate_are_the_papers(strength):
     skip, out, scale = scales(strength)
     x = clean + strength * noise
     condition = np.full(2, math.log(strength) / 4, "float32")
-    noisy, target = schedule.corrupt(clean, noise, condition)
+    noisy, target = schedule.add_noise(clean, noise, condition)
     np.testing.assert_allclose(noisy, scale * x, rtol=1e-4, atol=1e-5)
     atol = 1e-4 if strength > 0.01 else 1e-2  # `clean - skip * x` cancels.
     np.testing.assert_allclose(target, (clean - skip * x) / out, rtol=1e-3, atol=atol)
@@ -59,7 +59,7 @@ def test_the_loss_is_the_papers_weighted_loss():
     for strength in (0.05, 1.0, 20.0):
         condition = np.full(1, math.log(strength) / 4, "float32")
         noisy, target = map(
-            ops.convert_to_numpy, schedule.corrupt(clean, noise, condition)
+            ops.convert_to_numpy, schedule.add_noise(clean, noise, condition)
         )
         estimate = schedule.clean(answer, noisy, schedule.level(strength))
         weight = (strength**2 + DATA**2) / (strength * DATA) ** 2
@@ -158,7 +158,7 @@ def test_trains_saves_and_samples(tmp_path):
 def test_patches_in_any_call_and_order_make_one_image(per_call, monkeypatch):
     built = model()
     expected = PatchSampler(built, Heun(churn=10), 3)(3, dtype="float32")
-    monkeypatch.setattr(denoiser, "patch_order", lambda count: np.arange(count)[::-1])
+    in_reverse(monkeypatch)
     sampler = PatchSampler(built, Heun(churn=10), 3, patches_per_call=per_call)
     found = sampler(3, batch_size=2, dtype="float32")
     np.testing.assert_allclose(found, expected, atol=2e-4)

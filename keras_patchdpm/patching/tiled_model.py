@@ -1,0 +1,161 @@
+"""A model with the tiling in which it is sampled."""
+
+import dataclasses
+import math
+import os
+import typing
+
+import keras
+
+from keras_patchdpm import _checks
+from keras_patchdpm.patching.stage import Stage
+
+PARTS = ("network", "schedule", "patching", "image_shape")
+
+
+def _nothing():
+    """For models that hold no state but in their variables."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TiledModel:
+    """What sampling, profiles and plans need of a model; `PatchDPM.tiled` returns it.
+
+    A checkpoint knows the model by these fields, see `samplers.identity.describe`.
+
+    Attributes:
+        network: Functional `keras.Model` over inputs of fixed size, with the model's
+            weights.
+        schedule: Of the model.
+        patching: Of the model.
+        stages: List of `Stage`s.
+        latents: Bool. Whether the images are latents.
+        num_classes: Int, of the labels. `None` if the network accepts none.
+        whole: `TiledModel` of the whole image as one patch, or `None`.
+        whole_above: Float. Strength of the noise, `sigma / alpha`, above which `whole`
+            is used.
+        attach_state: Function without arguments, called before the network: on JAX
+            `fit` holds the weights, and this gives them back.
+    """
+
+    network: typing.Any
+    schedule: typing.Any
+    patching: typing.Any
+    stages: list[Stage]
+    latents: bool = False
+    num_classes: int | None = None
+    whole: typing.Any = None
+    whole_above: float = math.inf
+    attach_state: typing.Callable = dataclasses.field(
+        default=_nothing, metadata={"identity": False}
+    )
+
+    @property
+    def image_shape(self):
+        """`(height, width, channels)` of the images that are generated."""
+        return self.stages[-1].image_shape
+
+    @property
+    def num_patches(self):
+        """Int. Patches of an image in a step of the last stage."""
+        return self.stages[-1].num_patches
+
+
+def tiled(
+    model,
+    divisions=None,
+    *,
+    shift=None,
+    overlap=None,
+    image_size=None,
+    whole_above=None,
+):
+    """The `TiledModel` of a model: see `PatchDPM.tiled` for the arguments.
+
+    Args:
+        model: `PatchDPM`, or any object with `network`, `schedule`, `patching` and
+            `image_shape`.
+        divisions, shift, overlap, image_size, whole_above: See `PatchDPM.tiled`.
+
+    Raises:
+        TypeError: If `model` is no model.
+        ValueError: If an option is out of range, or cannot be chosen for the model.
+    """
+    check_model("model", model)
+    options = {
+        "divisions": divisions,
+        "shift": shift,
+        "overlap": overlap,
+        "image_size": image_size,
+        "whole_above": whole_above,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    found = _of_stages(model, model.patching.tiled(model.image_shape, **options))
+    if whole_above is None:
+        return found
+    whole_above = _checks.real("whole_above", whole_above, 0)
+    whole = model.patching.tiled(found.image_shape, image_size=found.image_shape[:2])
+    whole = _of_stages(model, whole)
+    return dataclasses.replace(found, whole=whole, whole_above=whole_above)
+
+
+def as_tiled(model):
+    """A `TiledModel` as it is; of another model that of its training."""
+    return model if isinstance(model, TiledModel) else tiled(model)
+
+
+def check_model(name, model):
+    """Refuses what has not the parts of a model, with what was probably meant.
+
+    Raises:
+        TypeError: If it is no model.
+    """
+    if isinstance(model, str | os.PathLike):
+        raise TypeError(
+            f"`{name}` must be a `PatchDPM`. Load a preset with "
+            f"`PatchDPM.from_preset({str(model)!r})`, a saved model with "
+            f"`keras.models.load_model`. Received: {name}={model!r}."
+        )
+    missing = [part for part in PARTS if not hasattr(model, part)]
+    if missing or isinstance(model, type):
+        raise TypeError(
+            f"`{name}` must be a `PatchDPM`: a sampler needs its schedule and patching "
+            "beside the network. Wrap a network: `PatchDPM(network, schedule, "
+            f"patching)`. It has no {', '.join(missing) or 'instance'}. Received: "
+            f"{name}={model!r} (of type {type(model).__name__})."
+        )
+
+
+def _of_stages(model, stages):
+    """The `TiledModel` of a model with those stages."""
+    return TiledModel(
+        network=_of_fixed_size(model.network, stages[-1].window_shape),
+        schedule=model.schedule,
+        patching=model.patching,
+        stages=stages,
+        latents=getattr(model, "latents", False),
+        num_classes=getattr(model, "num_classes", None),
+        attach_state=getattr(model, "attach_state", _nothing),
+    )
+
+
+def _of_fixed_size(network, window_shape):
+    """The network for one size of patch, so that it is compiled, and measured, for it.
+
+    Raises:
+        ValueError: If the network needs what the patching does not give.
+    """
+    if not isinstance(network, keras.Model):  # No Keras network has open sizes.
+        return network
+    shapes = {name: tuple(x.shape[1:]) for name, x in network.input.items()}
+    if not any(None in shape for shape in shapes.values()):
+        return network
+    inputs = {
+        name: keras.Input(
+            (*window_shape[:2], *shape[2:]) if None in shape else shape,
+            dtype=network.input[name].dtype,
+            name=name,
+        )
+        for name, shape in shapes.items()
+    }
+    return keras.Model(inputs, network(inputs), name=f"{network.name}_of_fixed_size")
