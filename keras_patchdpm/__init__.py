@@ -14,6 +14,7 @@ from keras_patchdpm import (
     patching,
     schedules,
     solvers,
+    testing,
     training,
 )
 from keras_patchdpm.datasets import save_images
@@ -55,6 +56,7 @@ __all__ = [
     "save_images",
     "schedules",
     "solvers",
+    "testing",
     "training",
 ]
 

@@ -13,8 +13,6 @@ import keras
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("layer_checks")  # Failures there show their values.
-
 hypothesis.settings.register_profile(
     "tests", database=None, deadline=None, derandomize=True, max_examples=25
 )

@@ -27,6 +27,7 @@ APART = {
         "_npz",
         "_registration",
         "grid",
+        "patching",
         "schedules",
         "solvers",
         "memory",
@@ -39,7 +40,7 @@ APART = {
     "runtime": ("_checks",),
 }
 # The commands and the package itself stand above everything.
-TOP = ("__init__", "__main__", "commands", "sampling", "training")
+TOP = ("__init__", "__main__", "commands", "sampling", "testing", "training")
 
 BACKENDS = ("jax", "jaxlib", "tensorflow", "torch")
 BACKEND_HOMES = ("models/_train_step/", "memory/", "runtime/")

@@ -5,7 +5,8 @@ import functools
 import keras
 import numpy as np
 import pytest
-from layer_checks import check_layer
+
+from keras_patchdpm.testing import check_layer
 
 
 @keras.saving.register_keras_serializable(package="keras_patchdpm")
@@ -104,7 +105,7 @@ def test_a_dtype_that_is_stated_wrongly_fails(rng):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (Unregistered, "keras_patchdpm>Unregistered"),
+        (Unregistered, "register_keras_serializable"),
         (ForgetsConfig, "shape"),
         (ChangesArgument, "changed an argument"),
         (StatesWrongShape, r"\(2, 4\)"),

@@ -80,15 +80,13 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 # %% [markdown]
 # ## Sampling, at any N
 #
-# `divisions` is chosen here. `shift=True` shifts the grid at every step, so that no
+# `model.tiled(n)` chooses the grid. `shift=True` shifts it at every step, so that no
 # border stays where it is.
 
 # %%
 samples = {"scenes": scenes[:SAMPLES]}
 for n in (1, 2, 4):
-    sampler = kp.PatchSampler(
-        model, solver="heun", steps=STEPS, divisions=n, shift=n > 1
-    )
+    sampler = kp.PatchSampler(model.tiled(n, shift=n > 1), solver="heun", steps=STEPS)
     samples[f"N = {n}"] = sampler(num_images=SAMPLES, batch_size=SAMPLES)
 
 figure, axes = plt.subplots(4, SHOWN, figsize=(SHOWN, 4.2))
@@ -126,18 +124,18 @@ network = kp.networks.unet(
 model_of_large_images = kp.PatchDPM(network, schedule, large)
 activations = {}
 for n in (1, 2, 4):
-    gridded = kp.PatchSampler(model_of_large_images, "heun", divisions=n).model
-    report = kp.memory.profile(gridded, batch_size=4, timed=False)
+    tiled = model_of_large_images.tiled(n)
+    report = kp.memory.profile(tiled, batch_size=4, timed=False)
     activations[n] = report.activations
     print(f"N = {n}: {report.activations / 2**20:6.2f} MiB")
 
 assert activations[4] < activations[2] < activations[1]
 
 # %% [markdown]
-# - `PatchSampler(model, memory_budget="300MB", divisions=4)` chooses how many patches
-#   go through the network at a time.
-# - `overlap=0.5` blends patches that share half of their sides; `whole_above=5.0` makes
-#   the whole image one patch while the noise is strong.
+# - `PatchSampler(model.tiled(4), memory_budget="300MB")` chooses how many patches go
+#   through the network at a time.
+# - `model.tiled(4, overlap=0.5)` blends patches that share half of their sides;
+#   `whole_above=5.0` makes the whole image one patch while the noise is strong.
 # - [Patch Diffusion: train on crops](train_on_crops.ipynb): labels and guidance.
 # - `RandomPatching(image_size=64)`, without `content`, is Patch Diffusion as published;
 #   `PatchSampler(model, "heun", steps=18)` is its sampler.

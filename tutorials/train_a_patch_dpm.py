@@ -194,7 +194,7 @@ assert shapes == {
 def make_samples(model, num_images):
     """Images made from noise, the same noise for every model."""
     sampler = kp.PatchSampler(
-        model, solver="ddim", steps=STEPS, patches_per_call=model.patching.num_patches
+        model, solver="ddim", steps=STEPS, patches_per_call=model.tiled().num_patches
     )
     return sampler(num_images=num_images, seed=0, batch_size=num_images)
 

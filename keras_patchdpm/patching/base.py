@@ -62,7 +62,7 @@ class Patching(Configured, abc.ABC):
     ...
     ...     def get_config(self):
     ...         return {}
-    >>> kp.networks.unet(16, Quadrants(), width=8).input_shape["noisy"]
+    >>> kp.networks.unet(16, Quadrants(), width=8).input["noisy"].shape
     (None, 8, 8, 3)
     """
 

@@ -55,6 +55,12 @@ def walk(denoise, state, levels, *, solver, level_of=None, noise=None, update=No
             rng = noise(state.step + 1)
             state.noisy = update(state.noisy, coefficients, state.noisy, rng=rng)
         coefficients = solver.coefficients(now, then, before)
+        if coefficients.previous and not solver.uses_previous:
+            raise ValueError(
+                f"{type(solver).__name__} uses the clean estimate of the previous "
+                "step, which is not held. Set `uses_previous = True` in its class. "
+                f"Received: {coefficients}."
+            )
         out = None if solver.uses_previous else state.clean
         clean = denoise(state.noisy, now, out)
         if not coefficients.noise:

@@ -149,7 +149,7 @@ class Run:
                     state,
                     self.levels,
                     solver=self.solver,
-                    level_of=self.model.schedule.level,
+                    level_of=self.model.schedule.at_strength,
                     noise=rng,
                     update=self._update,
                 ):

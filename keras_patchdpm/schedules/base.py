@@ -3,6 +3,7 @@
 import abc
 
 import keras
+from keras import ops
 
 from keras_patchdpm._registration import Configured
 
@@ -28,19 +29,19 @@ class Schedule(Configured, abc.ABC):
     ...     def draw(self, count, seed):
     ...         return keras.random.uniform((count,), seed=seed)
     ...
-    ...     def add_noise(self, clean, noise, level):
-    ...         t = keras.ops.reshape(level, (-1, 1, 1, 1))
-    ...         return (1 - t) * clean + t * noise, noise - clean
+    ...     def alpha_sigma(self, level):
+    ...         return 1 - level, level
+    ...
+    ...     def target(self, clean, noise, alpha, sigma):
+    ...         return noise - clean
     ...
     ...     def clean(self, prediction, noisy, level):
     ...         return noisy - level.sigma * prediction
     ...
     ...     def levels(self, steps=None, spacing=None):
     ...         steps = 20 if steps is None else steps
-    ...         return [self.level(1 - k / steps) for k in range(steps)] + [CLEAN]
-    ...
-    ...     def level(self, t):
-    ...         return NoiseLevel(1 - t, t, t)
+    ...         times = [1 - k / steps for k in range(steps)]
+    ...         return [NoiseLevel(1 - t, t, t) for t in times] + [CLEAN]
     ...
     ...     def get_config(self):
     ...         return {}
@@ -63,6 +64,28 @@ class Schedule(Configured, abc.ABC):
         """
 
     @abc.abstractmethod
+    def alpha_sigma(self, level):
+        """The scales of the clean image and of the noise; called in training.
+
+        Args:
+            level: Tensor of any shape, as `draw` returns it.
+
+        Returns:
+            `(alpha, sigma)`, two float32 tensors of that shape.
+        """
+
+    @abc.abstractmethod
+    def target(self, clean, noise, alpha, sigma):
+        """What the network should predict; called in training.
+
+        Args:
+            clean, noise: Float tensors of shape `(B, H, W, C)`.
+            alpha, sigma: Float tensors of shape `(B, 1, 1, 1)`.
+
+        Returns:
+            Float tensor of shape `(B, H, W, C)`.
+        """
+
     def add_noise(self, clean, noise, level):
         """The noisy images and what the network should predict; called in training.
 
@@ -73,6 +96,12 @@ class Schedule(Configured, abc.ABC):
         Returns:
             `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
         """
+        alpha, sigma = (
+            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(level)
+        )
+        clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
+        noisy = alpha * clean + sigma * noise
+        return noisy, self.target(clean, noise, alpha, sigma)
 
     @abc.abstractmethod
     def clean(self, prediction, noisy, level):
@@ -103,13 +132,18 @@ class Schedule(Configured, abc.ABC):
             ValueError: If `steps` or `spacing` is out of range.
         """
 
-    @abc.abstractmethod
-    def level(self, value):
-        """One `NoiseLevel`, of a timestep or of a continuous level.
+    def at_strength(self, strength):
+        """The noise level of any strength; called by solvers that add noise first.
+
+        By default there are no levels between those of the steps.
 
         Args:
-            value: Int timestep, or a float.
+            strength: Positive float, `sigma / alpha`.
+
+        Returns:
+            `NoiseLevel`.
         """
+        raise NotImplementedError
 
     def weight(self, level):
         """The weight of each level in the loss; called in training. Default: 1.

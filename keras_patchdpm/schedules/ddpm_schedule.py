@@ -161,23 +161,8 @@ class DDPMSchedule(Schedule):
             self.sigmas, timestep
         )
 
-    def add_noise(self, clean, noise, timestep):
-        """The noisy images and what the network should say of them.
-
-        Args:
-            clean, noise: Float tensors or arrays of shape `(B, H, W, C)`.
-            timestep: Int tensor or array of shape `(B,)`.
-
-        Returns:
-            `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
-        """
-        alpha, sigma = (
-            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(timestep)
-        )
-        clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
-        noisy = alpha * clean + sigma * noise
-        target = predictions.target(self.prediction, clean, noise, alpha, sigma)
-        return noisy, target
+    def target(self, clean, noise, alpha, sigma):
+        return predictions.target(self.prediction, clean, noise, alpha, sigma)
 
     def clean(self, prediction, noisy, level):
         """The clean image that a prediction stands for.

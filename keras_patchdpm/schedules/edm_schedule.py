@@ -102,23 +102,8 @@ class EDMSchedule(Schedule):
         alpha = ops.rsqrt(strength**2 + self.sigma_data**2)
         return alpha, strength * alpha
 
-    def add_noise(self, clean, noise, condition):
-        """The noisy images and what the network should say of them.
-
-        Args:
-            clean, noise: Float tensors or arrays of shape `(B, H, W, C)`.
-            condition: Float tensor or array of shape `(B,)`, what `draw` returned.
-
-        Returns:
-            `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
-        """
-        alpha, sigma = (
-            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(condition)
-        )
-        clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
-        noisy = alpha * clean + sigma * noise
-        target = sigma / self.sigma_data * clean - alpha * self.sigma_data * noise
-        return noisy, target
+    def target(self, clean, noise, alpha, sigma):
+        return sigma / self.sigma_data * clean - alpha * self.sigma_data * noise
 
     def clean(self, prediction, noisy, level):
         """The clean image that a prediction stands for: `D`.
@@ -132,13 +117,6 @@ class EDMSchedule(Schedule):
         """
         skip = level.alpha * self.sigma_data**2  # c_skip / c_in
         return skip * noisy + level.sigma * self.sigma_data * prediction
-
-    def weight(self, condition):
-        """None: all levels weigh the same."""
-
-    def make_loss(self):
-        """The `keras.losses.Loss` that compares a prediction with its target."""
-        return keras.losses.MeanSquaredError()
 
     def levels(self, steps=None, spacing=None):
         """The levels that a sampler walks down.
@@ -178,9 +156,9 @@ class EDMSchedule(Schedule):
                 "The strengths of the noise must fall, and there must be one at "
                 f"least. Received: steps={steps!r}, which are {strengths[:10]}."
             )
-        return [self.level(strength) for strength in strengths] + [CLEAN]
+        return [self.at_strength(strength) for strength in strengths] + [CLEAN]
 
-    def level(self, strength):
+    def at_strength(self, strength):
         """The `NoiseLevel` of noise of strength `s`, a positive float."""
         strength = _checks.real("strength", strength, WEAKEST / 2, 2 * STRONGEST)
         alpha = 1 / math.sqrt(strength**2 + self.sigma_data**2)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import check_layer
 
 from keras_patchdpm.layers import GlobalContentConditioning
+from keras_patchdpm.testing import check_layer
 
 
 def test_contract(rng):

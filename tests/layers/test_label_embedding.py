@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from layer_checks import check_layer, randomise
 
 from keras_patchdpm.layers import LabelEmbedding
 from keras_patchdpm.layers.label_embedding import classes_of
+from keras_patchdpm.testing import check_layer, randomise
 
 
 def test_contract(rng):

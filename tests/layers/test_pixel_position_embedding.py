@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import check_layer, randomise
 
 from keras_patchdpm.layers import PixelPositionEmbedding
+from keras_patchdpm.testing import check_layer, randomise
 
 
 def test_contract(rng):

@@ -3,9 +3,9 @@ import functools
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import check_layer, randomise
 
 from keras_patchdpm.layers import PositionOneHotEmbedding
+from keras_patchdpm.testing import check_layer, randomise
 
 
 def test_contract(rng):

@@ -4,9 +4,9 @@ import warnings
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import check_layer, randomise
 
 from keras_patchdpm.layers import SelfAttention2D
+from keras_patchdpm.testing import check_layer, randomise
 
 
 def test_contract(rng):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
-from layer_checks import check_layer
 
 from keras_patchdpm.layers import DepthToSpace, SpaceToDepth
+from keras_patchdpm.testing import check_layer
 
 small = st.integers(1, 3)
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import check_layer
 
 from keras_patchdpm.layers import TimestepEmbedding
+from keras_patchdpm.testing import check_layer
 
 
 def test_contract(rng):

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from authors_parity import authors_tensors, golden
 from keras import ops
-from layer_checks import randomise
 
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.networks import arakawa_unet, load_authors_weights
+from keras_patchdpm.testing import randomise
 
 SMALL = {"image_size": 16, "divisions": 2, "dim": 8, "multipliers": (1, 2)}
 

@@ -5,11 +5,11 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import randomise
 
 from keras_patchdpm import CascadePatching, EDMSchedule, GridPatching, WholeImage
 from keras_patchdpm.networks import unet
 from keras_patchdpm.patching import InputSpec
+from keras_patchdpm.testing import randomise
 
 TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_level": 1}
 FLAT = {**TINY, "multipliers": (1,), "attention_levels": ()}

@@ -47,7 +47,7 @@ def test_input_target_and_estimate_are_the_papers(strength):
     np.testing.assert_allclose(noisy, scale * x, rtol=1e-4, atol=1e-5)
     atol = 1e-4 if strength > 0.01 else 1e-2  # `clean - skip * x` cancels.
     np.testing.assert_allclose(target, (clean - skip * x) / out, rtol=1e-3, atol=atol)
-    found = schedule.clean(answer, scale * x, schedule.level(strength))
+    found = schedule.clean(answer, scale * x, schedule.at_strength(strength))
     np.testing.assert_allclose(found, skip * x + out * answer, rtol=1e-5, atol=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_the_loss_is_the_papers_weighted_loss():
         noisy, target = map(
             ops.convert_to_numpy, schedule.add_noise(clean, noise, condition)
         )
-        estimate = schedule.clean(answer, noisy, schedule.level(strength))
+        estimate = schedule.clean(answer, noisy, schedule.at_strength(strength))
         weight = (strength**2 + DATA**2) / (strength * DATA) ** 2
         expected = weight * np.mean((estimate - clean) ** 2)
         np.testing.assert_allclose(np.mean((answer - target) ** 2), expected, rtol=1e-3)
@@ -166,19 +166,19 @@ def test_patches_in_any_call_and_order_make_one_image(per_call, monkeypatch):
 
 def test_churn_adds_what_raises_the_noise():
     schedule = EDMSchedule()
-    now = schedule.level(1.0)
-    raised, coefficients = Heun(churn=40).noise_first(now, schedule.level, 256)
+    now = schedule.at_strength(1.0)
+    raised, coefficients = Heun(churn=40).noise_first(now, schedule.at_strength, 256)
     strength = 1 + 40 / 256
     assert raised.sigma / raised.alpha == pytest.approx(strength)
     # The noise in `x = noisy / alpha`: what was there, and what is added.
     added = coefficients.noise / raised.alpha
     assert added == pytest.approx(1.003 * math.sqrt(strength**2 - 1))
     assert coefficients.noisy / raised.alpha == pytest.approx(1 / now.alpha)
-    steep, _ = Heun(churn=40).noise_first(now, schedule.level, 10)
+    steep, _ = Heun(churn=40).noise_first(now, schedule.at_strength, 10)
     assert steep.sigma / steep.alpha == pytest.approx(math.sqrt(2))
     for strength in (0.04, 60.0):
-        level = schedule.level(strength)
-        assert Heun(churn=40).noise_first(level, schedule.level, 10) is None
+        level = schedule.at_strength(strength)
+        assert Heun(churn=40).noise_first(level, schedule.at_strength, 10) is None
 
 
 def test_churn_keeps_the_distribution():
@@ -193,7 +193,7 @@ def test_churn_keeps_the_distribution():
         state,
         levels,
         solver=Heun(churn=20),
-        level_of=schedule.level,
+        level_of=schedule.at_strength,
         noise=lambda step: path.append(1) or [rng],
     ):
         pass
@@ -258,7 +258,7 @@ def test_levels_refuse_strengths_that_rounding_makes_one():
 @pytest.mark.parametrize("strength", [0, -1.0, math.nan, math.inf, 1e9])
 def test_a_level_refuses_strengths_out_of_range(strength):
     with pytest.raises(ValueError, match="`strength` must lie in"):
-        EDMSchedule().level(strength)
+        EDMSchedule().at_strength(strength)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every layer of the package must do, in one call: `check_layer`."""
+"""`check_layer`: what every layer must do."""
 
 import json
 import pathlib
@@ -8,25 +8,36 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_patchdpm.testing._require import require
+
 POLICIES = ("mixed_bfloat16", "mixed_float16")
 
 
 def check_layer(make, *inputs, output_shape, rng, output_dtype=None, policies=POLICIES):
-    """Puts a layer through the battery.
+    """Checks a layer: shapes, configuration, files and mixed precision.
 
     Args:
-        make: Callable that returns a new layer and takes Keras' own arguments
+        make: Callable that returns a new layer and accepts Keras' own arguments
             (`name`, `dtype`), for instance `functools.partial(Layer, units=8)`.
-        *inputs: NumPy arrays, the call arguments in their order. The first axis is
-            the batch.
-        output_shape: Tuple. The shape the layer must return for `inputs`.
+        *inputs: NumPy arrays, the call arguments in their order. The first axis is the
+            batch.
+        output_shape: Tuple. The shape that the layer must return for `inputs`.
         rng: NumPy generator that draws the weights.
-        output_dtype: Dtype the layer returns under every policy, for instance
-            "float32". None: the compute dtype of the policy.
-        policies: Names of the mixed precision policies to run.
+        output_dtype: Dtype that the layer returns under every policy, for instance
+            `"float32"`. Default `None`: the compute dtype of the policy.
+        policies: Names of the mixed precision policies. Default: both of Keras'.
 
     Returns:
         The layer, built, with random weights.
+
+    Raises:
+        AssertionError: If something is wrong with the layer; the message says what.
+
+    Example:
+
+    >>> make = functools.partial(layers.PositionOneHotEmbedding, num_patches=4, units=8)
+    >>> index = np.array([0, 3], "int32")
+    >>> testing.check_layer(make, index, output_shape=(2, 8), rng=rng)
     """
     layer = make()
     config = layer.get_config()
@@ -34,9 +45,13 @@ def check_layer(make, *inputs, output_shape, rng, output_dtype=None, policies=PO
     randomise(layer, rng)
     expected = _values(_call(layer, inputs))
 
-    assert expected.shape == tuple(output_shape)
-    assert np.isfinite(expected).all() and np.ptp(expected) > 0, "a trivial output"
-    assert layer.get_config() == config, "`build` or `call` changed an argument"
+    require(
+        expected.shape == tuple(output_shape),
+        f"the output has the shape {expected.shape}, expected {tuple(output_shape)}",
+    )
+    finite = np.isfinite(expected).all()
+    require(finite and np.ptp(expected) > 0, "a trivial output")
+    require(layer.get_config() == config, "`build` or `call` changed an argument")
     _check_stated_shape(layer, inputs, output_shape)
     _check_config(make, layer, inputs, expected)
     _check_file(_check_symbolic(layer, inputs, expected), inputs, expected)
@@ -63,24 +78,33 @@ def _values(tensor):
 def _check_stated_shape(layer, inputs, output_shape):
     """The layer itself states the shape of its output, without being called."""
     stock = keras.layers.Layer.compute_output_shape
-    assert type(layer).compute_output_shape is not stock, "no `compute_output_shape`"
+    stated = type(layer).compute_output_shape is not stock
+    require(stated, "no `compute_output_shape`")
     shapes = [value.shape for value in inputs]
-    assert tuple(layer.compute_output_shape(*shapes)) == tuple(output_shape)
-    shapes = [(None, *shape[1:]) for shape in shapes]
-    assert tuple(layer.compute_output_shape(*shapes)) == (None, *output_shape[1:])
+    for rows in (output_shape[0], None):
+        given = [(rows, *shape[1:]) for shape in shapes]
+        found = tuple(layer.compute_output_shape(*given))
+        wanted = (rows, *output_shape[1:])
+        require(found == wanted, f"states the shape {found}, expected {wanted}")
 
 
 def _check_config(make, layer, inputs, expected):
     """`get_config` and Keras' own serialisation give the layer back."""
-    assert make(name="own_name").get_config()["name"] == "own_name"
+    named = make(name="own_name").get_config()["name"]
+    require(named == "own_name", f"`get_config` has the name {named}, not that given")
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
-    assert config["registered_name"] == f"keras_patchdpm>{type(layer).__name__}"
+    found = config["registered_name"] or ""
+    require(
+        found.endswith(f">{type(layer).__name__}"),
+        f"`keras.saving.register_keras_serializable` knows it as {found!r}",
+    )
     for clone in (
         type(layer).from_config(layer.get_config()),
         keras.saving.deserialize_keras_object(config),
     ):
-        assert type(clone) is type(layer)
-        assert clone.get_config() == layer.get_config()
+        require(type(clone) is type(layer), f"comes back as a {type(clone).__name__}")
+        same = clone.get_config() == layer.get_config()
+        require(same, "comes back with another configuration")
         _call(clone, inputs)  # Builds it.
         clone.set_weights(layer.get_weights())
         outputs = _values(_call(clone, inputs))
@@ -91,7 +115,8 @@ def _check_symbolic(layer, inputs, expected):
     """A functional model of the layer agrees with it, for any size of batch."""
     symbols = [keras.Input(value.shape[1:], dtype=value.dtype.name) for value in inputs]
     outputs = layer(*symbols)
-    assert tuple(outputs.shape) == (None, *expected.shape[1:])
+    symbolic = tuple(outputs.shape)
+    require(symbolic == (None, *expected.shape[1:]), f"a symbolic shape of {symbolic}")
     model = keras.Model(symbols, outputs)
     everything = list(range(len(expected)))
     for rows in (everything, everything[:1], everything * 2):
@@ -116,9 +141,13 @@ def _check_policy(mixed, layer, inputs, expected, output_dtype):
     mixed.set_weights(layer.get_weights())
     outputs = _call(mixed, inputs)
     dtype = keras.backend.standardize_dtype(outputs.dtype)
-    assert dtype == (output_dtype or mixed.compute_dtype), mixed.dtype_policy.name
-    assert {weight.dtype for weight in mixed.trainable_weights} <= {"float32"}
+    name = mixed.dtype_policy.name
+    wanted = output_dtype or mixed.compute_dtype
+    require(dtype == wanted, f"returns {dtype} under {name}, expected {wanted}")
+    kinds = {weight.dtype for weight in mixed.trainable_weights}
+    require(kinds <= {"float32"}, f"weights of {kinds} under {name}")
     symbols = [keras.KerasTensor(value.shape, value.dtype.name) for value in inputs]
-    assert mixed(*symbols).dtype == dtype, "the symbolic call states another dtype"
+    stated = mixed(*symbols).dtype
+    require(stated == dtype, f"the symbolic call states another dtype, {stated}")
     tolerance = 0.05 * np.abs(expected).max()
     np.testing.assert_allclose(_values(outputs), expected, rtol=0.05, atol=tolerance)

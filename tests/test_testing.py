@@ -1,0 +1,266 @@
+"""The checks for parts of one's own: the package's pass, broken ones do not."""
+
+import doctest
+
+import keras
+import numpy as np
+import pytest
+from samplers.fakes import numpy_model
+
+from keras_patchdpm import (
+    CascadePatching,
+    DDPMSchedule,
+    EDMSchedule,
+    GridPatching,
+    PatchSampler,
+    RandomPatching,
+    WholeImage,
+)
+from keras_patchdpm.patching import Patching, Stage, TiledModel, Tiling
+from keras_patchdpm.patching.tiling import TileLine
+from keras_patchdpm.schedules import Schedule
+from keras_patchdpm.solvers import (
+    DDIM,
+    DDPM,
+    Coefficients,
+    DPMSolver2M,
+    DPMSolver2MSDE,
+    Heun,
+    Solver,
+)
+from keras_patchdpm.testing import check_patching, check_schedule, check_solver
+
+CONTRACTS = (Patching, Schedule, Solver)
+PATCHINGS = [
+    WholeImage(),
+    GridPatching(2),
+    GridPatching((1, 2), patches_per_image=2),
+    GridPatching(2, position=False, content=False, halo=2),
+    GridPatching(2, "coordinates", shift=True, halo=1),
+    CascadePatching(2, sampling_noise=0.1),
+    RandomPatching(16, (0.5, 1.0), content=True),
+]
+SCHEDULES = [
+    DDPMSchedule(),
+    DDPMSchedule("linear", prediction="velocity", min_snr_gamma=5),
+    DDPMSchedule(prediction="clean", loss="l1"),
+    EDMSchedule(),
+]
+SOLVERS = [
+    DDPM(),
+    DDPM("large"),
+    DDIM(),
+    DDIM(eta=0.5),
+    DPMSolver2M(),
+    DPMSolver2MSDE(),
+    Heun(),
+    Heun(churn=40),
+]
+
+
+@pytest.mark.parametrize("patching", PATCHINGS, ids=str)
+def test_patchings_pass(patching):
+    check_patching(patching)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_schedules_pass(schedule):
+    check_schedule(schedule)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_solvers_pass(solver):
+    check_solver(solver)
+
+
+# Broken patchings: a sound one, of which one thing is changed.
+
+
+def grid(**changed):
+    """A `GridPatching` of which methods are replaced."""
+    patching = GridPatching(2, position=False, content=False)
+    for name, method in changed.items():
+        object.__setattr__(patching, name, method)
+    return patching
+
+
+def other_pixels(images, add_noise, seed_generator):
+    noisy, target = add_noise(images)
+    return {"noisy": noisy[:, :8, :8]}, target[:, 8:, 8:]
+
+
+def twice(images, add_noise, seed_generator):
+    noisy, target = add_noise(add_noise(images)[0])
+    return {"noisy": noisy[:, :8, :8]}, target[:, :8, :8]
+
+
+@pytest.mark.parametrize(
+    ("patching", "message"),
+    [
+        ("grid", "must be a subclass of `Patching`"),
+        (grid(get_config=lambda: {"divisions": {1}}), "must return plain data"),
+        (grid(example=other_pixels), "cut at other pixels"),
+        (grid(example=twice), "`add_noise` is called 2 times"),
+        (grid(image_shape=lambda shape: (8, 8, 3)), r"is \(8, 8, 3\), not \(16"),
+        (
+            grid(stages=lambda shape: GridPatching(2).stages(shape)),
+            r"a stage gives the inputs \['content', 'noisy', 'patch_index'\]",
+        ),
+        (
+            grid(stages=lambda shape: WholeImage().stages((8, 8, 3))),
+            r"images of \(8, 8",
+        ),
+    ],
+)
+def test_a_broken_patching_fails(patching, message):
+    with pytest.raises(AssertionError, match=message):
+        check_patching(patching)
+
+
+def moved(line):
+    """Tiles of which the last lies elsewhere."""
+    starts = line.starts.copy()
+    starts[-1] += 100
+    return TileLine(starts, line.blend)
+
+
+def heavier(line):
+    return TileLine(line.starts, line.blend * np.float32(1.01))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(moved, "lies outside of the image"), (heavier, "the blend weights' sum")],
+)
+def test_a_broken_tiling_fails(change, message, monkeypatch):
+    tiles = Tiling.tiles
+
+    def changed(self, rng):
+        rows, cols = tiles(self, rng).lines
+        return type(tiles(self, rng))(rows, change(cols))
+
+    monkeypatch.setattr(Tiling, "tiles", changed)
+    with pytest.raises(AssertionError, match=message):
+        check_patching(GridPatching(2))
+
+
+def schedule(**changed):
+    """A `DDPMSchedule` of which methods are replaced."""
+    found = DDPMSchedule(prediction="velocity")
+    for name, method in changed.items():
+        object.__setattr__(found, name, method)
+    return found
+
+
+SOUND = schedule()
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (schedule(level_dtype="float32"), "`draw` returns int32"),
+        (schedule(levels=lambda steps: SOUND.levels(steps)[:-1]), "has 1 levels"),
+        (
+            schedule(levels=lambda n: [SOUND.level(9)] * n + SOUND.levels(1)[-1:]),
+            "fall",
+        ),
+        (
+            schedule(add_noise=lambda c, n, t: SOUND.add_noise(n, c, t)),
+            "`add_noise` at alpha=",
+        ),
+        (schedule(clean=lambda p, x, level: x - p), "`clean` of noisy image"),
+        (schedule(weight=lambda t: -1.0 * keras.ops.ones((8,))), "`weight` returns"),
+        (schedule(make_loss=lambda: "mse"), "a `keras.losses.Loss`"),
+    ],
+)
+def test_a_broken_schedule_fails(broken, message):
+    with pytest.raises(AssertionError, match=message):
+        check_schedule(broken)
+
+
+class Broken(Solver):
+    """DDIM of which something is changed.
+
+    Args:
+        change: Function of its `Coefficients`.
+        attributes: Of the class.
+    """
+
+    def __init__(self, change=lambda found: found, **attributes):
+        self.change = change
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def coefficients(self, now, then, before=None):
+        return self.change(DDIM().coefficients(now, then, before))
+
+    @classmethod
+    def from_config(cls, config):
+        return cls()
+
+
+class OneBufferMore(Solver):
+    """DPM-Solver++(2M), which says that it holds two images."""
+
+    def coefficients(self, now, then, before=None):
+        return DPMSolver2M().coefficients(now, then, before)
+
+
+class Hoarder(Solver):
+    """It keeps one more array as large as the images of the check."""
+
+    def coefficients(self, now, then, before=None):
+        self.kept = [np.ones(2**20, "float32") for _ in range(2)]
+        return DDIM().coefficients(now, then, before)
+
+
+@pytest.mark.parametrize(
+    ("solver", "message"),
+    [
+        (Broken(lambda c: c._replace(clean=c.clean + 0.01)), "of the clean image"),
+        (Broken(lambda c: c._replace(clean=np.nan)), "not finite"),
+        (Broken(lambda c: c._replace(noise=-1.0)), "`noise` is negative"),
+        (Broken(lambda c: c._replace(noise=0.1)), "the last step adds noise"),
+        (Broken(order=2), "`order` says 2"),
+        (OneBufferMore(), "set `uses_previous = True`"),
+        (Hoarder(), "`image_buffers` says 2"),
+    ],
+)
+def test_a_broken_solver_fails(solver, message):
+    with pytest.raises(AssertionError, match=message):
+        check_solver(solver)
+
+
+def test_sampling_refuses_a_previous_estimate_that_is_not_held():
+    with pytest.raises(ValueError, match="`uses_previous = True`"):
+        PatchSampler(numpy_model(), OneBufferMore(), 4)(1)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_contracts_are_abstract_and_their_examples_run(contract):
+    with pytest.raises(TypeError, match="abstract"):
+        contract()
+    (example,) = doctest.DocTestFinder(recurse=False).find(contract, contract.__name__)
+    assert not doctest.DocTestRunner().run(example).failed
+
+
+def test_no_concrete_class_is_subclassed():
+    """Final classes: what is abstract is one of the contracts."""
+    kinds = [kind for contract in CONTRACTS for kind in subclasses(contract)]
+    ours = [kind for kind in kinds if kind.__module__.startswith("keras_patchdpm.")]
+    assert len(ours) >= 11
+    for kind in ours:
+        (base,) = kind.__bases__
+        assert base in CONTRACTS, f"{kind.__name__} extends {base.__name__}"
+    for kind in (Stage, TiledModel, Tiling):
+        assert not kind.__subclasses__()
+
+
+def subclasses(kind):
+    for one in kind.__subclasses__():
+        yield one
+        yield from subclasses(one)
+
+
+def test_coefficients_are_named():
+    assert Coefficients(1.0, 2.0) == (1.0, 2.0, 0.0, 0.0)
