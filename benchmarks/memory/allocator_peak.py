@@ -1,48 +1,52 @@
-"""The allocator's peak of a GPU in a sampling, beside what is predicted.
+"""The peak of a GPU's allocator during sampling, beside what the library predicts.
 
-    KERAS_BACKEND=jax python benchmarks/allocator_peak.py grid1 --images 64
-    KERAS_BACKEND=torch python benchmarks/allocator_peak.py grid4 --images 64
+    KERAS_BACKEND=jax python -m benchmarks.memory.allocator_peak grid1 --images 64
+    KERAS_BACKEND=torch python -m benchmarks.memory.allocator_peak grid4 --images 64
 
-One line of JSON: the weights, the activations of a call (`memory.profile`), the arrays
-of the images (counted), their sum, and the peak that the allocator itself reports after
-two steps, of JAX also that after the compilation alone, with the ratio of both. One
-process for each line: a peak stays until the process ends.
+Predicted are the weights, the activations of a call (`memory.profile`) and the arrays
+of the images (counted). The line has their sum, the peak that the allocator reports
+after two steps, and the ratio of both. A peak remains until the process ends. On JAX it
+includes the compilation.
 """
 
-import argparse
-import json
-
 import keras
-from sampler_overhead import build
 
 import keras_patchdpm as kp
+from benchmarks import command_line, measuring
+from benchmarks.measuring import mebibytes
 from keras_patchdpm.memory.images import images_bytes
-
-MIB = 2**20
 
 
 def main():
-    """Samples two steps and prints the line."""
-    options = _options()
-    model = build(options.kind, options)
-    sampler = kp.PatchSampler(model, "ddim", 2, images_on="device", spacing="trailing")
+    """Samples two steps and writes the line."""
+    parser = command_line.parser(
+        __doc__, network="unet", image_size=128, width=96, stem=2, images=64
+    )
+    parser.add_argument("kind", help="of patching, with N: such as grid4 or whole")
+    options = parser.parse_args()
+    model = measuring.build_model(
+        options.kind,
+        options.image_size,
+        network=options.network,
+        schedule=kp.DDPMSchedule(prediction="velocity"),
+        width=options.width,
+        stem=options.stem,
+    )
+    sampler = measuring.build_sampler(model, images_on="device", spacing="trailing")
     predicted = images_bytes(model, 2, "device") * options.images
     sampler(options.images, batch_size=options.images)
-    line = {"benchmark": "allocator_peak", "backend": keras.backend.backend()}
-    line |= {"kind": options.kind, "images": options.images, "size": options.size}
-    line |= {"network": options.network, "width": options.width}
-    peak = allocated()  # Before the profile, which measures from new.
+    peak = allocated()  # Before the profile, which resets it.
     report = kp.memory.profile(model, options.images, timed=False, isolated=False)
     total = report.weights + report.activations + predicted
-    line |= {
-        "weights_MiB": round(report.weights / MIB, 1),
-        "activations_MiB": round(report.activations / MIB, 1),
-        "images_MiB": round(predicted / MIB, 1),
-        "sum_MiB": round(total / MIB, 1),
-        "allocator_MiB": round(peak / MIB, 1),
+    figures = {
+        "weights_MiB": mebibytes(report.weights),
+        "activations_MiB": mebibytes(report.activations),
+        "images_MiB": mebibytes(predicted),
+        "sum_MiB": mebibytes(total),
+        "allocator_MiB": mebibytes(peak),
         "sum_over_allocator": round(total / peak, 3) if peak else None,
     }
-    print(json.dumps(line), flush=True)
+    command_line.write(options, figures)
 
 
 def allocated():
@@ -60,17 +64,6 @@ def allocated():
     if not tf.config.list_physical_devices("GPU"):
         return 0
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-
-
-def _options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", help="such as grid4 or whole")
-    parser.add_argument("--network", choices=("unet", "arakawa_unet"), default="unet")
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--width", type=int, default=96)
-    parser.add_argument("--stem", type=int, default=2)
-    parser.add_argument("--images", type=int, default=64)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,65 +1,52 @@
-"""One image too large for most, and the memory of the whole process that makes it.
+"""The memory of the whole process while it samples one large image.
 
-    KERAS_BACKEND=torch python benchmarks/large_image.py --size 2048 --n 16
+    KERAS_BACKEND=torch python -m benchmarks.memory.large_image --image-size 2048 --n 16
+    KERAS_BACKEND=jax python -m benchmarks.memory.large_image --n 1 --plan-only
 
-Random weights: the memory is that of trained ones. With `--plan-only` nothing is made:
-the line tells what one call of the network takes above its weights (on JAX by the
-compiler's plan, which needs no such memory), for instance at `--n 1`.
+The weights are random: they need the memory of trained ones. With `--plan-only` nothing
+is sampled: the line has what one call of the network needs above its weights. JAX reads
+that from the compiler's plan, so the memory itself need not be there.
 """
 
-import argparse
-import json
 import resource
-import time
-
-import keras
-import numpy as np
 
 import keras_patchdpm as kp
+from benchmarks import command_line, measuring
+from benchmarks.measuring import megabytes
 
 
 def main():
-    """Samples, reads the process' highest memory, prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=2048)
-    parser.add_argument("--n", type=int, default=16)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--plan-only", action="store_true")
+    """Samples, reads the highest memory of the process, writes the line."""
+    parser = command_line.parser(__doc__, image_size=2048, n=16, width=32, steps=2)
+    parser.add_argument("--plan-only", action="store_true", help="sample nothing")
     options = parser.parse_args()
-    patching = kp.GridPatching(options.n)
-    # Without attention, whose matrix at N = 1 would be of terabytes.
-    network = kp.networks.unet(
-        options.size, patching, width=options.width, attention_levels=()
+    model = measuring.build_model(
+        f"grid{options.n}",
+        options.image_size,
+        schedule=kp.DDPMSchedule(prediction="velocity"),
+        width=options.width,
+        attention_levels=(),  # The matrix of attention would be of terabytes at N = 1.
     )
-    draws = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(draws.normal(0, 0.05, weight.shape))
-    model = kp.PatchDPM(network, kp.DDPMSchedule(prediction="velocity"), patching)
-    line = {
-        "backend": keras.backend.backend(),
-        "size": options.size,
-        "n": options.n,
-        "width": options.width,
-        "before_mb": _megabytes(),
-    }
+    measuring.randomize(model.network, 0.05)
+    figures = {"before_mb": highest_memory()}
     if options.plan_only:
         report = kp.memory.profile(model, timed=False)
-        line["weights_mb"] = round(report.weights / 1e6, 1)
-        line["activations_mb"] = round(report.activations / 1e6, 1)
+        figures["weights_mb"] = megabytes(report.weights)
+        figures["activations_mb"] = megabytes(report.activations)
     else:
-        start = time.perf_counter()
-        (image,) = kp.PatchSampler(model, "ddim", options.steps)(1)
-        line["steps"] = options.steps
-        line["seconds"] = round(time.perf_counter() - start, 1)
-        line["process_peak_mb"] = _megabytes()
-        line["image"] = [*image.shape, str(image.dtype), round(float(image.std()), 1)]
-    print(json.dumps(line))
+        sampler, images = measuring.build_sampler(model, "ddim", options.steps), []
+        took = measuring.seconds(lambda: images.extend(sampler(1)))
+        figures["seconds"] = round(took, 1)
+        figures["process_peak_mb"] = highest_memory()
+        (image,) = images
+        deviation = round(float(image.std()), 1)
+        figures["image"] = [*image.shape, str(image.dtype), deviation]
+    command_line.write(options, figures)
 
 
-def _megabytes():
-    """The highest resident memory of this process so far."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+def highest_memory():
+    """The highest resident memory of this process so far, in MB."""
+    return megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,61 @@
-"""How much a process grows that samples, trains and builds models again and again.
+"""How much a process grows that samples, trains or builds models again and again.
 
-    KERAS_BACKEND=jax python benchmarks/leaks.py
+    KERAS_BACKEND=jax python -m benchmarks.memory.leaks samplings --count 300
+    KERAS_BACKEND=jax python -m benchmarks.memory.leaks fits --count 300
+    KERAS_BACKEND=jax python -m benchmarks.memory.leaks models --count 50
 
-One process, three parts: calls of a sampler, `fit`s of one step, and models that are
-built, compiled and dropped. One line of JSON for each: the resident memory after a
-tenth of the repetitions and after all of them, and the growth between them. What the
-C library keeps for later is given back to the system first, where it can be.
+`samplings` are calls of a sampler, `fits` trainings of one step, `models` are built,
+compiled and dropped. The line has the resident memory after a tenth of the repetitions
+and after all of them, and the growth between them. Memory that the C library keeps for
+later is first given back to the system, where that is possible.
 
 Models that are also trained and dropped cost TensorFlow 37 MiB each, plain Keras models
 as well: it keeps the graphs. Start a process for each training.
 """
 
-import argparse
 import ctypes
 import gc
-import json
 import sys
 
 import keras
 import psutil
 
 import keras_patchdpm as kp
+from benchmarks import command_line, measuring
+from benchmarks.measuring import mebibytes
 
 SIZE = 16
-IMAGES = kp.datasets.synthetic_scenes(8, SIZE)
 
 
 def main():
-    """Runs the three parts, prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samplings", type=int, default=300)
-    parser.add_argument("--fits", type=int, default=300)
-    parser.add_argument("--models", type=int, default=50)
+    """Repeats one kind of work, writes how memory grew."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("work", choices=["samplings", "fits", "models"])
+    parser.add_argument("--count", type=int, default=50, help="repetitions")
     options = parser.parse_args()
-    model = new_model()
-    sampler = kp.PatchSampler(model, "ddim", 2)
-    report("sampler calls", options.samplings, lambda: sampler(2))
-    report("fits of one step", options.fits, lambda: fit(model))
-    report("models", options.models, drop_model)
+    model, images = new_model(), kp.datasets.synthetic_scenes(8, SIZE)
+    sampler = measuring.build_sampler(model)
+    work = {
+        "samplings": lambda: sampler(2),
+        "fits": lambda: model.fit(images, batch_size=len(images), verbose=0),
+        "models": drop_model,
+    }[options.work]
+    first, memory = max(options.count // 10, 1), []
+    for number in range(options.count):
+        work()
+        if number + 1 in (first, options.count):
+            memory.append(resident())
+    figures = {
+        "after_a_tenth_mib": mebibytes(memory[0]),
+        "after_all_mib": mebibytes(memory[-1]),
+        "growth_percent": round(100 * (memory[-1] / memory[0] - 1), 2),
+    }
+    command_line.write(options, figures)
 
 
 def new_model():
     """A small cascade, compiled."""
-    patching = kp.CascadePatching(2)
-    network = kp.networks.unet(SIZE, patching, width=16, multipliers=(1,))
-    model = kp.PatchDPM(network, kp.DDPMSchedule(), patching)
+    model = measuring.build_model("cascade2", SIZE, width=16, multipliers=(1,))
     model.compile(optimizer=keras.optimizers.Adam(1e-4, use_ema=True))
     return model
 
@@ -55,33 +66,8 @@ def drop_model():
     gc.collect()
 
 
-def fit(model):
-    """One step of training."""
-    model.fit(IMAGES, batch_size=len(IMAGES), verbose=0)
-
-
-def report(part, count, work):
-    """Repeats `work` and prints how memory grew."""
-    first = max(count // 10, 1)
-    memory = []
-    for number in range(count):
-        work()
-        if number + 1 in (first, count):
-            memory.append(resident())
-    line = {
-        "benchmark": "leaks",
-        "backend": keras.backend.backend(),
-        "part": part,
-        "count": count,
-        "after_a_tenth_mib": round(memory[0] / 2**20, 1),
-        "after_all_mib": round(memory[-1] / 2**20, 1),
-        "growth_percent": round(100 * (memory[-1] / memory[0] - 1), 2),
-    }
-    print(json.dumps(line), flush=True)
-
-
 def resident():
-    """Bytes of this process in memory, after what is not used was freed."""
+    """Bytes of this process in memory, after unused memory was freed."""
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
