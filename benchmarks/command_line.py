@@ -80,17 +80,19 @@ def write(options, figures):
     """Prints one line of JSON, and appends it to the results if `--keep` asks for it.
 
     Args:
-        options: Namespace of the arguments. They are in the line, too.
-        figures: Dict of what was measured. It may replace an argument: the one value
-            of several that the line is about.
+        options: Namespace of the arguments. Those of one value are in the line, too.
+        figures: Dict of what was measured, and which of several values it is for.
     """
     name = pathlib.Path(sys.argv[0]).stem
-    given = {key: value for key, value in vars(options).items() if value is not None}
-    keep = given.pop("keep")
-    line = {"benchmark": name, "backend": keras.backend.backend(), **given, **figures}
+    setting = {
+        key: value
+        for key, value in vars(options).items()
+        if value is not None and not isinstance(value, list) and key != "keep"
+    }
+    line = {"benchmark": name, "backend": keras.backend.backend(), **setting, **figures}
     text = json.dumps({**line, **_origin()}, default=str)
     print(text, flush=True)
-    if keep:
+    if options.keep:
         with open(RESULTS / f"{name}.jsonl", "a") as file:
             file.write(text + "\n")
 

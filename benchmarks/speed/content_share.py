@@ -1,79 +1,57 @@
-"""What could be gained if the content's part of the first convolution were kept.
+"""What could be gained if the content's part of the first convolution were reused.
 
-    KERAS_BACKEND=tensorflow OMP_NUM_THREADS=1 python benchmarks/content_share.py
+    KERAS_BACKEND=tensorflow OMP_NUM_THREADS=1 python -m benchmarks.speed.content_share
 
-All patches of a step are given the same content, so its part of the first convolution,
-which is linear, could be made once a step. It is timed here beside the whole network,
-in turn, in several rounds. One line of JSON: the median of its share, with the lowest
-and the highest, which is the most that could be gained.
+All patches of a step have the same content as input, so its part of the first
+convolution, which is linear, could be computed once a step. That part and the whole
+network are timed alternately, in several rounds. The line has the median of its share,
+with the lowest and the highest: the most that could be gained.
 """
-
-import argparse
-import json
-import time
 
 import keras
 import numpy as np
-from spread import spread
 
 import keras_patchdpm as kp
+from benchmarks import command_line, measuring
 
 CALLS = 5
 
 
 def main():
-    """Times both in every round, prints the share."""
-    options = _options()
-    patching = kp.GridPatching(options.n)
-    network = kp.networks.unet(options.image_size, patching, width=options.width)
+    """Times both in every round, writes the share."""
+    parser = command_line.parser(
+        __doc__, image_size=128, n=4, width=64, batch=4, rounds=5
+    )
+    options = parser.parse_args()
+    model = measuring.build_model(
+        f"grid{options.n}", options.image_size, width=options.width
+    )
     side = options.image_size // options.n
     content = keras.Input((side, side, 3), name="content")
     part = keras.Model(
         {"content": content},
         keras.layers.Conv2D(options.width, 3, padding="same")(content),
     )
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     data = {
-        key: draws.normal(size=(options.batch, side, side, 3)).astype("float32")
+        key: rng.normal(size=(options.batch, side, side, 3)).astype("float32")
         for key in ("noisy", "content")
     }
     data |= {key: np.ones(options.batch, "int32") for key in ("patch_index", "level")}
-    whole, only = (kp.runtime.network_call(each) for each in (network, part))
-    shares = []
-    for _ in range(options.rounds + 1):  # The first compiles.
-        seconds = _seconds(lambda: only({"content": data["content"]}))
-        shares.append(seconds / _seconds(lambda: whole(data)))
-    shares = shares[1:]
-    line = {
-        "benchmark": "content_share",
-        "backend": keras.backend.backend(),
-        "image_size": options.image_size,
-        "n": options.n,
-        "width": options.width,
-        "batch": options.batch,
-        **spread("share", shares, 4),
+    whole, only = map(kp.runtime.network_call, (model.network, part))
+    measures = {
+        "part": lambda: shortest(lambda: only({"content": data["content"]})),
+        "whole": lambda: shortest(lambda: whole(data)),
     }
-    print(json.dumps(line))
+    measuring.alternately(measures, 1)  # Compiles both.
+    found = measuring.alternately(measures, options.rounds)
+    shares = measuring.ratios(found["part"], found["whole"])
+    command_line.write(options, measuring.spread("share", shares, 4))
 
 
-def _seconds(call):
-    """The shortest of some calls."""
-    seconds = []
-    for _ in range(CALLS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
-def _options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image-size", type=int, default=128)
-    parser.add_argument("--n", type=int, default=4)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=5)
-    return parser.parse_args()
+def shortest(call):
+    """The seconds of the shortest of several calls."""
+    return min(measuring.seconds(call) for _ in range(CALLS))
 
 
 if __name__ == "__main__":

@@ -1,85 +1,82 @@
 """How many more images a second training sees on random crops: Patch Diffusion's claim.
 
-    KERAS_BACKEND=tensorflow python benchmarks/crops.py
+    KERAS_BACKEND=tensorflow python -m benchmarks.speed.crops
 
-The same network, the same `batch_size`, an epoch of whole images and one of crops in
-turn, several rounds. Images are counted as the paper counts them: each crop is one. One
-line of JSON: the median of the ratio, round by round, with the lowest and the highest.
+The same network and the same `batch_size`, an epoch of whole images and one of crops
+alternately, several rounds. Images are counted as Wang et al. count them: each crop is
+one. The line has the median of the ratio, round by round, with the lowest and the
+highest.
 """
 
-import argparse
-import json
+import itertools
 import time
 
 import keras
 import numpy as np
-from spread import spread
 
 import keras_patchdpm as kp
+from benchmarks import command_line, measuring
 
 
 def main():
-    """Trains both in turn, prints the ratio."""
-    options = _options()
+    """Trains both alternately, writes the ratio."""
+    parser = command_line.parser(__doc__, image_size=64, batch=8, width=32, rounds=5)
+    parser.add_argument("--steps", type=int, default=40, help="of an epoch")
+    parser.add_argument("--content", action="store_true", help="crops have it as input")
+    options = parser.parse_args()
     size, count = options.image_size, options.batch * options.steps
-    draws = np.random.default_rng(0)
-    images = draws.integers(0, 256, (count, size, size, 3), dtype="uint8")
-    contestants = {
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, size, size, 3), dtype="uint8")
+    patchings = {
         "whole": kp.RandomPatching(size, (1.0,)),
         "crops": kp.RandomPatching(size, content=options.content),
     }
-    models = {name: _model(options, each) for name, each in contestants.items()}
-    for name, model in models.items():
-        for epoch in range(2):  # Every size is compiled.
-            _images_a_second(model, images, options.batch, epoch)
-        print(f"{name} is warm", flush=True)
-    ratios = []
-    for number in range(options.rounds):
-        speeds = [
-            _images_a_second(model, images, options.batch, 2 + number)
-            for model in models.values()
-        ]
-        ratios.append(speeds[1] / speeds[0])
-    line = {
-        "benchmark": "crops",
-        "backend": keras.backend.backend(),
-        "content": options.content,
-        "image_size": size,
-        "batch": options.batch,
-        "width": options.width,
-        **spread("ratio", ratios),
+    measures = {
+        name: images_a_second(build(options, patching), images, options.batch)
+        for name, patching in patchings.items()
     }
-    print(json.dumps(line))
+    for name, measure in measures.items():
+        measuring.alternately({name: measure}, 2)  # Every size is compiled.
+        command_line.progress(warm=name)
+    found = measuring.alternately(measures, options.rounds)
+    ratios = measuring.ratios(found["crops"], found["whole"])
+    command_line.write(options, measuring.spread("ratio", ratios))
 
 
-def _model(options, patching):
-    schedule = kp.EDMSchedule()
-    network = kp.networks.unet(
-        options.image_size, patching, width=options.width, schedule=schedule
+def build(options, patching):
+    """A model of crops, compiled."""
+    model = measuring.build_model(
+        patching,
+        options.image_size,
+        schedule=kp.EDMSchedule(),
+        width=options.width,
     )
-    model = kp.PatchDPM(network, schedule, patching)
     model.compile(keras.optimizers.Adam(1e-4))
     return model
 
 
-def _images_a_second(model, images, batch, epoch):
-    """Of one epoch, crops counted as images."""
+def images_a_second(model, images, batch):
+    """A function that trains one more epoch and returns the images it saw a second."""
     plan = model.patching.batches(images, batch, model.seed)
     multipliers = np.array(model.patching.batch_multipliers)
-    seen = batch * multipliers[plan.sizes(epoch)].sum()
-    clock = _Clock()
-    model.fit(
-        images,
-        batch_size=batch,
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        verbose=0,
-        callbacks=[clock],
-    )
-    return seen / clock.seconds
+    epochs, clock = itertools.count(), Clock()
+
+    def measure():
+        epoch = next(epochs)
+        model.fit(
+            images,
+            batch_size=batch,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=0,
+            callbacks=[clock],
+        )
+        return batch * multipliers[plan.sizes(epoch)].sum() / clock.seconds
+
+    return measure
 
 
-class _Clock(keras.callbacks.Callback):
+class Clock(keras.callbacks.Callback):
     """The time of an epoch: `fit` itself takes longer, to start and to clean up."""
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -87,17 +84,6 @@ class _Clock(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds = time.perf_counter() - self.start
-
-
-def _options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image-size", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=40, help="of an epoch")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--content", action="store_true")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
