@@ -87,7 +87,7 @@ def write(options, figures):
     setting = {
         key: value
         for key, value in vars(options).items()
-        if value is not None and not isinstance(value, list) and key != "keep"
+        if value is not None and not isinstance(value, list | tuple) and key != "keep"
     }
     line = {"benchmark": name, "backend": keras.backend.backend(), **setting, **figures}
     text = json.dumps({**line, **_origin()}, default=str)

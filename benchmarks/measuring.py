@@ -48,11 +48,16 @@ def build_sampler(model, solver="ddim", steps=2, **options):
     return kp.PatchSampler(model, solver, steps, **options)
 
 
-def seconds(call):
-    """The time of one call of a function."""
+def timed(call):
+    """What a function returns, and the seconds it took."""
     start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    result = call()
+    return result, time.perf_counter() - start
+
+
+def seconds(call):
+    """The seconds that a function takes."""
+    return timed(call)[1]
 
 
 def alternately(measures, rounds):

@@ -1,8 +1,9 @@
-"""What a rule makes of pixels that are normal, followed exactly: no network, no draws.
+"""What a solver does to normally distributed pixels, computed exactly.
 
-The best denoiser of such pixels is linear, so a rule keeps them normal. One pixel
-starts from 0 and sees no noise: it is the mean. Each of the others sees one unit of one
-noise: together they are the standard deviation.
+There is no network, and no random number. The best denoiser of such pixels is linear,
+so a solver keeps them normal. One pixel starts from 0 and gets no noise: it ends at the
+mean. Each of the others gets one unit of one draw of noise: together they give the
+standard deviation.
 """
 
 import numpy as np
@@ -10,16 +11,16 @@ import numpy as np
 from keras_patchdpm.samplers.sampler import State, walk
 
 
-def propagate(levels, rule, mean=0.2, std=0.3):
+def propagate(levels, solver, *, mean=0.2, std=0.3):
     """Mean and standard deviation of the images that sampling ends with.
 
     Args:
         levels: List of `Level`s, of `schedule.levels`.
-        rule: `Rule`, such as `named_rules.RULES["ddim"]`.
+        solver: `Rule`, such as `named_rules.RULES["ddim"]`.
         mean, std: Floats, of the pixels of the true images.
 
     Returns:
-        `(mean, std)`, two floats: those of the truth, were the rule exact.
+        `(mean, std)`, two floats: those of the true images, if the solver were exact.
     """
 
     def denoise(noisy, level, out=None):
@@ -30,14 +31,14 @@ def propagate(levels, rule, mean=0.2, std=0.3):
     pixels[0, 1] = 1.0  # The noise that sampling starts from.
     units = _Units()
     state = State(pixels)
-    for _ in walk(denoise, state, levels, rule, lambda step: [units]):
+    for _ in walk(denoise, state, levels, solver, lambda step: [units]):
         pass
     found = state.noisy.ravel()
     return float(found[0]), float(np.linalg.norm(found - found[0]))
 
 
 class _Units:
-    """In the place of a generator: its k-th draw is 1 for the pixel k + 1 alone."""
+    """Replaces a generator: its k-th draw is 1 for the pixel k + 1 alone."""
 
     def __init__(self):
         self.pixel = 1

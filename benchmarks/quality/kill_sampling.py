@@ -1,19 +1,19 @@
 """Kills samplings that write a checkpoint, damages checkpoints, shares them.
 
-    KERAS_BACKEND=torch python benchmarks/kill_sampling.py --kills 40
+    KERAS_BACKEND=torch python -m benchmarks.quality.kill_sampling --kills 40
 
-A sampling of a small cascade with random weights is started in a process, which saves
-after every step, and is killed at a random moment by SIGKILL, SIGTERM or SIGINT. The
-same call then resumes from the checkpoint, and its images are compared, bit for bit,
-with those of an unbroken run. Then a checkpoint is cut at 50 places and 50 of its bits
-are flipped: each must be refused with a message that names the file. Last, two
-processes sample with one checkpoint at the same time, `--pairs` times.
+A process samples a small cascade with random weights, saves after every step
+(`killable_sampling.py`), and is killed at a random moment by SIGKILL, SIGTERM or
+SIGINT. The same call then resumes from the checkpoint, and its images are compared, bit
+for bit, with those of an unbroken run.
+Then a checkpoint is cut at 50 places, and 50 of its bits are flipped: each must be
+refused with a message that names the file. Last, two processes sample with one
+checkpoint at the same time, `--pairs` times.
 
-Prints one line of JSON for each try and a summary; the exit status is 1 if one failed.
+The line counts what was right; each try is reported on standard error. The exit status
+is 1 if one failed.
 """
 
-import argparse
-import json
 import pathlib
 import random
 import signal
@@ -22,88 +22,153 @@ import sys
 import tempfile
 import time
 
-import keras_patchdpm as kp  # Before Keras, for which it picks the backend.
-
-# isort: split
-import keras
 import numpy as np
 
-from keras_patchdpm.samplers import checkpoint
+from benchmarks import command_line, measuring
+from benchmarks.quality.killable_sampling import (
+    READY,
+    SAMPLING,
+    STEPS,
+    build,
+    sampler_of,
+)
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
-READY = "sampling"  # What a process prints after each step, when all is compiled.
-SAMPLING = {"num_images": 3, "seed": 7, "batch_size": 2}
-RULES = ("ddim", "ddpm", "dpmpp_2m", "heun")
-STEPS = 60
+SOLVERS = ("ddim", "ddpm", "dpmpp_2m", "heun")
 
 
-def make_model():
-    """A small cascade, the same in every process."""
-    patching = kp.CascadePatching(2)
-    network = kp.networks.unet(16, patching, width=8, multipliers=(1,))
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        weight.assign(rng.normal(0, 0.1, weight.shape).astype("float32"))
-    schedule = kp.DDPMSchedule("linear", prediction="velocity")
-    return kp.PatchDPM(network, schedule, patching)
+def main():
+    """Runs all three tests, writes the line."""
+    parser = command_line.parser(__doc__, kills=40, seed=0)
+    add = parser.add_argument
+    add("--damages", type=int, default=50, help="of each kind")
+    add("--pairs", type=int, default=10, help="processes that share a checkpoint")
+    options = parser.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        tries = Tries(pathlib.Path(folder), random.Random(options.seed))
+        for result in tries.run(options):
+            command_line.progress(**result)
+            results.append(result)
+    right = {}
+    for test in ("kill", "cut", "flip", "share"):
+        good = [result["ok"] for result in results if result["test"] == test]
+        right[test] = f"{sum(good)} of {len(good)}"
+    command_line.write(options, {"right": right})
+    return 0 if all(result["ok"] for result in results) else 1
 
 
-def sampler_of(model, rule):
-    """How the model is sampled here."""
-    return kp.PatchSampler(model, rule, STEPS, patches_per_call=9)
-
-
-def run_child(rule, path, out):
-    """Samples with a checkpoint, saving after every step; what a process runs."""
-    checkpoint.SECONDS = 0.0
-
-    def say(step, clean):
-        print(READY, flush=True)
-
-    sampler = sampler_of(make_model(), rule)
-    np.save(out, sampler(**SAMPLING, checkpoint=path, callback=say))
-
-
-def start(rule, path, out):
+def start(solver, path, out):
     """A process that samples."""
-    command = [sys.executable, __file__, "--child", rule, str(path), str(out)]
+    command = [sys.executable, "-m", "benchmarks.quality.killable_sampling"]
+    command += [solver, str(path), str(out)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=command_line.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
-def start_and_wait(rule, path, out):
-    """A process that samples, when its first step is done."""
-    process = start(rule, path, out)
+def start_and_wait(solver, path, out):
+    """A process that samples, after its first step."""
+    process = start(solver, path, out)
     for line in process.stdout:
         if line.strip() == READY:
             return process
     raise RuntimeError(process.stderr.read())
 
 
-def kill(number, folder, rng, model, expected, seconds):
-    """One killed sampling, and the one that resumes from it."""
-    rule = RULES[number % len(RULES)]
-    name = SIGNALS[number % len(SIGNALS)]
-    path, out = folder / f"{number}.npz", folder / f"{number}.npy"
-    process = start_and_wait(rule, path, out)
-    moment = rng.uniform(0, seconds[rule])
-    time.sleep(moment)
-    process.send_signal(getattr(signal, name))
-    process.communicate()
-    tried = {"test": "kill", "signal": name, "rule": rule, "seconds": round(moment, 3)}
-    tried |= {"saved": path.exists(), "finished": out.exists()}
-    asked = []
-    images = sampler_of(model, rule)(
-        **SAMPLING, checkpoint=path, callback=lambda step, clean: asked.append(step)
-    )
-    tried["steps_left"] = len(asked)
-    return {**tried, "ok": np.array_equal(images, expected[rule])}
+class Tries:
+    """The three tests; each method yields the result of each try, a dict."""
+
+    def __init__(self, folder, rng):
+        self.folder, self.rng, model = folder, rng, build()
+        self.samplers = {solver: sampler_of(model, solver) for solver in SOLVERS}
+        self.expected = {
+            solver: sampler(**SAMPLING) for solver, sampler in self.samplers.items()
+        }
+
+    def run(self, options):
+        """All of them."""
+        seconds = {solver: self.seconds(solver) for solver in SOLVERS}
+        number = hits = 0
+        while hits < options.kills:  # One that comes after the end does not count.
+            result = self.kill(number, seconds)
+            yield result
+            number, hits = number + 1, hits + (not result["finished"])
+        yield from self.damage(options.damages)
+        for number in range(options.pairs):
+            yield self.share(number)
+
+    def seconds(self, solver):
+        """The time of a sampling in a process, from its first step to its end."""
+        path, out = self.folder / f"{solver}.npz", self.folder / f"{solver}.npy"
+        return measuring.seconds(start_and_wait(solver, path, out).communicate)
+
+    def kill(self, number, seconds):
+        """One killed sampling, and the one that resumes from it."""
+        solver = SOLVERS[number % len(SOLVERS)]
+        name = SIGNALS[number % len(SIGNALS)]
+        path, out = self.folder / f"{number}.npz", self.folder / f"{number}.npy"
+        process = start_and_wait(solver, path, out)
+        moment = self.rng.uniform(0, seconds[solver])
+        time.sleep(moment)
+        process.send_signal(getattr(signal, name))
+        process.communicate()
+        result = {"test": "kill", "signal": name, "solver": solver}
+        result |= {"seconds": round(moment, 3), "saved": path.exists()}
+        result["finished"] = out.exists()
+        steps = []
+        images = self.samplers[solver](
+            **SAMPLING, checkpoint=path, callback=lambda step, clean: steps.append(step)
+        )
+        same = np.array_equal(images, self.expected[solver])
+        return {**result, "steps_left": len(steps), "ok": same}
+
+    def damage(self, count):
+        """Checkpoints that are cut, and others of which one bit is flipped."""
+        sampler, expected = self.samplers[SOLVERS[0]], self.expected[SOLVERS[0]]
+        path = self.folder / "damaged.npz"
+        whole = unfinished(sampler, path)
+        for number in range(2 * count):
+            content, test = bytearray(whole), "cut" if number < count else "flip"
+            if test == "cut":
+                place = self.rng.randrange(len(whole))
+                content = content[:place]
+            else:
+                place = self.rng.randrange(8 * len(whole))
+                content[place // 8] ^= 1 << place % 8
+            path.write_bytes(content)
+            try:
+                images = sampler(**SAMPLING, checkpoint=path)
+                refused, good = False, np.array_equal(images, expected)
+            except ValueError as error:
+                message = f"{path} is damaged, or is no checkpoint of a sampling"
+                refused, good = True, str(error).startswith(message)
+            yield {"test": test, "place": place, "refused": refused, "ok": good}
+
+    def share(self, number):
+        """Two processes with one checkpoint."""
+        solver = SOLVERS[number % len(SOLVERS)]
+        path = self.folder / f"shared-{number}.npz"
+        outs = [self.folder / f"shared-{number}-{which}.npy" for which in range(2)]
+        processes = [start(solver, path, out) for out in outs]
+        errors = [process.communicate()[1] for process in processes]
+        same = all(
+            out.exists() and np.array_equal(np.load(out), self.expected[solver])
+            for out in outs
+        )
+        left = [path.name for path in self.folder.glob(".*.part")]
+        result = {"test": "share", "solver": solver, "left": left}
+        if not same:
+            result["errors"] = errors
+        return {**result, "ok": same and not left}
 
 
-def damage(count, folder, rng, model, expected):
-    """Yields what became of checkpoints that were cut, or a bit of them flipped."""
-    rule, path = RULES[0], folder / "damaged.npz"
+def unfinished(sampler, path):
+    """The bytes of the checkpoint of a sampling that is interrupted."""
     steps = []
 
     def stop(step, clean):
@@ -112,94 +177,11 @@ def damage(count, folder, rng, model, expected):
             raise KeyboardInterrupt
 
     try:
-        sampler_of(model, rule)(**SAMPLING, checkpoint=path, callback=stop)
+        sampler(**SAMPLING, checkpoint=path, callback=stop)
     except KeyboardInterrupt:
-        whole = path.read_bytes()
-    sampler = sampler_of(model, rule)
-    for number in range(2 * count):
-        content = bytearray(whole)
-        if number < count:
-            place = rng.randrange(len(whole))
-            content = content[:place]
-        else:
-            place = rng.randrange(8 * len(whole))
-            content[place // 8] ^= 1 << place % 8
-        path.write_bytes(content)
-        tried = {"test": "cut" if number < count else "flip", "place": place}
-        try:
-            images = sampler(**SAMPLING, checkpoint=path)
-            tried |= {"refused": False, "ok": np.array_equal(images, expected[rule])}
-        except ValueError as error:
-            message = f"{path} is damaged, or is no checkpoint of a sampling"
-            tried |= {"refused": True, "ok": str(error).startswith(message)}
-        yield tried
-
-
-def share(number, folder, expected):
-    """Two processes with one checkpoint."""
-    rule = RULES[number % len(RULES)]
-    path = folder / f"shared-{number}.npz"
-    outs = [folder / f"shared-{number}-{which}.npy" for which in range(2)]
-    processes = [start(rule, path, out) for out in outs]
-    errors = [process.communicate()[1] for process in processes]
-    same = [
-        out.exists() and np.array_equal(np.load(out), expected[rule]) for out in outs
-    ]
-    left = [path.name for path in folder.glob(".*.part")]
-    tried = {"test": "share", "rule": rule, "left": left}
-    if not all(same):
-        tried["errors"] = errors
-    return {**tried, "ok": all(same) and not left}
-
-
-def main(options):
-    """Runs all, and prints."""
-    rng, results, model = random.Random(options.seed), [], make_model()
-    expected = {rule: sampler_of(model, rule)(**SAMPLING) for rule in RULES}
-
-    def report(result):
-        results.append(result)
-        print(json.dumps({"backend": keras.backend.backend(), **result}), flush=True)
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        seconds = {}
-        for rule in RULES:
-            process = start_and_wait(
-                rule, folder / f"{rule}.npz", folder / f"{rule}.npy"
-            )
-            begun = time.perf_counter()
-            process.communicate()
-            seconds[rule] = time.perf_counter() - begun
-        number = hits = 0
-        while hits < options.kills:  # One that comes after the end does not count.
-            result = kill(number, folder, rng, model, expected, seconds)
-            report(result)
-            number, hits = number + 1, hits + (not result["finished"])
-        for result in damage(options.damages, folder, rng, model, expected):
-            report(result)
-        for number in range(options.pairs):
-            report(share(number, folder, expected))
-    tests = sorted({result["test"] for result in results})
-    summary = {
-        test: f"{sum(r['ok'] for r in results if r['test'] == test)} of "
-        f"{sum(r['test'] == test for r in results)}"
-        for test in tests
-    }
-    print(json.dumps({"backend": keras.backend.backend(), "right": summary}))
-    return 0 if all(result["ok"] for result in results) else 1
-
-
-def _options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--damages", type=int, default=50, help="of each kind")
-    parser.add_argument("--pairs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--child", nargs=3, help="rule, checkpoint, file of the images")
-    return parser.parse_args()
+        return path.read_bytes()
+    raise RuntimeError("The sampling has ended before it was interrupted.")
 
 
 if __name__ == "__main__":
-    given = _options()
-    sys.exit(run_child(*given.child) if given.child else main(given))
+    sys.exit(main())

@@ -1,22 +1,23 @@
-"""How good the solvers are at few steps, with each spacing: lines of JSON.
+"""How good the solvers are with few steps, with each spacing.
 
-On normal pixels of deviation 0.3 and 0.05 (fine detail), followed exactly: the
-deviation that comes out over the true one, and the error of the mean. With `--preset`
-on a trained model: the RMSE (of 255) to a converged run from the same noise, which says
-something of solvers without noise alone, and the steps between neighbouring pixels over
-those of 200 ancestral steps:
+    KERAS_BACKEND=jax python -m benchmarks.quality.solvers
+    KERAS_BACKEND=jax python -m benchmarks.quality.solvers --preset faces128 \
+        --spacings karras trailing
 
-    python benchmarks/solvers.py
-    python benchmarks/solvers.py --preset faces128 --spacings karras trailing
+Without a preset, on normally distributed pixels of deviation 0.3 and 0.05 (fine
+detail), computed exactly, a line for each solver, schedule and spacing: the deviation
+of the result over the true one, and the error of the mean. With `--preset` on a trained
+model, a line for each solver, spacing and number of steps: the RMSE (of 255) to a
+converged run from the same noise, which is meaningful for solvers without noise alone,
+and `grain`, the difference between neighbouring pixels over that after 200 ancestral
+steps.
 """
 
-import argparse
-import json
-
 import numpy as np
-from gaussians import propagate
 
 import keras_patchdpm as kp
+from benchmarks import command_line, measuring
+from benchmarks.quality.gaussians import propagate
 from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.schedules.spacings import SPACINGS
 
@@ -24,48 +25,54 @@ STDS = (0.3, 0.05)
 
 
 def main():
-    """Prints what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--solvers", nargs="+", choices=RULES, default=list(RULES))
-    parser.add_argument("--spacings", nargs="+", choices=SPACINGS, default=SPACINGS)
-    parser.add_argument("--steps", nargs="+", type=int, default=[10, 20, 50])
-    parser.add_argument("--preset", help="of a DDPM schedule")
-    parser.add_argument("--images", type=int, default=4)
-    parser.add_argument("--patches-per-call", type=int, default=9)
+    """Writes the lines that the arguments ask for."""
+    parser = command_line.parser(
+        __doc__, steps=[10, 20, 50], images=4, patches_per_call=9
+    )
+    add = parser.add_argument
+    add("--solvers", nargs="+", choices=RULES, default=list(RULES), help="by name")
+    add("--spacings", nargs="+", choices=SPACINGS, default=SPACINGS, help="by name")
+    add("--preset", help="of a DDPM schedule")
     options = parser.parse_args()
-    for line in on_preset(options) if options.preset else on_gaussians(options):
-        print(json.dumps(line), flush=True)
+    for figures in on_preset(options) if options.preset else on_gaussians(options):
+        command_line.write(options, figures)
 
 
 def on_gaussians(options):
-    """A line for each solver, schedule and spacing."""
+    """Yields the figures of each solver, schedule and spacing."""
     schedules = {name: kp.DDPMSchedule(name) for name in ("cosine", "linear")}
     for solver in options.solvers:
         for name, schedule in schedules.items():
             for spacing in options.spacings:
-                yield gaussian_line(solver, name, schedule, spacing, options.steps)
-        yield gaussian_line(solver, "EDM", kp.EDMSchedule(), "karras", options.steps)
+                setting = {"solver": solver, "schedule": name, "spacing": spacing}
+                yield setting | deviations(setting, schedule, options.steps)
+        setting = {"solver": solver, "schedule": "EDM", "spacing": "karras"}
+        yield setting | deviations(setting, kp.EDMSchedule(), options.steps)
 
 
-def gaussian_line(solver, name, schedule, spacing, counts):
-    """One line, of several numbers of steps."""
-    line = {"solver": solver, "schedule": name, "spacing": spacing}
+def deviations(setting, schedule, counts):
+    """What a solver ends with after each of several numbers of steps: a dict."""
+    found = {}
     for steps in counts:
-        levels = schedule.levels(steps, spacing)
+        levels = schedule.levels(steps, setting["spacing"])
         for std in STDS:
-            mean, found = propagate(levels, RULES[solver], 0.2, std)
-            line[f"std_{std}_at_{steps}"] = round(found / std, 3)
-        line[f"mean_error_at_{steps}"] = round(mean - 0.2, 4)
-    return line
+            mean, deviation = propagate(levels, RULES[setting["solver"]], std=std)
+            found[f"std_{std}_at_{steps}"] = round(deviation / std, 3)
+        found[f"mean_error_at_{steps}"] = round(mean - 0.2, 4)
+    return found
 
 
 def on_preset(options):
-    """A line for each solver, spacing and number of steps."""
+    """Yields the figures of each solver, spacing and number of steps."""
     model = kp.PatchDPM.from_preset(options.preset)
 
     def images(solver, steps, spacing):
-        sampler = kp.PatchSampler(
-            model, solver, steps, options.patches_per_call, spacing=spacing
+        sampler = measuring.build_sampler(
+            model,
+            solver,
+            steps,
+            patches_per_call=options.patches_per_call,
+            spacing=spacing,
         )
         return sampler(options.images, seed=3, dtype="float32")
 
@@ -78,7 +85,6 @@ def on_preset(options):
                 calls = 2 * steps - 1 if solver == "heun" else steps
                 rmse = np.sqrt(np.mean((found - converged) ** 2)) * 127.5
                 yield {
-                    "preset": options.preset,
                     "solver": solver,
                     "spacing": spacing,
                     "steps": steps,
