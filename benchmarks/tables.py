@@ -32,9 +32,9 @@ def _lines(benchmark):
 
 def _write(name, rows):
     header, *body = [f"| {' | '.join(row)} |" for row in rows]
-    rule = "| --- " + "| --: " * (len(rows[0]) - 1) + "|"
+    ruler = "| --- " + "| --: " * (len(rows[0]) - 1) + "|"
     path = ROOT / "docs" / "tables" / f"{name}.md"
-    path.write_text("\n".join([header, rule, *body, ""]))
+    path.write_text("\n".join([header, ruler, *body, ""]))
 
 
 def _runs(lines):

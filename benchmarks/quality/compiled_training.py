@@ -43,12 +43,12 @@ class Training:
         state = (weights, others, self.optimizer.init(weights), averages, jnp.int32(0))
         loop = jax.jit(self.loop, donate_argnums=0)
         key = jax.random.key(23)
-        loop = loop.lower(state, images, key, jnp.float32(0)).compile()
+        loop = loop.lower(state, images, key=key, rate=jnp.float32(0)).compile()
         begin, number = time.time(), 0
         while (passed := (time.time() - begin) / (60 * self.options.minutes)) < 1:
             rate = self.options.learning_rate * (1 + math.cos(math.pi * passed)) / 2
             draw = jax.random.fold_in(key, number)
-            state, losses = loop(state, images, draw, jnp.float32(rate))
+            state, losses = loop(state, images, key=draw, rate=jnp.float32(rate))
             number += 1
             if number % 20 == 0:
                 losses_now = np.round(losses.mean(0), 4).tolist()
@@ -58,7 +58,7 @@ class Training:
             variable.assign(average)
         return int(state[-1])
 
-    def loop(self, state, images, key, rate):
+    def loop(self, state, images, *, key, rate):
         """`STEPS` steps."""
 
         def step(state, key):
@@ -122,11 +122,11 @@ class Training:
             scale = keras.random.uniform(
                 (len(x),), 0, patching.content_noise, seed=self.seed
             )
-            made = [
+            previous = [
                 disturb(shrink(x, smaller[:2]), scale, self.seed)
                 for _, smaller in stages[:number]
             ]
-            row = stage.example(shrink(x, shape[:2]), made, scale, self.seed)
+            row = stage.example(shrink(x, shape[:2]), previous, scale, self.seed)
             rows.append({**row, "stage": ops.full((len(x),), number, "int32")})
         inputs = {key: ops.concatenate([row[key] for row in rows]) for key in rows[0]}
         clean, level = inputs.pop("clean"), self.levels()

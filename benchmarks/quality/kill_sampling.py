@@ -5,10 +5,9 @@
 A process samples a small cascade with random weights, saves after every step
 (`killable_sampling.py`), and is killed at a random moment by SIGKILL, SIGTERM or
 SIGINT. The same call then resumes from the checkpoint, and its images are compared, bit
-for bit, with those of an unbroken run.
-Then a checkpoint is cut at 50 places, and 50 of its bits are flipped: each must be
-refused with a message that names the file. Last, two processes sample with one
-checkpoint at the same time, `--pairs` times.
+for bit, with those of an unbroken run. Then a checkpoint is cut at 50 places, and 50 of
+its bits are flipped: each must be refused with a message that names the file. Last, two
+processes sample with one checkpoint at the same time, `--pairs` times.
 
 The line counts what was right; each try is reported on standard error. The exit status
 is 1 if one failed.

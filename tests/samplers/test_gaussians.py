@@ -1,7 +1,7 @@
 """What is left of normal pixels by every solver, spacing and schedule, exactly.
 
-The figures are those of `benchmarks/quality/solvers.py`. A deviation below the truth is a
-smooth image, above it grain.
+The figures are those of `benchmarks/quality/solvers.py`. A deviation below the truth is
+a smooth image, above it grain.
 """
 
 import numpy as np
