@@ -1,9 +1,9 @@
-"""Makes the tables and plots of the docs from `benchmarks/results/`.
+"""Writes the tables and the plot of the documentation from `benchmarks/results/`.
 
-    python benchmarks/tables.py
+    python -m benchmarks.tables
 
 Each line that a benchmark printed is kept there, in the file of its name. The tables go
-to `docs/tables/`, which pages include, the plots to `docs/figures/`.
+to `docs/tables/`, which pages include, the plot to `docs/figures/`.
 """
 
 import itertools
@@ -18,7 +18,7 @@ PAPER = {1: 1.0, 2: 0.436, 4: 0.287, 8: 0.245}  # Table 2 of Arakawa et al. 2023
 
 
 def main():
-    """Writes them all."""
+    """Writes all of them."""
     lines = _lines("peak_memory")
     _write("peak_memory", _peak_table(lines))
     _peak_plot(lines)
@@ -32,9 +32,9 @@ def _lines(benchmark):
 
 def _write(name, rows):
     header, *body = [f"| {' | '.join(row)} |" for row in rows]
-    rule = "| --- " + "| --: " * (len(rows[0]) - 1) + "|"
+    ruler = "| --- " + "| --: " * (len(rows[0]) - 1) + "|"
     path = ROOT / "docs" / "tables" / f"{name}.md"
-    path.write_text("\n".join([header, rule, *body, ""]))
+    path.write_text("\n".join([header, ruler, *body, ""]))
 
 
 def _runs(lines):

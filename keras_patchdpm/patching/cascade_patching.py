@@ -95,10 +95,10 @@ class CascadePatching(Patching):
             (batch,), 0, self.content_noise, dtype="float32", seed=seed_generator
         )
         examples, previous = [], []
-        for number, tiling in enumerate(self._tilings(tuple(images.shape[1:3]))):
+        for number, tiling in enumerate(self.tilings(tuple(images.shape[1:3]))):
             smaller = shrink(images, tiling.image_size)
             examples.append(
-                _example(
+                stage_example(
                     smaller,
                     previous,
                     tiling=tiling,
@@ -118,7 +118,7 @@ class CascadePatching(Patching):
         *image_size, channels = _checks.shape("image_shape", image_shape)
         return [
             _stage(number, tiling, channels, (0.0, *self.sampling_noise)[number])
-            for number, tiling in enumerate(self._tilings(image_size))
+            for number, tiling in enumerate(self.tilings(image_size))
         ]
 
     def tiled(self, image_shape, divisions=None, **options):
@@ -153,7 +153,7 @@ class CascadePatching(Patching):
             "sampling_noise": list(self.sampling_noise),
         }
 
-    def _tilings(self, image_size):
+    def tilings(self, image_size):
         """The `Tiling` of each stage."""
         height, width = image_size
         self.grid.patch_size((height, width))
@@ -199,7 +199,7 @@ def _image_inputs(noisy, previous, number, noise):
     return {**inputs, "content": nothing, "local_content": nothing}
 
 
-def _example(images, previous, *, tiling, content_noise, seed_generator):
+def stage_example(images, previous, *, tiling, content_noise, seed_generator):
     """A clean patch of what a stage samples, and what it is conditioned on."""
     _, corners = tiling.draw(ops.shape(images)[0], 1, seed_generator)
     size, image_size = tiling.window_size, tiling.image_size

@@ -1,4 +1,4 @@
-"""Real kills of real processes; the long form is `benchmarks/kills.py` itself."""
+"""Kills real processes, by a short run of `benchmarks/quality/kill_training.py`."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from fresh_python import ROOT
 
 @pytest.mark.slow
 def test_a_killed_training_ends_as_the_unbroken_one():
-    command = [sys.executable, ROOT / "benchmarks" / "kills.py", "train"]
-    options = ["--kills", "1", "--epochs", "4", "--backend", keras.backend.backend()]
+    command = [sys.executable, "-m", "benchmarks.quality.kill_training", "train"]
     result = subprocess.run(
-        [*command, *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [*command, "--kills", "1", "--epochs", "4"],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
         capture_output=True,
         text=True,
     )

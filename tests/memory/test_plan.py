@@ -166,7 +166,7 @@ def test_the_memory_in_use_is_told():
 
 @pytest.mark.slow
 def test_a_prediction_is_within_a_tenth_of_what_is_measured():
-    """`benchmarks/budgets.py` measures at five budgets."""
+    """`benchmarks/memory/budgets.py` measures at other budgets."""
     patching = GridPatching(4)
     network = unet(64, patching, width=32, multipliers=(1, 2), stem=1)
     model = PatchDPM(network, DDPMSchedule(), patching)

@@ -1,14 +1,14 @@
 """What is left of normal pixels by every solver, spacing and schedule, exactly.
 
-The figures are those of `benchmarks/solvers.py`. A deviation below the truth is a
-smooth image, above it grain.
+The figures are those of `benchmarks/quality/solvers.py`. A deviation below the truth is
+a smooth image, above it grain.
 """
 
 import numpy as np
 import pytest
-from gaussians import propagate
 from samplers.fakes import numpy_model
 
+from benchmarks.quality.gaussians import propagate
 from keras_patchdpm import DDPMSchedule, EDMSchedule, PatchSampler, WholeImage
 from keras_patchdpm.schedules import NoiseLevel
 from keras_patchdpm.schedules.spacings import SPACINGS
@@ -63,7 +63,7 @@ def test_no_spacing_leaves_grain(solver, name):
         for steps in (1, 2, 3, 5, 10, 20, 50):
             levels = SCHEDULES[name].levels(steps, spacing)
             for std in (0.05, 0.3, 1.0):
-                mean, found = propagate(levels, as_solver(solver), 0.2, std)
+                mean, found = propagate(levels, as_solver(solver), std=std)
                 where = f"{spacing}, {steps} steps, {std}: {found / std}, {mean}"
                 assert found / std < 1.2, where
                 assert abs(mean - 0.2) < 3e-3, where
@@ -154,5 +154,7 @@ def test_churn_at_its_ends(steps, churn):
     model.latents = True
     sampler = PatchSampler(model, Heun(churn), steps)
     assert np.isfinite(sampler(1, dtype="float32")).all()
-    std = propagate(sampler.levels, sampler.solver, 0.0, schedule.sigma_data)[1]
+    std = propagate(sampler.levels, sampler.solver, mean=0.0, std=schedule.sigma_data)[
+        1
+    ]
     assert std / schedule.sigma_data < 1.2

@@ -1,8 +1,9 @@
-"""What a solver makes of normal pixels, exactly: no network, no random numbers.
+"""What a solver does to normally distributed pixels, computed exactly.
 
-The best denoiser of such pixels is linear, so a solver keeps them normal. One pixel
-starts from 0 and sees no noise: it is the mean. Each of the others sees one unit of one
-noise: together they are the standard deviation.
+There is no network, and no random number. The best denoiser of such pixels is linear,
+so a solver keeps them normal. One pixel starts from 0 and gets no noise: it ends at the
+mean. Each of the others gets one unit of one draw of noise: together they give the
+standard deviation.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from keras_patchdpm.samplers.loop import State, walk
 
 
-def propagate(levels, solver, mean=0.2, std=0.3):
+def propagate(levels, solver, *, mean=0.2, std=0.3):
     """Mean and standard deviation of the images that sampling ends with.
 
     Args:
@@ -19,7 +20,7 @@ def propagate(levels, solver, mean=0.2, std=0.3):
         mean, std: Floats, of the pixels of the true images.
 
     Returns:
-        `(mean, std)`, two floats: those of the truth, were the solver exact.
+        `(mean, std)`, two floats: those of the true images, if the solver were exact.
     """
 
     def denoise(noisy, level, out=None):
@@ -37,7 +38,7 @@ def propagate(levels, solver, mean=0.2, std=0.3):
 
 
 class _Units:
-    """In the place of a generator: its k-th draw is 1 for the pixel k + 1 alone."""
+    """Replaces a generator: its k-th draw is 1 for the pixel k + 1 alone."""
 
     def __init__(self):
         self.pixel = 1

@@ -1,8 +1,8 @@
-"""Who samples the same images in `throughput.py`: each a function that makes a run.
+"""The samplers that `throughput.py` compares, each a function: its `Contestant`.
 
-Of others' code nothing is kept here: `diffusers` is installed with the tests, the rest
-is read from a checkout whose folder is given. Only what samples is needed of them; what
-their training imports and is not installed stands in as a mock.
+Other libraries are not copied: `diffusers` is installed with the tests, the others are
+imported from a checkout whose folder is given. Only their sampling is needed: a package
+that their training imports and that is not installed is replaced by a mock.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from unittest import mock
 import keras
 import numpy as np
 
-import keras_patchdpm as kp
+from benchmarks import measuring
 
 ONLY_TRAINING = (
     "accelerate",
@@ -39,16 +39,16 @@ class Contestant:
     parameters: int
 
 
-def ours(network, patching, options, per_call):
-    """This library, compiled and warm."""
-    model = kp.PatchDPM(network, kp.DDPMSchedule(), patching)
-    sampler = kp.PatchSampler(model, "ddim", options.steps, per_call)
+def ours(options, model, patches_per_call):
+    """This library."""
+    sampler = measuring.build_sampler(
+        model, "ddim", options.steps, patches_per_call=patches_per_call
+    )
 
     def run():
         sampler(options.batch, batch_size=options.batch)
 
-    run()
-    return Contestant(run, network.count_params())
+    return Contestant(run, model.network.count_params())
 
 
 def diffusers(options, parameters):
@@ -78,7 +78,6 @@ def diffusers(options, parameters):
         )
         np.rint(found.images * 255).astype("uint8")
 
-    run()
     return Contestant(run, _parameters(network))
 
 
@@ -97,12 +96,11 @@ def denoising_diffusion_pytorch(options, parameters, checkout):
         with mock.patch.object(theirs, "tqdm", lambda steps, **_: steps):
             diffusion.sample(options.batch).mul(255).round().byte().numpy()
 
-    run()
     return Contestant(run, _parameters(network))
 
 
 def authors(options, n, checkout):
-    """The network and the loop of Arakawa et al., of as many steps in all."""
+    """The network and the loop of Arakawa et al., with the same number of steps."""
     with _importable(checkout):
         folder = "patch_based_ddpm.denoising_diffusion_pytorch"
         unet = importlib.import_module(f"{folder}.patched_unet")
@@ -130,12 +128,11 @@ def authors(options, n, checkout):
         images = diffusion.sample(options.batch, disable_pbar=True)
         images.mul(255).round().byte().numpy()
 
-    run()
     return Contestant(run, _parameters(network))
 
 
 def _nearest(build, parameters):
-    """The network of a width in steps of 4 whose size is the nearest."""
+    """The network of a width divisible by 4 whose size is nearest to `parameters`."""
     sizes = {width: _parameters(build(width)) for width in range(8, 97, 4)}
     return build(min(sizes, key=lambda width: abs(sizes[width] - parameters)))
 

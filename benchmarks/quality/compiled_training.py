@@ -1,26 +1,11 @@
-"""Trains the package's faces in one compiled loop, on a GPU, in minutes.
+"""A training in one compiled loop of JAX, for `train_on_gpu.py`; it needs `optax`.
 
-    python benchmarks/train_on_gpu.py cascade --data128 a.npy --data64 b.npy --minutes 5
-    python benchmarks/train_on_gpu.py grid --data64 b.npy --minutes 3 --width 64
-
-The images (uint8, `(count, size, size, 3)`) are on the device. Each stage of a cascade
-has a fixed share of the batch, and each row computes the loss of its own stage alone.
-Examples and loss are the package's, the loop is plain JAX; it needs `optax`. The
-learning rate reaches zero when the time is up.
-
-An earlier form of this script trained the presets `faces128` (with `--start`) and
-`faces64_n2`: the same loop, with the images read from JPEG mosaics. On an NVIDIA H200
-it trained on 55,700 patches of 32 x 32 a second (a cascade, width 96, bfloat16, batches
-of 1,024), and on 85,200 of a grid (width 64). This form ran at small size on a CPU.
+The images are on the device. Each stage of a cascade has a fixed share of the batch,
+and each row computes the loss of its own stage alone. Examples and loss are the
+package's, the loop is plain JAX.
 """
 
-import os
-
-os.environ["KERAS_BACKEND"] = "jax"
-
-import argparse
 import math
-import pathlib
 import time
 
 import jax
@@ -30,48 +15,12 @@ import numpy as np
 import optax
 from keras import ops
 
-import keras_patchdpm as kp
-from keras_patchdpm.models import presets
-from keras_patchdpm.patching.cascade_patching import disturb
+from benchmarks import command_line
+from keras_patchdpm.patching.cascade_patching import disturb, stage_example
 from keras_patchdpm.resize import shrink
 
 EMA = 0.9995
 STEPS = 50  # In one call of the compiled loop.
-CASCADE = {"image_size": 128, "width": 96}
-GRID = {"image_size": 64, "width": 64}
-
-
-def main():
-    """Trains for the time given, writes a preset."""
-    options = _options()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    keras.utils.set_random_seed(0)
-    config = described(options)
-    model = kp.PatchDPM(**presets.parts(config), seed=0)
-    if options.start:
-        presets.load_weights(model.network, options.start)
-    images = [jnp.asarray(np.load(path)) for path in (options.data64, options.data128)]
-    training = Training(model, options)
-    steps = training.run(images)
-    record = {"steps": steps, "batch_size": sum(options.shares), "ema_momentum": EMA}
-    record |= {"stage_shares": options.shares, "learning_rate": options.learning_rate}
-    record |= {"precision": "mixed_bfloat16", "start_from": options.start}
-    record |= {"patches_seen": steps * sum(options.shares), "flip": True}
-    config = {**config, "training": record}
-    presets.save(options.out, config, model.network, "SHA-256: {sha256}\n")
-
-
-def described(options):
-    """The configuration of the model."""
-    size = CASCADE if options.what == "cascade" else GRID
-    network = {"name": "unet", **size, "stem": 2, "dropout": 0.05}
-    if options.width:
-        network["width"] = options.width
-    patching = {"name": "GridPatching", "divisions": 2}
-    if options.what == "cascade":
-        patching = {"name": "CascadePatching", "divisions": 4, "content_noise": 0.5}
-    schedule = {"name": "DDPMSchedule", "prediction": "velocity"}
-    return {"network": network, "schedule": schedule, "patching": patching}
 
 
 class Training:
@@ -94,21 +43,22 @@ class Training:
         state = (weights, others, self.optimizer.init(weights), averages, jnp.int32(0))
         loop = jax.jit(self.loop, donate_argnums=0)
         key = jax.random.key(23)
-        loop = loop.lower(state, images, key, jnp.float32(0)).compile()
+        loop = loop.lower(state, images, key=key, rate=jnp.float32(0)).compile()
         begin, number = time.time(), 0
         while (passed := (time.time() - begin) / (60 * self.options.minutes)) < 1:
             rate = self.options.learning_rate * (1 + math.cos(math.pi * passed)) / 2
             draw = jax.random.fold_in(key, number)
-            state, losses = loop(state, images, draw, jnp.float32(rate))
+            state, losses = loop(state, images, key=draw, rate=jnp.float32(rate))
             number += 1
             if number % 20 == 0:
-                print(int(state[-1]), np.round(losses.mean(0), 4).tolist(), flush=True)
+                losses_now = np.round(losses.mean(0), 4).tolist()
+                command_line.progress(step=int(state[-1]), losses=losses_now)
             jax.block_until_ready(losses)
         for variable, average in zip(self.trained, state[3], strict=True):
             variable.assign(average)
         return int(state[-1])
 
-    def loop(self, state, images, key, rate):
+    def loop(self, state, images, *, key, rate):
         """`STEPS` steps."""
 
         def step(state, key):
@@ -167,16 +117,22 @@ class Training:
     def of_cascade(self, images):
         """Inputs and target of a cascade, for each stage its own rows."""
         patching, size = self.model.patching, self.model.image_shape
-        stages, rows = patching.stages(size), []
-        for number, ((stage, shape), x) in enumerate(zip(stages, images, strict=True)):
+        tilings, rows = patching.tilings(size[:2]), []
+        for number, (tiling, x) in enumerate(zip(tilings, images, strict=True)):
             scale = keras.random.uniform(
                 (len(x),), 0, patching.content_noise, seed=self.seed
             )
-            made = [
-                disturb(shrink(x, smaller[:2]), scale, self.seed)
-                for _, smaller in stages[:number]
+            previous = [
+                disturb(shrink(x, smaller.image_size), scale, self.seed)
+                for smaller in tilings[:number]
             ]
-            row = stage.example(shrink(x, shape[:2]), made, scale, self.seed)
+            row = stage_example(
+                shrink(x, tiling.image_size),
+                previous,
+                tiling=tiling,
+                content_noise=scale if number else 0 * scale,
+                seed_generator=self.seed,
+            )
             rows.append({**row, "stage": ops.full((len(x),), number, "int32")})
         inputs = {key: ops.concatenate([row[key] for row in rows]) for key in rows[0]}
         clean, level = inputs.pop("clean"), self.levels()
@@ -187,34 +143,11 @@ class Training:
     def of_grid(self, images):
         """Inputs and target of a grid."""
         level = self.levels()
-        noise = keras.random.normal(images[0].shape, dtype="float32", seed=self.seed)
 
-        def add_noise(clean, noise):
+        def add_noise(clean):
+            noise = keras.random.normal(clean.shape, dtype="float32", seed=self.seed)
             return self.model.schedule.add_noise(clean, noise, level)
 
-        inputs, target = self.model.patching.cut(images[0], noise, add_noise, self.seed)
+        example = self.model.patching.example
+        inputs, target = example(images[0], add_noise, self.seed)
         return {**inputs, "level": level}, target
-
-
-def _options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("what", choices=["cascade", "grid"])
-    add("--data64", required=True, help=".npy of images of 64 pixels")
-    add("--data128", help=".npy of images of 128 pixels, of a cascade")
-    add("--minutes", type=float, default=5)
-    add("--learning-rate", type=float, default=4e-4)
-    add("--warmup", type=int, default=200, help="steps")
-    add("--shares", type=int, nargs="+", help="patches of each stage in a batch")
-    add("--width", type=int)
-    add("--start", help="preset whose weights the training starts from")
-    add("--out", type=pathlib.Path, default="runs/gpu")
-    options = parser.parse_args()
-    if options.shares is None:
-        options.shares = [704, 176, 144] if options.what == "cascade" else [1024]
-    options.data128 = options.data128 or options.data64
-    return options
-
-
-if __name__ == "__main__":
-    main()

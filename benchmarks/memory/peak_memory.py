@@ -1,0 +1,39 @@
+"""The peak memory of one network call at one N, as in table 2 of Arakawa et al.
+
+    KERAS_BACKEND=jax python -m benchmarks.memory.peak_memory --n 4 --batch 64 --untimed
+
+The authors' network at their size, measured in a subprocess: bytes of weights and of
+activations, and the seconds of a step, which is `N * N` calls. `--untimed` leaves the
+seconds out; JAX then only compiles.
+"""
+
+import keras_patchdpm as kp
+from benchmarks import command_line
+
+
+def main():
+    """Measures, writes the line."""
+    parser = command_line.parser(__doc__, n=1, image_size=128, width=128, batch=1)
+    parser.add_argument("--untimed", action="store_true", help="measure memory alone")
+    options = parser.parse_args()
+    n = options.n
+    report = kp.memory.profile(
+        kp.networks.arakawa_unet(options.image_size, n, options.width),
+        batch_size=options.batch,
+        divisions=n,
+        isolated=True,
+        timed=not options.untimed,
+    )
+    figures = {
+        "weights": report.weights,
+        "activations": report.activations,
+        "peak": report.peak,
+        "seconds_per_step": report.seconds and round(report.seconds * n * n, 3),
+        "method": report.measured.method,
+        "library": report.measured.library,
+    }
+    command_line.write(options, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The time of a sampling step over that of its network calls alone.
+
+    KERAS_BACKEND=jax OMP_NUM_THREADS=1 python -m benchmarks.speed.sampler_overhead
+    KERAS_BACKEND=torch python -m benchmarks.speed.sampler_overhead --image-size 128 \
+        --width 96 --images 64 --kinds whole grid2 grid4 cascade4 --all-patches
+
+`network` is the reference value: as many calls of the network, compiled, on tensors
+that are on the device, and one wait at the end. `device` and `host` are `PatchSampler`
+with its images there. They run alternately, several rounds. There is a line for each
+kind of patching and each place: the median of the ratios, the lowest, the highest.
+Several kinds may share a process, since starting one takes long on a GPU.
+"""
+
+import functools
+import statistics
+
+import keras
+import numpy as np
+
+import keras_patchdpm as kp
+from benchmarks import command_line, measuring
+from keras_patchdpm import runtime
+
+
+def main():
+    """Times each kind, writes the ratios."""
+    parser = command_line.parser(
+        __doc__,
+        network="unet",
+        image_size=64,
+        width=64,
+        stem=2,
+        images=2,
+        steps=2,
+        rounds=5,
+    )
+    add = parser.add_argument
+    add("--kinds", nargs="+", default=["cascade4"], help="of patching, with N")
+    add("--places", nargs="+", default=["device", "host"], help="of the images")
+    add("--all-patches", action="store_true", help="in one call, after one in a call")
+    options = parser.parse_args()
+    for kind in options.kinds:
+        model = measuring.build_model(
+            kind,
+            options.image_size,
+            network=options.network,
+            schedule=kp.DDPMSchedule(prediction="velocity"),
+            width=options.width,
+            stem=options.stem,
+        )
+        counts = [1]
+        if options.all_patches and model.tiled().num_patches > 1:
+            counts.append(model.tiled().num_patches)
+        for count in counts:
+            for figures in measured(model, count, options):
+                command_line.write(options, {"kind": kind, **figures})
+
+
+def measured(model, patches_per_call, options):
+    """Yields the figures of each place of the images."""
+    runs = {"network": calls_alone(model, patches_per_call, options)}
+    for place in options.places:
+        sampler = measuring.build_sampler(
+            model,
+            "ddim",
+            options.steps,
+            patches_per_call=patches_per_call,
+            images_on=place,
+            spacing="trailing",
+        )
+        runs[place] = functools.partial(
+            sampler, options.images, batch_size=options.images
+        )
+    measures = {
+        name: functools.partial(measuring.seconds, run) for name, run in runs.items()
+    }
+    first = measuring.alternately(measures, 1)  # Compiles all.
+    seconds = measuring.alternately(measures, options.rounds)
+    for place in options.places:
+        ratios = measuring.ratios(seconds[place], seconds["network"])
+        yield {
+            "images_on": place,
+            **measuring.spread("ratio", ratios, 3),
+            "network_seconds": round(statistics.median(seconds["network"]), 4),
+            "seconds": round(statistics.median(seconds[place]), 4),
+            "first_seconds": round(first[place][0], 2),
+            "patches_per_call": patches_per_call,
+        }
+
+
+def calls_alone(model, patches_per_call, options):
+    """Function that calls the network as often as a sampling, on tensors at hand."""
+    work = []
+    for stage in model.tiled().stages:
+        calls = -(-stage.num_patches // patches_per_call)
+        rows = options.images * -(-stage.num_patches // calls)
+        work.append((calls * options.steps, *compiled_call(model.network, rows)))
+
+    def run():
+        for calls, call, inputs in work:
+            for _ in range(calls):
+                prediction = call(inputs)
+        keras.ops.convert_to_numpy(prediction)
+
+    return run
+
+
+def compiled_call(network, rows):
+    """The network as a function of a dict of tensors, and such a dict."""
+    inputs, rng = {}, np.random.default_rng(0)
+    for name, tensor in network.input.items():
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        values = np.zeros((rows, *tensor.shape[1:]), dtype)
+        if "float" in dtype:
+            values += rng.standard_normal(values.shape).astype(dtype)
+        inputs[name] = keras.ops.convert_to_tensor(values)
+
+    def one_call(calls, loop, inputs):
+        return calls[0](inputs)
+
+    call = runtime.compiled_with((network,), ("alone", rows), lambda: one_call)
+    return call, inputs
+
+
+if __name__ == "__main__":
+    main()
