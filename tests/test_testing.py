@@ -1,7 +1,5 @@
 """The checks for parts of one's own: the package's pass, broken ones do not."""
 
-import doctest
-
 import keras
 import numpy as np
 import pytest
@@ -16,9 +14,8 @@ from keras_patchdpm import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.patching import Patching, Stage, TiledModel, Tiling
+from keras_patchdpm.patching import Tiling
 from keras_patchdpm.patching.tiling import TileLine
-from keras_patchdpm.schedules import Schedule
 from keras_patchdpm.solvers import (
     DDIM,
     DDPM,
@@ -30,7 +27,6 @@ from keras_patchdpm.solvers import (
 )
 from keras_patchdpm.testing import check_patching, check_schedule, check_solver
 
-CONTRACTS = (Patching, Schedule, Solver)
 PATCHINGS = [
     WholeImage(),
     GridPatching(2),
@@ -234,32 +230,6 @@ def test_a_broken_solver_fails(solver, message):
 def test_sampling_refuses_a_previous_estimate_that_is_not_held():
     with pytest.raises(ValueError, match="`uses_previous = True`"):
         PatchSampler(numpy_model(), OneBufferMore(), 4)(1)
-
-
-@pytest.mark.parametrize("contract", CONTRACTS)
-def test_contracts_are_abstract_and_their_examples_run(contract):
-    with pytest.raises(TypeError, match="abstract"):
-        contract()
-    (example,) = doctest.DocTestFinder(recurse=False).find(contract, contract.__name__)
-    assert not doctest.DocTestRunner().run(example).failed
-
-
-def test_no_concrete_class_is_subclassed():
-    """Final classes: what is abstract is one of the contracts."""
-    kinds = [kind for contract in CONTRACTS for kind in subclasses(contract)]
-    ours = [kind for kind in kinds if kind.__module__.startswith("keras_patchdpm.")]
-    assert len(ours) >= 11
-    for kind in ours:
-        (base,) = kind.__bases__
-        assert base in CONTRACTS, f"{kind.__name__} extends {base.__name__}"
-    for kind in (Stage, TiledModel, Tiling):
-        assert not kind.__subclasses__()
-
-
-def subclasses(kind):
-    for one in kind.__subclasses__():
-        yield one
-        yield from subclasses(one)
 
 
 def test_coefficients_are_named():
