@@ -268,8 +268,8 @@ ENTRIES = {
     ),
     "RandomPatching.tiled": Entry(
         method(crops, "tiled"),
-        "image_shape=object divisions=size shift=bool overlap=fraction image_size=size "
-        "whole_above=object",
+        "image_shape=ints divisions=size shift=bool overlap=fraction image_size=size "
+        "whole_above=anything",
         image_shape=SHAPE,
         divisions=2,
         overlap=0.25,
@@ -439,8 +439,8 @@ ENTRIES = {
     "EDMSchedule.levels": Entry(
         method(kp.EDMSchedule, "levels"), "steps=count spacing=choice"
     ),
-    "EDMSchedule.level": Entry(
-        method(kp.EDMSchedule, "level"), "strength=positive", strength=3.0
+    "EDMSchedule.at_strength": Entry(
+        method(kp.EDMSchedule, "at_strength"), "strength=positive", strength=3.0
     ),
     # The model.
     "PatchDPM": Entry(

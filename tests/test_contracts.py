@@ -92,4 +92,4 @@ def test_nobody_asks_which_kind_there_is():
     ],
 )
 def test_such_a_question_is_found(line):
-    assert list(asked(line)) == [f"1: {line}"]
+    assert len(list(asked(line))) == 1

@@ -81,11 +81,14 @@ def test_latents_are_trained_and_sampled_as_images_are(patching, options):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         train(model, latents, keras.optimizers.Adam(1e-3))
-    sampler = PatchSampler(model, "heun", 4, **options)
+    sampler = PatchSampler(model.tiled(**options), "heun", 4)
     expected = sampler(3, dtype="float32")
     assert np.abs(expected).max() > 1.2
     doubled = PatchSampler(
-        model, "heun", 4, decode=lambda x: 0.2 * x.repeat(2, 1).repeat(2, 2), **options
+        model.tiled(**options),
+        "heun",
+        4,
+        decode=lambda x: 0.2 * x.repeat(2, 1).repeat(2, 2),
     )
     images = doubled(3, batch_size=2, dtype="float32")
     assert images.shape == (3, 16, 16, 3)

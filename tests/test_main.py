@@ -225,7 +225,7 @@ def test_version(capsys):
         ("", {"name": "CascadePatching", "divisions": 2}),
         ("--patching grid --n 3", {"name": "GridPatching", "divisions": 3}),
         (
-            "--patching grid --position coordinates --halo 2 --moving",
+            "--patching grid --position coordinates --halo 2 --shift",
             {
                 "name": "GridPatching",
                 "divisions": 2,
@@ -261,7 +261,7 @@ def test_train_passes_its_options_on(trained, capsys):
     ("options", "message"),
     [
         ("--halo 2", "are options of --patching grid"),
-        ("--patching crops --moving", "--patching crops, {'shift': True}"),
+        ("--patching crops --shift", "--patching crops, {'shift': True}"),
         ("--learning-rate -1", "--learning-rate: must be a number above 0, not '-1'"),
         ("--learning-rate nan", "--learning-rate: must be a number above 0"),
         ("--ema-momentum 1", "--ema-momentum: must be a number from 0 to below 1"),

@@ -69,7 +69,7 @@ def test_images_are_smoother_than_noise(images):
         (ValueError, {"steps": 1001}, "steps=1001"),
         (ValueError, {"num_images": 0}, "num_images=0"),
         (ValueError, {"preset": "none"}, "faces64_n2.*none"),
-        (ValueError, {"n": 4, "preset": "faces64_n2"}, "2x2.*n=4"),
+        (ValueError, {"n": 4, "preset": "faces64_n2"}, r"`n` \[2\].*n=4"),
         (ValueError, {"precision": "half"}, "half"),
         (ValueError, {"patches_per_call": 10}, "at most 9.*patches_per_call=10"),
     ],
@@ -90,9 +90,10 @@ def test_wrong_arguments(error, arguments, message):
     ],
 )
 def test_a_preset_serves_every_n_it_was_trained_for(patching, numbers, monkeypatch):
-    monkeypatch.setattr(presets, "names", lambda: ["other"])
-    monkeypatch.setattr(presets, "read_config", lambda name: None)
-    monkeypatch.setattr(presets, "patching_of", lambda config: patching)
+    found = patching.sampling_divisions((64, 96, 3))
+    assert found == numbers
+    listed = [{"name": "other", "n": found}]
+    monkeypatch.setattr(kp.PatchDPM, "presets", lambda: listed)
     for n in numbers:
         assert sampling._preset_of(n) == "other"
     with pytest.raises(ValueError, match=r"no trained model.*'other': \[.*n=3"):
@@ -113,18 +114,18 @@ def crops(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("n", "divisions"), [(None, 2), (4, 4), (2, 2)])
+@pytest.mark.parametrize(("n", "divisions"), [(None, 4), (4, 4), (2, 2)])
 def test_a_preset_of_crops_serves_any_n(crops, n, divisions, monkeypatch):
     asked = []
 
-    def sampler(model, **options):
-        asked.append(options)
-        return kp.PatchSampler(model, **options)
+    def sampler(model, tiled, **options):
+        asked.append(tiled.stages[0].tiling.get_config())
+        return kp.PatchSampler(tiled, **options)
 
     monkeypatch.setattr(kp.PatchDPM, "sampler", sampler)
     images = kp.sample(n, num_images=1, solver="heun", steps=1, preset=crops / "images")
     assert images.shape == (1, 16, 16, 3)
-    assert asked[0]["divisions"] == divisions
+    assert asked[0]["divisions"] == (divisions, divisions) and asked[0]["shift"]
 
 
 def test_a_preset_of_latents_needs_a_decoder(crops):
@@ -138,7 +139,7 @@ def test_a_preset_knows_its_n(tmp_path):
     kp.PatchDPM(network, kp.DDPMSchedule(), patching).save_to_preset(tmp_path)
     images = kp.sample(num_images=1, steps=1, preset=tmp_path, patches_per_call=8)
     assert images.shape == (1, 16, 16, 3)
-    with pytest.raises(ValueError, match=r"2x4 patches. Leave `n` out.*n=2"):
+    with pytest.raises(ValueError, match=r"`n` \[\(2, 4\)\]. Leave `n` out.*n=2"):
         kp.sample(2, preset=tmp_path)
 
 

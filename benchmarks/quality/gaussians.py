@@ -11,13 +11,15 @@ import numpy as np
 from keras_patchdpm.samplers.loop import State, walk
 
 
-def propagate(levels, solver, *, mean=0.2, std=0.3):
+def propagate(levels, solver, *, mean=0.2, std=0.3, level_of=None):
     """Mean and standard deviation of the images that sampling ends with.
 
     Args:
         levels: List of `NoiseLevel`s, of `schedule.levels`.
         solver: `Solver`.
         mean, std: Floats, of the pixels of the true images.
+        level_of: Function of a strength to its `NoiseLevel`, for solvers that add noise
+            first.
 
     Returns:
         `(mean, std)`, two floats: those of the true images, if the solver were exact.
@@ -31,7 +33,14 @@ def propagate(levels, solver, *, mean=0.2, std=0.3):
     pixels[0, 1] = 1.0  # The noise that sampling starts from.
     units = _Units()
     state = State(pixels)
-    for _ in walk(denoise, state, levels, solver=solver, noise=lambda step: [units]):
+    for _ in walk(
+        denoise,
+        state,
+        levels,
+        solver=solver,
+        level_of=level_of,
+        noise=lambda step: [units],
+    ):
         pass
     found = state.noisy.ravel()
     return float(found[0]), float(np.linalg.norm(found - found[0]))

@@ -206,17 +206,17 @@ class Patching(Configured, abc.ABC):
 
     @property
     def cuts_batches(self):
-        """Bool. Whether `fit` trains on what `batches` returns. Default: no."""
+        """Bool. Whether patches are cut while batches are made. Default: no.
+
+        Such a patching has a method `batches`, as `RandomPatching`; `fit` and `evaluate`
+        call it with the user's images, and train on what it returns.
+        """
         return False
 
     @property
     def mean_batch_multiplier(self):
         """Float. Images of a training step over `batch_size`, on average. Default 1."""
         return 1.0
-
-    def batches(self, images, batch_size, seed, **options):
-        """What `fit` and `evaluate` train on; called if `cuts_batches`."""
-        raise NotImplementedError
 
     @abc.abstractmethod
     def get_config(self):

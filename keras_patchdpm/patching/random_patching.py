@@ -187,6 +187,7 @@ class RandomPatching(Patching):
         whole_above=None,
     ):
         """Any grid, with shift or overlap, of images of any size."""
+        channels = _checks.shape("image_shape", image_shape)[-1]
         size = self.image_size
         if image_size is not None:
             size = self._other_size(image_size)
@@ -203,7 +204,7 @@ class RandomPatching(Patching):
                 stacklevel=4,
             )
         position = "coordinates" if self.coordinates else False
-        return [grid_stage(tiling, image_shape[-1], position, self.content)]
+        return [grid_stage(tiling, channels, position, self.content)]
 
     def sampling_divisions(self, image_shape):
         """Those whose patches have a size of the training."""

@@ -42,7 +42,7 @@ def images_bytes(batch, count, held=2, images_on="host", patches=1):
     floats = held * PIXELS
     if images_on == "device":
         results, windows, tables = 2 * PIXELS, 2 * PIXELS, 2 * 8 * 8
-        inputs = 2 * 4 * 4 * 3 + 1  # Patch, content, index.
+        inputs = 2 * 4 * 4 * 3 + 2  # Patch, content, index, level.
         floats += results + windows + tables + patches * inputs
     return 4 * floats * batch + PIXELS * count
 
@@ -91,13 +91,13 @@ def test_three_of_four_patches_are_two_calls_of_two(measured):
 def test_a_cascade_counts_its_smaller_images(measured):
     model, smaller = tiny_model(CascadePatching(2)), 4 * 2 * PIXELS // 4
     plan = memory.plan(model, 10**9, 2, images_on="host")
-    assert plan.patches_per_call == 9  # Of a moving grid.
+    assert plan.patches_per_call == 9  # Of a shifted grid.
     assert plan.images == images_bytes(2, 2) + smaller
     on_device = memory.plan(model, 10**9, 2, images_on="device")
     # Two more, the stage before enlarged, nine windows of a quarter twice, tables, and
-    # inputs: patch, content, local content, coordinates, two numbers.
+    # inputs: patch, content, local content, coordinates, three numbers.
     patch = PIXELS // 4
-    floats = 3 * PIXELS + 2 * 9 * patch + 2 * 8 * 8 + 9 * (3 * patch + 2 * 16 + 2)
+    floats = 3 * PIXELS + 2 * 9 * patch + 2 * 8 * 8 + 9 * (3 * patch + 2 * 16 + 3)
     assert on_device.images == plan.images + smaller + 4 * 2 * floats
 
 
@@ -208,7 +208,7 @@ def test_what_is_measured_and_the_plan_are_printed_if_asked(measured, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": "faces64_n2"}, "`model` must be a `PatchDPM`.*type str"),
+        ({"model": "faces64_n2"}, "`model` must be a `PatchDPM`.*'faces64_n2'"),
         ({"model": None}, "`model` must be a `PatchDPM`"),
         ({"num_images": 0}, "`num_images` must be at least 1"),
         ({"num_images": 1.5}, "`num_images` must be an int"),

@@ -29,6 +29,8 @@ def model(divisions=2):
     return types.SimpleNamespace(
         network=small_network(divisions, image_size=32),
         patching=GridPatching(divisions),
+        schedule=None,
+        image_shape=(32, 32, 3),
     )
 
 
@@ -148,16 +150,11 @@ def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch)
 
 def test_a_model_of_crops_is_measured_as_it_is_tiled(handed_over):
     subject = tiny_model(RandomPatching(8, content=True), EDMSchedule())
-    for tiled, divisions in ((subject, (1, 1)), (subject.tiled(2), (2, 2))):
+    for tiled, side in ((subject, 8), (subject.tiled(2), 4)):
         memory.profile(tiled, isolated=True)
         network, options = handed_over[-1][:2]
-        assert options["divisions"] == divisions
-        assert network.input_shape["noisy"] == (
-            None,
-            8 // divisions[0],
-            8 // divisions[1],
-            3,
-        )
+        assert options["divisions"] == (8 // side, 8 // side)
+        assert network.input["noisy"].shape == (None, side, side, 3)
 
 
 def test_divisions_must_not_contradict_the_model():

@@ -14,7 +14,7 @@ def linear_network(patching):
     """`noisy @ A + content @ B + b`: all that it learns can be written down."""
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
-        for name, (shape, dtype) in patching.input_specs((8, 8, 3)).items()
+        for name, (shape, dtype, *_) in patching.input_specs((8, 8, 3)).items()
     }
     inputs["level"] = keras.Input((), dtype="int32", name="level")
     x = layers.Concatenate()([inputs["noisy"], inputs["content"]])

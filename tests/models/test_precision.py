@@ -57,7 +57,7 @@ def test_the_level_is_told_exactly():
     patching = GridPatching(2)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
-        for name, (shape, dtype) in patching.input_specs((8, 8, 3)).items()
+        for name, (shape, dtype, *_) in patching.input_specs((8, 8, 3)).items()
     }
     inputs["level"] = keras.Input((), dtype="int32", name="level")
     told = keras.layers.Reshape((1, 1, 1), dtype="int32")(inputs["level"])

@@ -9,6 +9,7 @@ import pytest
 from samplers.fakes import numpy_model
 
 from keras_patchdpm import CascadePatching, PatchSampler
+from keras_patchdpm.patching import Stage
 from keras_patchdpm.samplers import checkpoint
 
 DAMAGED = "run.npz is damaged, or is no checkpoint of a sampling .*Delete it to start"
@@ -63,7 +64,7 @@ def test_a_cut_or_changed_file_is_never_sampled_from(file, half, rng):
 def test_arrays_that_are_missing_or_changed_are_noticed(file, half):
     with np.load(file) as archive:
         arrays = dict(archive)
-    assert {"images", "made_0", "noisy", "clean", "step", "run"} <= set(arrays)
+    assert {"images", "stage_0", "noisy", "clean", "step", "run"} <= set(arrays)
     for name, array in arrays.items():
         others = {key: value for key, value in arrays.items() if key != name}
         changed = [others]
@@ -128,18 +129,16 @@ def test_several_threads_with_one_checkpoint_do_no_harm(file, monkeypatch):
 
 def test_a_stop_between_two_stages_is_resumed_from(file, monkeypatch):
     """The last step of a stage is whole, and its images are not finished."""
-    sampler, expected = a_sampler(), resume(None)
-    stage = type(sampler.model.patching.stages(sampler.model.image_shape)[0][0])
-    finish, calls = stage.finish, []
+    expected, finish, calls = resume(None), Stage.finish, []
 
-    def stop(self, result, made):
-        finished = finish(self, result, made)
+    def stop(self, sampled, previous):
+        finished = finish(self, sampled, previous)
         calls.append(len(calls))
         if len(calls) == 2:
             raise KeyboardInterrupt
         return finished
 
-    monkeypatch.setattr(stage, "finish", stop)
+    monkeypatch.setattr(Stage, "finish", stop)
     with pytest.raises(KeyboardInterrupt):
         resume(file)
     monkeypatch.undo()

@@ -64,7 +64,7 @@ def test_goes_on_where_it_stopped(solver, patching, file):
         found = sampler(**arguments, checkpoint=file)
         np.testing.assert_array_equal(found, expected)
         # Nothing but the step at hand was made again.
-        assert len(model.network.calls) < total + 2 * patching.num_patches
+        assert len(model.network.calls) < total + 2 * sampler.num_patches
         model.network.calls.clear()
         np.testing.assert_array_equal(sampler(**arguments, checkpoint=file), expected)
         assert model.network.calls == []
@@ -268,8 +268,8 @@ def test_the_backends_own_error_is_known():
 def test_a_budget_chooses_the_sizes(monkeypatch):
     plans = []
 
-    def plan(model, budget, num_images, held, verbose, guides, images_on):
-        plans.append((budget, num_images, held))
+    def plan(model, budget, num_images, images_held, verbose, guides, images_on):
+        plans.append((budget, num_images, images_held))
         assert images_on == "host"  # The network is none of Keras'.
         return memory.MemoryPlan(3, 2, 0, 0, 0, budget, images_on)
 

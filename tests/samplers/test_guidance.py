@@ -33,7 +33,7 @@ def model():
 
 def sample(model, labels, count=5, **options):
     call = {key: options.pop(key) for key in ("batch_size", "noise") if key in options}
-    sampler = PatchSampler(model, "ddim", 4, **options)
+    sampler = sampler_of(model, "ddim", 4, **options)
     return sampler(count, 3, labels=labels, dtype="float32", **call)
 
 

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from samplers.fakes import numpy_model, some_prediction
 
-from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, PatchSampler, runtime
+from keras_patchdpm import (
+    DDPMSchedule,
+    GridPatching,
+    PatchDPM,
+    PatchGrid,
+    PatchSampler,
+    runtime,
+)
 from keras_patchdpm.samplers import run
 from keras_patchdpm.samplers.noise import image_rngs
 from keras_patchdpm.solvers import DDIM
@@ -31,11 +38,9 @@ def test_patches_are_asked_for_in_even_calls(per_call):
 
 def test_content_is_pooled_once_per_step(monkeypatch):
     model, pooled = numpy_model(), []
-    conditions = model.patching.image_conditions
+    content = PatchGrid.content
     monkeypatch.setattr(
-        model.patching,
-        "image_conditions",
-        lambda *step: pooled.append(1) or conditions(*step),
+        PatchGrid, "content", lambda *step: pooled.append(1) or content(*step)
     )
     PatchSampler(model, steps=5)()
     assert (len(pooled), len(model.network.calls)) == (5, 20)
