@@ -39,7 +39,10 @@ NAMESPACES = {
 # Made by the package, and read by users.
 RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "NoiseLevel", "TiledModel"}
 # What those who extend the package build or subclass: `testing` checks it.
-EXTENSIONS = {"InputSpec", "Patching", "Stage", "Schedule", "Solver", "Coefficients"}
+EXTENSIONS = set(
+    "InputSpec Patching Stage Schedule Solver Coefficients check_layer check_patching "
+    "check_schedule check_solver randomise".split()
+)
 # Methods that Keras calls, or that `PatchDPM` and `PatchSampler` call with what they
 # made themselves; `compile`, whose arguments are Keras'; methods that always refuse.
 INNER = set(
@@ -49,8 +52,8 @@ INNER = set(
     "on_epoch_end on_train_begin on_train_end fixed "
     "set_epoch compile predict predict_on_batch export "
     "attach_state prepare prepare_batch used check_fits guide_inputs "
-    "example stages tilings options_of target at_strength randomise "
-    "check_layer check_patching check_schedule check_solver of_open_sizes options_of sampling_divisions window_sizes refuse tiling "
+    "example stages tilings options_of target at_strength "
+    "of_open_sizes sampling_divisions window_sizes refuse tiling "
     "tiles draw corners coefficients correction noise_first check_schedule "
     "add_noise clean weight make_loss alpha_sigma".split()
 )

@@ -439,9 +439,6 @@ ENTRIES = {
     "EDMSchedule.levels": Entry(
         method(kp.EDMSchedule, "levels"), "steps=count spacing=choice"
     ),
-    "EDMSchedule.at_strength": Entry(
-        method(kp.EDMSchedule, "at_strength"), "strength=positive", strength=3.0
-    ),
     # The model.
     "PatchDPM": Entry(
         kp.PatchDPM,

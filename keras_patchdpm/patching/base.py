@@ -208,8 +208,8 @@ class Patching(Configured, abc.ABC):
     def cuts_batches(self):
         """Bool. Whether patches are cut while batches are made. Default: no.
 
-        Such a patching has a method `batches`, as `RandomPatching`; `fit` and `evaluate`
-        call it with the user's images, and train on what it returns.
+        Such a patching has a method `batches`, as `RandomPatching`. `fit` and
+        `evaluate` call it with the user's images, and train on what it returns.
         """
         return False
 
