@@ -43,6 +43,8 @@ export KERAS_HOME := $(CURDIR)/.cache/keras
 INSTALL := python -m pip install --quiet --no-compile
 STAGE := @.ci/stage
 PYTEST := python -m pytest -n $(WORKERS) --dist worksteal
+# Tests that depend on no backend run on TensorFlow alone.
+NOT_ONCE := -m "not once"
 
 # Makes the empty environment $(1).
 define new-environment
@@ -69,11 +71,12 @@ test:
 	$(STAGE) "ruff" $(MAKE) lint
 	$(STAGE) "docs" $(MAKE) docs
 	$(STAGE) "tensorflow" env KERAS_BACKEND=tensorflow $(BIN)/$(PYTEST)
-	$(STAGE) "jax alone" env -u KERAS_BACKEND $(JAX_ONLY)/bin/$(PYTEST)
+	$(STAGE) "jax alone" env -u KERAS_BACKEND $(JAX_ONLY)/bin/$(PYTEST) \
+	    $(NOT_ONCE)
 	$(STAGE) "jax with others" env KERAS_BACKEND=jax $(BIN)/$(PYTEST) \
-	    tests/test_backend_choice.py tests/models/test_saving.py \
+	    $(NOT_ONCE) tests/test_backend_choice.py tests/models/test_saving.py \
 	    tests/samplers/test_against_diffusers.py
-	$(STAGE) "torch" env KERAS_BACKEND=torch $(BIN)/$(PYTEST)
+	$(STAGE) "torch" env KERAS_BACKEND=torch $(BIN)/$(PYTEST) $(NOT_ONCE)
 	$(STAGE) "notebooks" env KERAS_BACKEND=tensorflow PATCHDPM_FAST=1 \
 	    $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
 	    --nbval-cell-timeout=300 notebooks

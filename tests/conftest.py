@@ -12,6 +12,7 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+from quick_compilation import quick_compilation  # noqa: F401
 
 pytest.register_assert_rewrite("layer_checks")  # Failures there show their values.
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from layer_checks import check_layer
 
+pytestmark = pytest.mark.once
+
 
 @keras.saving.register_keras_serializable(package="keras_patchdpm")
 class Sound(keras.layers.Layer):

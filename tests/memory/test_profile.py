@@ -96,6 +96,7 @@ def test_bytes_of_a_variable(dtype, expected):
     assert _bytes(variable) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["batch_size", "patches_per_call"])
 def test_counts_must_be_positive_ints(name):
     for value in (0, -1):
@@ -106,6 +107,7 @@ def test_counts_must_be_positive_ints(name):
             memory.profile(model(), **{name: value})
 
 
+@pytest.mark.once
 def test_no_more_patches_than_there_are():
     match = "`patches_per_call` must be at most 4. Received: patches_per_call=5"
     for subject in (model(), small_network(2, 32)):
@@ -113,6 +115,7 @@ def test_no_more_patches_than_there_are():
             memory.profile(subject, patches_per_call=5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("patching", "most"),
     [
@@ -152,11 +155,13 @@ def test_a_model_of_crops_is_measured_through_its_sampler():
         memory.profile(subject)
 
 
+@pytest.mark.once
 def test_divisions_must_not_contradict_the_model():
     with pytest.raises(ValueError, match=r"grid is \(2, 2\).*divisions=4"):
         memory.profile(model(), divisions=4)
 
 
+@pytest.mark.once
 def test_a_network_without_the_inputs_is_refused():
     noisy = keras.Input((8, 8, 3), name="noisy")
     alone = keras.Model({"noisy": noisy}, layers.Conv2D(3, 1)(noisy))
@@ -171,6 +176,7 @@ def test_a_network_without_the_inputs_is_refused():
         memory.profile("faces64_n2")
 
 
+@pytest.mark.once
 def test_a_network_of_any_size_is_refused():
     inputs = {
         "noisy": keras.Input((None, None, 3), name="noisy"),
@@ -195,6 +201,7 @@ def test_work_must_be_callable():
         memory.peak(1.0)
 
 
+@pytest.mark.once
 def test_a_process_that_fails_says_why(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "first\nValueError: the cause\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
@@ -202,6 +209,7 @@ def test_a_process_that_fails_says_why(monkeypatch):
         memory.profile(model(), isolated=True)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("status", "message"), [(3, r"nothing \(status 3\)"), (-9, "ended by SIGKILL")]
 )
@@ -212,6 +220,7 @@ def test_a_process_that_says_nothing_is_explained(status, message, monkeypatch):
         memory.profile(model(), isolated=True)
 
 
+@pytest.mark.once
 def test_code_in_a_network_is_not_run_there(tmp_path):
     inputs = small_network(1, image_size=8).input
     outputs = layers.Lambda(lambda x: x)(inputs["noisy"])
@@ -221,6 +230,7 @@ def test_code_in_a_network_is_not_run_there(tmp_path):
         _own_process.main(tmp_path)
 
 
+@pytest.mark.once
 def test_own_classes_are_imported_there():
     network = small_network(1, image_size=8)
     assert _own_process._modules(network) == []

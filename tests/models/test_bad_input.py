@@ -39,6 +39,7 @@ def spoilt(value, index=290):
     return images
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -88,6 +89,7 @@ def test_a_doubtful_range_is_told(model):
     assert [one.filename for one in ours] == [__file__]
 
 
+@pytest.mark.once
 def test_a_good_range_is_not_told(model, recwarn):
     for images in (FLOATS[:4], tiny_images(4), tiny_images(4).astype("int32")):
         model.evaluate(images, verbose=0)
@@ -212,6 +214,7 @@ def test_an_error_of_the_data_set_is_what_is_seen(workers):
     assert np.isfinite(AVERAGED.fit(GOOD, verbose=0).history["loss"]).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
@@ -255,6 +258,7 @@ class Divided:
         shape, axis_names = (3,), ["batch"]
 
 
+@pytest.mark.once
 def test_batches_that_devices_cannot_divide(model, monkeypatch):
     monkeypatch.setattr(keras.distribution, "distribution", Divided)
     with pytest.raises(ValueError, match="batch of 4 .*divided among 3.*ImageBatches"):
@@ -290,6 +294,7 @@ TRAINING_OF_LEVELS = "draw corrupt weight make_loss level_dtype".split()
 BARE = GridPatching(2, position=False, content=False)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

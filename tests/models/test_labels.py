@@ -200,6 +200,7 @@ def test_weights_of_classes(kind, by_sample_weight):
     assert_same(found, by_sample_weight, 1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("class_weight", "error", "match"),
     [
@@ -217,6 +218,7 @@ def test_wrong_weights_of_classes(class_weight, error, match):
         model.fit(IMAGES, LABELS, class_weight=class_weight, verbose=0)
 
 
+@pytest.mark.once
 def test_weights_of_classes_without_labels():
     model = tiny_model()
     model.compile(optimizer="sgd")
@@ -229,6 +231,7 @@ def test_weights_of_classes_without_labels():
         model.fit(IMAGES, LABELS, verbose=0, **weights)
 
 
+@pytest.mark.once
 def test_crops_keep_the_labels_of_their_images():
     images = np.broadcast_to(
         np.arange(12, dtype="uint8")[:, None, None, None], (12, SIZE, SIZE, 3)
@@ -268,6 +271,7 @@ def test_a_saved_model_keeps_its_classes(tmp_path):
     assert (loaded.num_classes, loaded.label_dropout) == (3, 0.3)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("labels", "error", "match"),
     [
@@ -302,6 +306,7 @@ def test_weights_do_not_stand_in_for_labels():
             work(IMAGES, sample_weight=np.ones(8), batch_size=4, verbose=0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rate", [-0.1, 1.1])
 def test_the_dropout_is_a_share(rate):
     network = tiny_model().network

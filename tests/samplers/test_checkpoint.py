@@ -11,6 +11,8 @@ from samplers.fakes import numpy_model
 from keras_patchdpm import CascadePatching, PatchSampler
 from keras_patchdpm.samplers import checkpoint
 
+pytestmark = pytest.mark.once
+
 DAMAGED = "run.npz is damaged, or is no checkpoint of a sampling .*Delete it to start"
 
 

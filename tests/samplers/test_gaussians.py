@@ -14,6 +14,8 @@ from keras_patchdpm.samplers.named_rules import RULES
 from keras_patchdpm.schedules import Level
 from keras_patchdpm.schedules.spacings import SPACINGS
 
+pytestmark = pytest.mark.once
+
 SCHEDULES = {
     "cosine": DDPMSchedule("cosine"),
     "linear": DDPMSchedule("linear"),

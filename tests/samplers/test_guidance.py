@@ -133,6 +133,7 @@ def test_a_stopped_sampling_goes_on_with_its_labels(model, tmp_path):
         )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("labels", "error", "match"),
     [
@@ -148,6 +149,7 @@ def test_wrong_labels_are_refused(model, labels, error, match):
         sample(model, labels)
 
 
+@pytest.mark.once
 def test_guidance_needs_labels(model):
     with pytest.raises(ValueError, match="there is none. Pass `labels`.*scale=2.0"):
         sample(model, None, guidance=by_label(2.0))
@@ -248,6 +250,7 @@ def test_a_budget_counts_the_weights_of_the_guide(cascade, worse):
     assert guided.plan.weights - plain.plan.weights == more
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
@@ -268,6 +271,7 @@ def test_a_wrong_guidance_is_refused(cascade, worse, change, error, match):
         PatchSampler(cascade, "ddim", 2, guidance=Guidance(**arguments))
 
 
+@pytest.mark.once
 def test_a_guide_must_be_of_the_same_schedule_and_patch(cascade, worse):
     with pytest.raises(TypeError, match="`guidance` must be a `Guidance`.*2.0"):
         PatchSampler(cascade, "ddim", 2, guidance=2.0)

@@ -28,6 +28,8 @@ from keras_patchdpm.patching.overlap_patching import OverlapPatching
 from keras_patchdpm.samplers import gridded_model
 from keras_patchdpm.samplers.identity import describe, differences
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def networks_of_any_size(monkeypatch):

@@ -192,6 +192,7 @@ def gaussian_model(schedule, patching, size):
     )
 
 
+@pytest.mark.once
 def test_ancestral_images_have_the_right_mean_and_variance():
     """At 1000 timesteps, as far as so many pixels tell; test_rules.py is exact."""
     model = gaussian_model(DDPMSchedule(), GridPatching(2), (100, 120))
@@ -203,6 +204,7 @@ def test_ancestral_images_have_the_right_mean_and_variance():
     assert images.var() == pytest.approx(STD**2, rel=3 * np.sqrt(2 / count))
 
 
+@pytest.mark.once
 def test_ddim_error_halves_when_steps_double():
     model = gaussian_model(DDPMSchedule(), GridPatching(2), (8, 8))
     noise = np.clip(np.random.default_rng(0).normal(size=(2, 8, 8, 1)), -2.5, 2.5)

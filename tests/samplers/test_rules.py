@@ -15,6 +15,8 @@ from keras_patchdpm import DDPMSchedule, EDMSchedule
 from keras_patchdpm.samplers import rules
 from keras_patchdpm.schedules import Level
 
+pytestmark = pytest.mark.once
+
 MEAN = 0.3
 FIRST_ORDER = [rules.ddpm, rules.ddim]
 SECOND_ORDER = [rules.dpmpp_2m, rules.dpmpp_2m_sde]

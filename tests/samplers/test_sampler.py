@@ -7,6 +7,8 @@ from keras_patchdpm.samplers.rules import Weights
 from keras_patchdpm.samplers.sampler import Rule, State, update_in_place, walk
 from keras_patchdpm.schedules.level import Level
 
+pytestmark = pytest.mark.once
+
 LEVELS = [Level(0.1, 0.9, 30), Level(0.5, 0.8, 20), Level(0.9, 0.4, 10), Level(1, 0)]
 SHAPE = (2, 3, 5, 1)
 
