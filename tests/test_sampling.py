@@ -27,6 +27,7 @@ def test_shape_and_range(images):
     assert images.std() > 10
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_makes_nearly_the_same_images(images, precision):
     found = kp.sample(n=2, num_images=2, steps=4, precision=precision)

@@ -40,7 +40,13 @@ def grid_model():
 def crop_model():
     patching, schedule = RandomPatching(8, (0.5, 1.0)), EDMSchedule()
     network = networks.unet(
-        8, patching, width=4, multipliers=(1,), blocks_per_level=1, schedule=schedule
+        8,
+        patching,
+        width=4,
+        multipliers=(1,),
+        blocks_per_level=1,
+        attention_levels=(),
+        schedule=schedule,
     )
     model = PatchDPM(network, schedule, patching)
     model.compile(optimizer=keras.optimizers.SGD(0.01))

@@ -78,7 +78,13 @@ def test_labels_can_be_learned(patching):
     )
     schedule = EDMSchedule(log_mean=3.0, log_std=0.1)  # All but noise.
     network = networks.unet(
-        SIZE, patching, width=8, multipliers=(1,), schedule=schedule, num_classes=2
+        SIZE,
+        patching,
+        width=8,
+        multipliers=(1,),
+        blocks_per_level=1,
+        schedule=schedule,
+        num_classes=2,
     )
     model = PatchDPM(network, schedule, patching, label_dropout=0.0)
     optimizer = keras.optimizers.Adam(3e-3)
@@ -245,8 +251,9 @@ def test_crops_keep_the_labels_of_their_images():
 
 def test_both_papers_networks_take_labels():
     patching = GridPatching(2)
-    own = networks.unet(16, patching, width=8, multipliers=(1, 2), num_classes=5)
-    theirs = networks.arakawa_unet(16, 2, dim=8, multipliers=(1, 2), num_classes=5)
+    small = {"multipliers": (1,), "num_classes": 5}
+    own = networks.unet(16, patching, width=8, blocks_per_level=1, **small)
+    theirs = networks.arakawa_unet(16, 2, dim=8, **small)
     for network in (own, theirs):
         model = PatchDPM(network, tiny_model().schedule, patching)
         assert model.num_classes == 5

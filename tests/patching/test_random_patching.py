@@ -166,9 +166,11 @@ def test_content_and_crop_are_of_the_same_noisy_image(step):
 
 
 def model(seed=0, **options):
-    patching = RandomPatching(16, **options)
+    """Of two sizes of crops: each is compiled."""
+    patching = RandomPatching(16, (0.5, 1.0), **options)
     schedule = EDMSchedule()
-    network = unet(16, patching, width=8, multipliers=(1, 2), schedule=schedule)
+    small = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    network = unet(16, patching, schedule=schedule, **small)
     found = PatchDPM(network, schedule, patching, seed)
     found.compile(keras.optimizers.Adam(1e-3))
     return found
@@ -253,7 +255,8 @@ class Counted(keras.layers.Layer):
 
 def test_one_compilation_for_each_size(monkeypatch):
     patching, schedule = RandomPatching(16), EDMSchedule()
-    inner = unet(16, patching, width=4, multipliers=(1,), schedule=schedule)
+    small = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    inner = unet(16, patching, schedule=schedule, **small)
     inputs = inner.input
     network = keras.Model(inputs, Counted()(inner.output))
     built = PatchDPM(network, schedule, patching)

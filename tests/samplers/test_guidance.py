@@ -169,7 +169,12 @@ def a_cascade(divisions=4, width=8, seed=0, **options):
     """A cascade with random weights."""
     patching = CascadePatching(divisions, **options)
     network = unet(
-        4 * divisions, patching, width=width, multipliers=(1,), blocks_per_level=1
+        4 * divisions,
+        patching,
+        width=width,
+        multipliers=(1,),
+        blocks_per_level=1,
+        attention_levels=(),
     )
     rng = np.random.default_rng(seed)
     for weight in network.weights:
