@@ -9,6 +9,7 @@ from keras import ops
 from tiny_models import (
     SIZE,
     assert_same,
+    assign,
     state,
     tiny_images,
     tiny_model,
@@ -123,26 +124,28 @@ def test_arrays_and_data_sets_train_the_same():
         ops.convert_to_tensor(LABELS),
     ],
 )
-def test_labels_as_keras_and_people_give_them(given, expected_loss):
-    model = labelled()
-    model.compile(optimizer=keras.optimizers.SGD(0.0))
+def test_labels_as_keras_and_people_give_them(given, still, expected_loss):
     held = {"validation_data": (IMAGES, given), "batch_size": 8}
-    history = train(model, IMAGES, y=given, **held)
+    history = train(still, IMAGES, y=given, **held)
     assert history["val_loss"][-1] == pytest.approx(expected_loss, rel=1e-6)
 
 
 @pytest.fixture(scope="module")
-def expected_loss():
+def still():
+    """A model whose weights no step changes."""
     model = labelled()
-    model.compile(optimizer="sgd")
-    return model.evaluate(IMAGES, LABELS, verbose=0)
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    return model
 
 
-def test_columns_of_labels_in_a_data_set(expected_loss):
-    model = labelled()
-    model.compile(optimizer="sgd")
+@pytest.fixture(scope="module")
+def expected_loss(still):
+    return still.evaluate(IMAGES, LABELS, verbose=0)
+
+
+def test_columns_of_labels_in_a_data_set(still, expected_loss):
     batches = ((IMAGES, LABELS[:, None].astype("float32")) for _ in range(1))
-    assert model.evaluate(batches, verbose=0) == pytest.approx(expected_loss, rel=1e-6)
+    assert still.evaluate(batches, verbose=0) == pytest.approx(expected_loss, rel=1e-6)
 
 
 def test_labels_that_are_not_used_are_told():
@@ -186,20 +189,29 @@ if importlib.util.find_spec("torch"):
     KINDS["DataLoader"] = as_loader
 
 
-def weighted(data, **options):
+@pytest.fixture(scope="module")
+def weighted():
+    """Trains one model, each time from its start; returns the weights."""
     model = labelled()
-    train(model, data, keras.optimizers.SGD(0.1), **options)
-    return values(model.network.weights)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    start = values(model.variables)
+
+    def weights(data, **options):
+        assign(model.variables, start)
+        train(model, data, **options)
+        return values(model.network.weights)
+
+    return weights
 
 
 @pytest.fixture(scope="module")
-def by_sample_weight():
+def by_sample_weight(weighted):
     weights = np.where(LABELS == 1, 3.0, np.where(LABELS == 2, 0.0, 1.0))
     return weighted(IMAGES, y=LABELS, sample_weight=weights)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_of_classes(kind, by_sample_weight):
+def test_weights_of_classes(kind, weighted, by_sample_weight):
     """Classes that are not named have 1."""
     options = {"y": LABELS} if kind == "array" else {}
     found = weighted(KINDS[kind](), class_weight={1: 3.0, 2: 0.0}, **options)
