@@ -77,6 +77,7 @@ def test_the_configuration_file_is_read(text, saved, tmp_path, monkeypatch):
     assert _backend._saved() == saved
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [

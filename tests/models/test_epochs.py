@@ -51,7 +51,6 @@ def crop_model():
         width=4,
         multipliers=(1,),
         blocks_per_level=1,
-        attention_levels=(),
         schedule=schedule,
     )
     model = PatchDPM(network, schedule, patching)

@@ -7,6 +7,8 @@ from patching.sampled import blended, sampled
 from keras_patchdpm import GridPatching
 from keras_patchdpm.patching.overlap_patching import OverlapPatching
 
+pytestmark = pytest.mark.once
+
 
 def blend(patching, images, estimate):
     """What a step makes of `images` if `estimate` is what is said of a window."""

@@ -116,6 +116,7 @@ def test_a_saved_model_makes_the_same_images(model, tmp_path):
     )
 
 
+@pytest.mark.once
 def test_memory_falls_with_n(model):
     whole, quarter = (
         memory.profile(make(model, divisions=n).model, 64, timed=False).activations

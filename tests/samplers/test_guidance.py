@@ -174,7 +174,6 @@ def a_cascade(divisions=4, width=8, seed=0, **options):
         width=width,
         multipliers=(1,),
         blocks_per_level=1,
-        attention_levels=(),
     )
     rng = np.random.default_rng(seed)
     for weight in network.weights:

@@ -40,6 +40,7 @@ def assert_same(images, expected):
 # Promise 1: however the work is cut, the images are the same.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("patching", GRIDS)
 @pytest.mark.parametrize("rule", RULES)
 def test_patches_per_call_and_order_change_nothing(patching, rule):

@@ -103,6 +103,7 @@ def test_epochs_count_over_all_runs(images, tmp_path):
         assert [epoch for epoch, _ in curve(tmp_path)] == expected
 
 
+@pytest.mark.once
 def test_the_learning_rate_falls(images, tmp_path):
     falling = dataclasses.replace(SETTINGS, learning_rate=0.1, decay_steps=6)
     for epochs in (1, 2):  # A second run goes on where the first stood.
