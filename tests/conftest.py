@@ -12,6 +12,7 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+from quick_compilation import quick_compilation  # noqa: F401
 
 hypothesis.settings.register_profile(
     "tests", database=None, deadline=None, derandomize=True, max_examples=25

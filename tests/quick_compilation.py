@@ -1,14 +1,31 @@
-"""Training compiles many small programs: JAX need not make them fast."""
+"""Tests compile many small programs: they need not be made fast."""
 
 import keras
 import pytest
 
-
-@pytest.fixture(scope="module", autouse=keras.backend.backend() == "jax")
-def quick_compilation():
-    """Leaves out most of XLA's optimizations, which here take longer than they save."""
+if keras.backend.backend() == "jax":
     import jax
 
-    jax.config.update("jax_disable_most_optimizations", True)
+    def _set(quick):
+        """Leaves out most of XLA's optimizations."""
+        jax.config.update("jax_disable_most_optimizations", quick)
+
+elif keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    def _set(quick):
+        """Leaves out the optimization of graphs."""
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": quick})
+
+else:
+
+    def _set(quick):
+        """Nothing is compiled."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Leaves out optimizations that here take longer than they save."""
+    _set(True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    _set(False)

@@ -10,6 +10,7 @@ from keras_patchdpm._backend import SUPPORTED, choose
 THIS = keras.config.backend()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("environment", "saved", "installed", "chosen"),
     [
@@ -25,6 +26,7 @@ def test_choice(environment, saved, installed, chosen):
     assert choose(environment, saved, installed) == chosen
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("environment", "saved", "installed", "message"),
     [
@@ -63,6 +65,7 @@ def test_the_only_backend_is_taken(tmp_path):
     assert result.stdout.strip().endswith(f"{THIS} (1,)"), result.stderr
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("text", "saved"),
     [('{"backend": "jax"}', "jax"), ("{}", None), ("{", None), (None, None)],
@@ -74,6 +77,7 @@ def test_the_configuration_file_is_read(text, saved, tmp_path, monkeypatch):
     assert _backend._saved() == saved
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -6,6 +6,8 @@ import pytest
 
 from keras_patchdpm import _checks
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
 def test_integer_returns_an_int(value):

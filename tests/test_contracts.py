@@ -11,6 +11,8 @@ from keras_patchdpm.patching import Patching, Stage, TiledModel, Tiling
 from keras_patchdpm.schedules import Schedule
 from keras_patchdpm.solvers import Solver
 
+pytestmark = pytest.mark.once
+
 PACKAGE = ROOT / "keras_patchdpm"
 CONTRACTS = (Patching, Schedule, Solver)
 ROOMS = ("patching", "schedules", "solvers.py")

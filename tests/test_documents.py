@@ -14,6 +14,8 @@ from fresh_python import ROOT, run_python
 
 import keras_patchdpm as kp
 
+pytestmark = pytest.mark.once
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from keras_patchdpm import _files
 
+pytestmark = pytest.mark.once
+
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
     path = tmp_path / "result.bin"

@@ -7,6 +7,8 @@ import sys
 import pytest
 from fresh_python import ROOT, run_python
 
+pytestmark = pytest.mark.once
+
 PACKAGE = ROOT / "keras_patchdpm"
 
 # A module may import from the lines above its own, and from its own folder.

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from quick_compilation import quick_compilation  # noqa: F401
 from tiny_models import tiny_images, tiny_model, train
 
 from keras_patchdpm import (
@@ -120,6 +119,7 @@ def test_images_are_not_taken_for_latents():
         model.fit(tiny_images(4), verbose=0)
 
 
+@pytest.mark.once
 def test_wrong_spaces_are_refused():
     with pytest.raises(TypeError, match="`decode` must be a function.*decode=None"):
         LatentSpace(encode, None)
@@ -129,6 +129,7 @@ def test_wrong_spaces_are_refused():
         LatentSpace(np.zeros_like, decode).fit(IMAGES)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["mean", "std"])
 @pytest.mark.parametrize("value", ["1", None, np.nan, np.inf, [[1.0]], 1j, object()])
 def test_scales_are_finite_numbers(name, value):
@@ -136,6 +137,7 @@ def test_scales_are_finite_numbers(name, value):
         LatentSpace(encode, decode, **{name: value})
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -156,6 +158,7 @@ def test_images_are_checked(space, method, images, message):
         getattr(LatentSpace(encode, decode), method)(images)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -173,6 +176,7 @@ def test_what_the_autoencoder_returns_is_checked(wrong):
         LatentSpace(encode, decode).decode(np.zeros((8, 8, 12), "float32"))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("schedule", "warned"),
     [

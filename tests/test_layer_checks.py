@@ -8,6 +8,8 @@ import pytest
 
 from keras_patchdpm.testing import check_layer
 
+pytestmark = pytest.mark.once
+
 
 @keras.saving.register_keras_serializable(package="keras_patchdpm")
 class Sound(keras.layers.Layer):

@@ -11,6 +11,8 @@ from PIL import Image
 import keras_patchdpm
 from keras_patchdpm.__main__ import main
 
+pytestmark = pytest.mark.once
+
 TRAIN = ["train", "--data", "images.npy", "--out", "run", "--epochs", "1"]
 
 

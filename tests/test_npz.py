@@ -10,6 +10,8 @@ import pytest
 import keras_patchdpm as kp
 from keras_patchdpm import _npz
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def most_at_once(monkeypatch):

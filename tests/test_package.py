@@ -10,6 +10,8 @@ from fresh_python import ROOT
 
 import keras_patchdpm
 
+pytestmark = pytest.mark.once
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

@@ -5,6 +5,8 @@ import pytest
 import keras_patchdpm as kp
 from keras_patchdpm._registration import Configured
 
+pytestmark = pytest.mark.once
+
 OBJECTS = [
     kp.DDPMSchedule("linear", num_timesteps=20),
     kp.EDMSchedule(rho=5.0),

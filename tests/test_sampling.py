@@ -27,6 +27,7 @@ def test_shape_and_range(images):
     assert images.std() > 10
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_makes_nearly_the_same_images(images, precision):
     found = kp.sample(n=2, num_images=2, steps=4, precision=precision)
@@ -35,16 +36,19 @@ def test_half_precision_makes_nearly_the_same_images(images, precision):
     assert keras.mixed_precision.dtype_policy().name == "float32"
 
 
+@pytest.mark.once
 def test_the_default_is_two_images_in_two_by_two_patches():
     image = kp.sample(steps=1)
     assert image.shape == (2, 64, 64, 3)
 
 
+@pytest.mark.once
 def test_more_patches_per_call_make_the_same_images(images):
     others = kp.sample(n=2, num_images=2, steps=4, patches_per_call=4)
     assert np.abs(images.astype(int) - others).max() <= 1
 
 
+@pytest.mark.once
 def test_an_image_depends_on_seed_and_number_alone(images):
     first = kp.sample(n=2, num_images=1, steps=4)
     assert np.abs(images[:1].astype(int) - first).max() <= 1
@@ -58,6 +62,7 @@ def test_images_are_smoother_than_noise(images):
     assert steps < 0.5 * images.std()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("error", "arguments", "message"),
     [
@@ -79,6 +84,7 @@ def test_wrong_arguments(error, arguments, message):
         kp.sample(**arguments)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("patching", "numbers"),
     [
@@ -114,6 +120,7 @@ def crops(tmp_path_factory):
     return folder
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("n", "divisions"), [(None, 4), (4, 4), (2, 2)])
 def test_a_preset_of_crops_serves_any_n(crops, n, divisions, monkeypatch):
     asked = []
@@ -128,11 +135,13 @@ def test_a_preset_of_crops_serves_any_n(crops, n, divisions, monkeypatch):
     assert asked[0]["divisions"] == (divisions, divisions) and asked[0]["shift"]
 
 
+@pytest.mark.once
 def test_a_preset_of_latents_needs_a_decoder(crops):
     with pytest.raises(ValueError, match="decode=decode.*latents"):
         kp.sample(preset=crops / "latents")
 
 
+@pytest.mark.once
 def test_a_preset_knows_its_n(tmp_path):
     patching = GridPatching((2, 4))
     network = unet(16, patching, width=8, multipliers=(1,), blocks_per_level=1)
@@ -143,12 +152,14 @@ def test_a_preset_knows_its_n(tmp_path):
         kp.sample(2, preset=tmp_path)
 
 
+@pytest.mark.once
 def test_a_cascade_is_taken_before_a_grid():
     assert sampling._preset_of(2) == "faces128"
     named = kp.sample(2, num_images=1, steps=1, preset="faces128")
     np.testing.assert_array_equal(kp.sample(num_images=1, steps=1), named)
 
 
+@pytest.mark.once
 def test_the_presets_carry_a_card_and_are_small():
     for listed in kp.PatchDPM.presets():
         folder = presets.find(listed["name"])

@@ -24,6 +24,8 @@ from keras_patchdpm.solvers import (
     remaining,
 )
 
+pytestmark = pytest.mark.once
+
 MEAN = 0.3
 FIRST_ORDER = [DDPM(), DDIM()]
 SECOND_ORDER = [DPMSolver2M(), DPMSolver2MSDE()]

@@ -64,6 +64,7 @@ def test_schedules_pass(schedule):
     check_schedule(schedule)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_solvers_pass(solver):
     check_solver(solver)
@@ -90,6 +91,7 @@ def twice(images, add_noise, seed_generator):
     return {"noisy": noisy[:, :8, :8]}, target[:, :8, :8]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("patching", "message"),
     [
@@ -124,6 +126,7 @@ def heavier(line):
     return TileLine(line.starts, line.blend * np.float32(1.01))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("change", "message"),
     [(moved, "lies outside of the image"), (heavier, "the blend weights' sum")],
@@ -151,6 +154,7 @@ def schedule(**changed):
 SOUND = schedule()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -210,6 +214,7 @@ class Hoarder(Solver):
         return DDIM().coefficients(now, then, before)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("solver", "message"),
     [

@@ -109,6 +109,12 @@ def values(variables):
     return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
 
 
+def assign(variables, arrays):
+    """Puts copies of variables back."""
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
 def state(model):
     """All that training changes: weights, seeds, and what the optimizer keeps."""
     own = [v for v in model.variables if v is not model.test_draws.state]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from plain_training import EPOCHS, Training
-from quick_compilation import quick_compilation  # noqa: F401
 
 from keras_patchdpm.callbacks import BackupAndRestore
 

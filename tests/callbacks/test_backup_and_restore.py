@@ -75,6 +75,7 @@ def test_a_finished_training_is_left_as_it_is(training, unbroken, three, capsys)
     assert names(three) == epochs(1, 2, 3)
 
 
+@pytest.mark.once
 def test_a_later_fit_starts_at_the_first_epoch(training, three):
     """Keras' own callback leaves the epoch in the model, which then trains nothing."""
     training.fit(BackupAndRestore(three))
@@ -83,6 +84,7 @@ def test_a_later_fit_starts_at_the_first_epoch(training, three):
     assert len(history.epoch) == 2
 
 
+@pytest.mark.once
 def test_backups_are_written_as_often_as_asked(training, tmp_path):
     training.fit(BackupAndRestore(tmp_path, every_epochs=3, keep=5), epochs=7)
     assert names(tmp_path) == epochs(3, 6, 7)
@@ -108,12 +110,14 @@ def test_the_curve_is_that_of_all_calls(training, three):
 # What a kill leaves, at each point of the writing of the backup of epoch 3.
 
 
+@pytest.mark.once
 def test_killed_before_the_rename(three, resume, capsys):
     os.rename(three / "epoch-000003", three / ".1-0123abcd.part")
     resume(three, 2, capsys)
     assert names(three) == epochs(3, 4)
 
 
+@pytest.mark.once
 def test_killed_within_the_variables(three, resume, capsys):
     part = three / f".{os.getpid()}-0123abcd.part"  # Containers reuse the number.
     os.rename(three / "epoch-000003", part)
@@ -123,11 +127,13 @@ def test_killed_within_the_variables(three, resume, capsys):
     assert names(three) == epochs(3, 4)
 
 
+@pytest.mark.once
 def test_killed_before_older_backups_are_removed(three, resume, capsys):
     resume(three, 3, capsys)
     assert names(three) == epochs(3, 4)
 
 
+@pytest.mark.once
 def test_killed_while_an_older_backup_is_removed(three, resume, capsys):
     half = three / ".1-0123abcd.part"
     os.rename(three / "epoch-000001", half)
@@ -177,6 +183,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_backup_is_skipped_and_named(damage, three, resume, capsys):
     damage(three / "epoch-000003", three / "epoch-000002")
@@ -185,6 +192,7 @@ def test_a_damaged_backup_is_skipped_and_named(damage, three, resume, capsys):
     assert names(three) == epochs(3, 4)
 
 
+@pytest.mark.once
 def test_nothing_starts_where_all_backups_are_damaged(training, three):
     for name in epochs(1, 2, 3):
         os.truncate(three / name / "variables.npz", 2000)
@@ -194,6 +202,7 @@ def test_nothing_starts_where_all_backups_are_damaged(training, three):
     assert names(three) == before
 
 
+@pytest.mark.once
 def test_a_backup_of_keras_is_not_started_over(training, tmp_path):
     (tmp_path / "latest.weights.h5").touch()
     with pytest.raises(ValueError, match=r"holds a backup of `keras\.callbacks"):
@@ -203,6 +212,7 @@ def test_a_backup_of_keras_is_not_started_over(training, tmp_path):
 # Disks that are full or may not be written.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("written", [0, 100])
 def test_a_full_disk_leaves_the_backup_before(
     written, training, tmp_path, resume, capsys, monkeypatch
@@ -223,6 +233,7 @@ def test_a_full_disk_leaves_the_backup_before(
     resume(tmp_path, 1, capsys)
 
 
+@pytest.mark.once
 def test_a_disk_too_small_is_known_before(training, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(_files.shutil, "disk_usage", lambda path: usage)
@@ -232,6 +243,7 @@ def test_a_disk_too_small_is_known_before(training, tmp_path, monkeypatch):
     assert names(tmp_path) == [] and not hasattr(begun, "now")
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_limits_of_the_system(tmp_path):
     """A file-size limit, a read-only folder, a file in the folder's place."""
@@ -290,6 +302,7 @@ def test_limits_of_the_system(tmp_path):
 # Backups of something else.
 
 
+@pytest.mark.once
 def test_other_settings_are_refused_by_name(training, tmp_path):
     kept = {"batch_size": 2, "network": {"width": 8, "stem": [1, 2]}}
     training.fit(BackupAndRestore(tmp_path, settings=kept), epochs=1)
@@ -315,6 +328,7 @@ def test_another_model_or_optimizer_is_refused(units, three):
         model.fit(x, y, verbose=0, callbacks=[BackupAndRestore(three)])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -9,6 +9,8 @@ import keras
 import pytest
 from fresh_python import ROOT
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.slow
 def test_a_killed_training_ends_as_the_unbroken_one():

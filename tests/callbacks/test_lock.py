@@ -10,6 +10,8 @@ import pytest
 
 from keras_patchdpm.callbacks import BackupAndRestore, _lock
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def other_process(tmp_path):

@@ -115,6 +115,7 @@ def test_keras_cv_that_is_missing_is_named(monkeypatch):
         random_crop_and_resize_layer((8, 8))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "match"),
     [
@@ -134,6 +135,7 @@ def test_ranges_out_of_bounds_are_refused(options, match):
 IMAGES, RNG = np.zeros((1, 4, 4, 3), "uint8"), np.random.default_rng(0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
@@ -156,6 +158,7 @@ def test_other_arguments_are_refused(arguments, error, match):
         random_crop_and_resize(*arguments)
 
 
+@pytest.mark.once
 def test_the_layer_checks_before_it_imports():
     for options, name in (({"size": None}, "size"), ({"size": 8, "seed": -1}, "seed")):
         with pytest.raises((TypeError, ValueError), match=f"`{name}` must be"):

@@ -115,6 +115,7 @@ def set_alike(model):
         variable.assign(start.value)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -13,6 +13,8 @@ from PIL import Image, ImageCms
 from keras_patchdpm.datasets._image_file import read_image
 from keras_patchdpm.datasets._skipped import Unreadable
 
+pytestmark = pytest.mark.once
+
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
 ORIENTATION = 0x112
 LOSSLESS = [("png", {}), ("tif", {}), ("webp", {"lossless": True})]

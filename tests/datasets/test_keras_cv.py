@@ -1,11 +1,14 @@
 """The random crop of keras-cv and ours: collected where keras-cv is installed."""
 
 import numpy as np
+import pytest
 from datasets.test_crop_and_resize import ramps
 from keras import ops
 
 from keras_patchdpm.datasets import random_crop_and_resize_layer
 from keras_patchdpm.datasets.crop_and_resize import crop_and_resize
+
+pytestmark = pytest.mark.once
 
 
 def test_it_makes_the_same_of_the_same_box(rng):

@@ -15,6 +15,8 @@ from PIL import Image
 
 from keras_patchdpm.datasets import load_images
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def images(rng):

@@ -15,6 +15,8 @@ from keras_patchdpm import _files
 from keras_patchdpm.datasets import save_images, tile
 from keras_patchdpm.datasets.picture import check_path
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def images(rng):

@@ -5,6 +5,8 @@ import pytest
 
 from keras_patchdpm.datasets import synthetic_scenes
 
+pytestmark = pytest.mark.once
+
 
 def hue(colours):
     """Hue in turns of RGB `(..., 3)`, as an angle on the colour circle."""

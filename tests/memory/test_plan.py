@@ -52,6 +52,7 @@ def needed(patches, batch, count, held=2, images_on="host"):
     return WEIGHTS + work + images_bytes(batch, count, held, images_on, patches)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("patches", "batch", "count"),
     [(1, 1, 1), (2, 1, 3), (4, 1, 3), (4, 2, 3), (4, 3, 3)],
@@ -71,6 +72,7 @@ def test_a_budget_is_used_as_far_as_it_goes(measured, patches, batch, count, ima
     assert len(measured) <= 8
 
 
+@pytest.mark.once
 def test_the_images_are_on_the_host_where_nothing_fits_the_device(measured):
     model = tiny_model(GridPatching(2))
     on_host, on_device = needed(1, 1, 1), needed(1, 1, 1, images_on="device")
@@ -82,12 +84,14 @@ def test_the_images_are_on_the_host_where_nothing_fits_the_device(measured):
         memory.plan(model, on_device - 1, images_on="device")
 
 
+@pytest.mark.once
 def test_three_of_four_patches_are_two_calls_of_two(measured):
     model = tiny_model(GridPatching(2))
     plan = memory.plan(model, needed(3, 1, 1), images_on="host")
     assert plan.patches_per_call == 2
 
 
+@pytest.mark.once
 def test_a_cascade_counts_its_smaller_images(measured):
     model, smaller = tiny_model(CascadePatching(2)), 4 * 2 * PIXELS // 4
     plan = memory.plan(model, 10**9, 2, images_on="host")
@@ -101,6 +105,7 @@ def test_a_cascade_counts_its_smaller_images(measured):
     assert on_device.images == plan.images + smaller + 4 * 2 * floats
 
 
+@pytest.mark.once
 def test_below_the_floor(measured):
     model, floor = tiny_model(GridPatching(2)), needed(1, 1, 1)
     with pytest.raises(ValueError, match="holds no sampling") as caught:
@@ -114,6 +119,7 @@ def test_below_the_floor(measured):
         memory.plan(model, WEIGHTS + images_bytes(1, 1))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("amount", "expected"),
     [
@@ -141,6 +147,7 @@ def test_amounts(amount, expected):
     assert memory.parse_bytes("budget", amount) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "amount",
     ["MB", "-3MB", "0MB", "3 X", "1.5", "0.5B", "1e", "1e-3", "1e999", "nan", "inf", ""]
@@ -151,6 +158,7 @@ def test_refuses_amounts(amount):
         memory.parse_bytes("budget", amount)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("amount", [None, True, [], b"3MB", 1j, object()])
 def test_refuses_amounts_of_another_type(amount):
     with pytest.raises(TypeError, match='`budget` must be a .*"300MB".*of type'):
@@ -180,6 +188,7 @@ def test_a_prediction_is_within_a_tenth_of_what_is_measured():
     assert plan.peak == pytest.approx(measured, rel=0.1)
 
 
+@pytest.mark.once
 def test_one_plan_alone_is_measured_once(measured, capsys):
     model = tiny_model(GridPatching(1))
     plan = memory.plan(model, "1MB")
@@ -193,6 +202,7 @@ def test_one_plan_alone_is_measured_once(measured, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.once
 def test_what_is_measured_and_the_plan_are_printed_if_asked(measured, capsys):
     model = tiny_model(GridPatching(2))
     plan = memory.plan(model, "1MB", 2, verbose=1)
@@ -205,6 +215,7 @@ def test_what_is_measured_and_the_plan_are_printed_if_asked(measured, capsys):
     assert capsys.readouterr().out == f"Plan: {plan}\n"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -222,6 +233,7 @@ def test_wrong_arguments(measured, arguments, message):
         memory.plan(**arguments)
 
 
+@pytest.mark.once
 def test_a_model_of_crops_is_planned_as_it_is_tiled(measured):
     model = tiny_model(RandomPatching(8, content=True), EDMSchedule())
     assert memory.plan(model, "300MB").patches_per_call == 1

@@ -98,6 +98,7 @@ def test_bytes_of_a_variable(dtype, expected):
     assert _bytes(variable) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["batch_size", "patches_per_call"])
 def test_counts_must_be_positive_ints(name):
     for value in (0, -1):
@@ -108,6 +109,7 @@ def test_counts_must_be_positive_ints(name):
             memory.profile(model(), **{name: value})
 
 
+@pytest.mark.once
 def test_no_more_patches_than_there_are():
     match = "`patches_per_call` must be at most 4. Received: patches_per_call=5"
     for subject in (model(), small_network(2, 32)):
@@ -115,6 +117,7 @@ def test_no_more_patches_than_there_are():
             memory.profile(subject, patches_per_call=5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("patching", "most"),
     [
@@ -157,11 +160,13 @@ def test_a_model_of_crops_is_measured_as_it_is_tiled(handed_over):
         assert network.input["noisy"].shape == (None, side, side, 3)
 
 
+@pytest.mark.once
 def test_divisions_must_not_contradict_the_model():
     with pytest.raises(ValueError, match=r"grid is \(2, 2\).*divisions=4"):
         memory.profile(model(), divisions=4)
 
 
+@pytest.mark.once
 def test_a_network_without_the_inputs_is_refused():
     noisy = keras.Input((8, 8, 3), name="noisy")
     alone = keras.Model({"noisy": noisy}, layers.Conv2D(3, 1)(noisy))
@@ -176,6 +181,7 @@ def test_a_network_without_the_inputs_is_refused():
         memory.profile("faces64_n2")
 
 
+@pytest.mark.once
 def test_a_network_of_any_size_is_refused():
     inputs = {
         "noisy": keras.Input((None, None, 3), name="noisy"),
@@ -200,6 +206,7 @@ def test_work_must_be_callable():
         memory.peak(1.0)
 
 
+@pytest.mark.once
 def test_a_process_that_fails_says_why(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "first\nValueError: the cause\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
@@ -207,6 +214,7 @@ def test_a_process_that_fails_says_why(monkeypatch):
         memory.profile(model(), isolated=True)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("status", "message"), [(3, r"nothing \(status 3\)"), (-9, "ended by SIGKILL")]
 )
@@ -217,6 +225,7 @@ def test_a_process_that_says_nothing_is_explained(status, message, monkeypatch):
         memory.profile(model(), isolated=True)
 
 
+@pytest.mark.once
 def test_code_in_a_network_is_not_run_there(tmp_path):
     inputs = small_network(1, image_size=8).input
     outputs = layers.Lambda(lambda x: x)(inputs["noisy"])
@@ -226,6 +235,7 @@ def test_code_in_a_network_is_not_run_there(tmp_path):
         _own_process.main(tmp_path)
 
 
+@pytest.mark.once
 def test_own_classes_are_imported_there():
     network = small_network(1, image_size=8)
     assert _own_process._modules(network) == []

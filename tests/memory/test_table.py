@@ -10,6 +10,8 @@ import pytest
 from keras_patchdpm.memory import MemoryReport, ProfileReport, table
 from keras_patchdpm.memory import __main__ as command
 
+pytestmark = pytest.mark.once
+
 MEBIBYTE = 2**20
 MEASURED = MemoryReport(
     bytes=40 * MEBIBYTE,

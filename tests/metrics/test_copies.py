@@ -5,6 +5,8 @@ import pytest
 
 from keras_patchdpm.metrics import copies
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def training(rng):

@@ -4,6 +4,8 @@ import pytest
 from keras_patchdpm import PatchGrid
 from keras_patchdpm.metrics import seam_ratio
 
+pytestmark = pytest.mark.once
+
 
 def ramps(divisions, jump, size=12):
     """Steps of 1 from pixel to pixel, and `jump` across the borders of patches."""

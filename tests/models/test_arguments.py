@@ -10,6 +10,8 @@ from tiny_models import tiny_images, tiny_model
 
 from keras_patchdpm import PatchDPM
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def model():

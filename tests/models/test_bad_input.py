@@ -38,6 +38,7 @@ def spoilt(value, index=290):
     return images
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -87,6 +88,7 @@ def test_a_doubtful_range_is_told(model):
     assert [one.filename for one in ours] == [__file__]
 
 
+@pytest.mark.once
 def test_a_good_range_is_not_told(model, recwarn):
     for images in (FLOATS[:4], tiny_images(4), tiny_images(4).astype("int32")):
         model.evaluate(images, verbose=0)
@@ -211,6 +213,7 @@ def test_an_error_of_the_data_set_is_what_is_seen(workers):
     assert np.isfinite(AVERAGED.fit(GOOD, verbose=0).history["loss"]).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
@@ -254,6 +257,7 @@ class Divided:
         shape, axis_names = (3,), ["batch"]
 
 
+@pytest.mark.once
 def test_batches_that_devices_cannot_divide(model, monkeypatch):
     monkeypatch.setattr(keras.distribution, "distribution", Divided)
     with pytest.raises(ValueError, match="batch of 4 .*divided among 3.*ImageBatches"):
@@ -286,6 +290,7 @@ def network(shape=(4, 4, 3), filters=3, names=("noisy", "level"), as_dict=True):
 BARE = GridPatching(2, position=False, content=False)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

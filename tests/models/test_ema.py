@@ -133,10 +133,18 @@ HOOKS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def model():
+    """Compiled once, and trained on by each test."""
+    model = tiny_model()
+    model.compile(optimizer=averaging())
+    return model
+
+
 @pytest.mark.parametrize("hook", HOOKS)
-def test_an_error_of_a_callback_is_what_is_seen(hook):
+def test_an_error_of_a_callback_is_what_is_seen(hook, model):
     """The model keeps its last weights, and the next call works."""
-    model, images, seen = tiny_model(), tiny_images(8), []
+    images, seen = tiny_images(8), []
 
     def fail(number, logs=None):
         seen.append(number)
@@ -150,10 +158,9 @@ def test_an_error_of_a_callback_is_what_is_seen(hook):
         setattr(Failing, hook, lambda self, logs=None: fail(0))
     else:
         setattr(Failing, hook, lambda self, number, logs=None: fail(number))
-    optimizer = averaging()
     options = {"epochs": 3, "validation_data": images, "callbacks": [Failing()]}
     with pytest.raises(RuntimeError, match="^my own$"):
-        train(model, images, optimizer, **options)
+        train(model, images, **options)
     with model.ema_weights():
         average = values(model.network.weights)
     weights = values(model.network.weights)

@@ -37,10 +37,21 @@ def grid_model():
     return model
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """One model, which each test trains further: it is the data that counts."""
+    return grid_model()
+
+
 def crop_model():
     patching, schedule = RandomPatching(8, (0.5, 1.0)), EDMSchedule()
     network = networks.unet(
-        8, patching, width=4, multipliers=(1,), blocks_per_level=1, schedule=schedule
+        8,
+        patching,
+        width=4,
+        multipliers=(1,),
+        blocks_per_level=1,
+        schedule=schedule,
     )
     model = PatchDPM(network, schedule, patching)
     model.compile(optimizer=keras.optimizers.SGD(0.01))
@@ -66,14 +77,13 @@ EXPECTED = {epoch: order(epoch) for epoch in range(8)}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_without_a_callback(workers, read):
+def test_without_a_callback(workers, compiled, read):
     batches = ImageBatches(tiny_images(COUNT), BATCH, workers=workers)
-    model = grid_model()
-    model.fit(batches, epochs=3, verbose=0)
+    compiled.fit(batches, epochs=3, verbose=0)
     assert_read(read, range(3), EXPECTED)
     read.clear()
     for _ in range(2):  # One epoch at a time, as a loop that samples between them.
-        model.fit(batches, verbose=0)
+        compiled.fit(batches, verbose=0)
     assert_read(read, (3, 4), EXPECTED)
 
 
@@ -104,9 +114,9 @@ def test_a_model_of_keras(read):
     assert_read(read, list(read)[:3], EXPECTED)
 
 
-def test_a_later_start(read):
+def test_a_later_start(compiled, read):
     batches = ImageBatches(tiny_images(COUNT), BATCH)
-    grid_model().fit(batches, epochs=7, initial_epoch=5, verbose=0)
+    compiled.fit(batches, epochs=7, initial_epoch=5, verbose=0)
     assert_read(read, (5, 6), EXPECTED)
     assert 1 not in read
 
@@ -153,9 +163,9 @@ def test_sizes_grow_again_in_another_fit():
     assert (np.diff(sizes) >= 0).all() and len(set(sizes)) == 2
 
 
-def test_what_is_measured_on_is_the_same_each_time(read):
+def test_what_is_measured_on_is_the_same_each_time(compiled, read):
     held = ImageBatches(tiny_images(COUNT), BATCH)
-    model = grid_model()
+    model = compiled
     model.fit(
         ImageBatches(tiny_images(4), BATCH), epochs=2, validation_data=held, verbose=0
     )
@@ -169,7 +179,7 @@ def test_what_is_measured_on_is_the_same_each_time(read):
 
 
 @pytest.mark.parametrize("build", [grid_model, crop_model])
-def test_epochs_of_another_length_are_refused(build):
+def test_epochs_of_another_length_are_refused(build, compiled):
     model = build()
     for data in (ImageBatches(tiny_images(COUNT), BATCH), tiny_images(COUNT)):
         if build is grid_model and isinstance(data, np.ndarray):
@@ -177,4 +187,4 @@ def test_epochs_of_another_length_are_refused(build):
         with pytest.raises(ValueError, match="ImageBatches.*steps=.*steps_per_epoch=2"):
             model.fit(data, steps_per_epoch=2, verbose=0)
     batches = ImageBatches(tiny_images(COUNT), BATCH)
-    assert grid_model().fit(batches, steps_per_epoch=STEPS, verbose=0)
+    assert compiled.fit(batches, steps_per_epoch=STEPS, verbose=0)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import assert_same, tiny_images, tiny_model, train, values
+from tiny_models import assert_same, assign, tiny_images, tiny_model, train, values
 
 from keras_patchdpm import DDPMSchedule, RandomPatching
 from keras_patchdpm.models import _images
@@ -94,21 +94,35 @@ if importlib.util.find_spec("torch"):
 
 
 @pytest.fixture(scope="module")
-def trained():
+def started():
+    """A function that puts one compiled model back to its start, and returns it."""
+    model = tiny_model()
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    start = values(model.variables)
+
+    def start_again():
+        assign(model.variables, start)
+        return model
+
+    return start_again
+
+
+@pytest.fixture(scope="module")
+def trained(started):
     """The weights that an array of uint8 images gives, and the loss of them then."""
-    model, images = tiny_model(), tiny_images(8)
-    train(model, images, keras.optimizers.SGD(0.1))
+    model, images = started(), tiny_images(8)
+    train(model, images)
     loss = model.evaluate(images, batch_size=BATCH, verbose=0)
     return values(model.network.weights), loss
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_images_train_the_same(kind, trained):
-    model, images = tiny_model(), tiny_images(8)
+def test_the_same_images_train_the_same(kind, started, trained):
+    model, images = started(), tiny_images(8)
     options = {}
     if "ator" not in kind:  # Generators can be read only once.
         options["validation_data"] = KINDS[kind](images)
-    history = train(model, KINDS[kind](images), keras.optimizers.SGD(0.1), **options)
+    history = train(model, KINDS[kind](images), **options)
     weights, loss = trained
     assert_same(values(model.network.weights), weights, 1e-6)
     if "array" in kind:
@@ -152,9 +166,9 @@ def test_images_that_are_held_out_of_an_array(patching):
         split.fit(Batches(images), validation_split=0.5)
 
 
-def test_labels_of_an_array_are_not_used(trained):
-    model = tiny_model()
-    train(model, tiny_images(8), keras.optimizers.SGD(0.1), y=np.arange(8))
+def test_labels_of_an_array_are_not_used(started, trained):
+    model = started()
+    train(model, tiny_images(8), y=np.arange(8))
     assert_same(values(model.network.weights), trained[0])
 
 
@@ -169,9 +183,8 @@ def test_numbers_of_any_kind(dtype):
     )
 
 
-def test_steps_on_single_batches(trained):
-    model = tiny_model()
-    model.compile(optimizer=keras.optimizers.SGD(0.1))
+def test_steps_on_single_batches(started, trained):
+    model = started()
     for batch in Batches(tiny_images(8)):
         loss = model.train_on_batch(*batch)
     assert_same(values(model.network.weights), trained[0], 1e-6)

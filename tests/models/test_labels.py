@@ -9,6 +9,7 @@ from keras import ops
 from tiny_models import (
     SIZE,
     assert_same,
+    assign,
     state,
     tiny_images,
     tiny_model,
@@ -78,7 +79,13 @@ def test_labels_can_be_learned(patching):
     )
     schedule = EDMSchedule(log_mean=3.0, log_std=0.1)  # All but noise.
     network = networks.unet(
-        SIZE, patching, width=8, multipliers=(1,), schedule=schedule, num_classes=2
+        SIZE,
+        patching,
+        width=8,
+        multipliers=(1,),
+        blocks_per_level=1,
+        schedule=schedule,
+        num_classes=2,
     )
     model = PatchDPM(network, schedule, patching, label_dropout=0.0)
     optimizer = keras.optimizers.Adam(3e-3)
@@ -117,26 +124,28 @@ def test_arrays_and_data_sets_train_the_same():
         ops.convert_to_tensor(LABELS),
     ],
 )
-def test_labels_as_keras_and_people_give_them(given, expected_loss):
-    model = labelled()
-    model.compile(optimizer=keras.optimizers.SGD(0.0))
+def test_labels_as_keras_and_people_give_them(given, still, expected_loss):
     held = {"validation_data": (IMAGES, given), "batch_size": 8}
-    history = train(model, IMAGES, y=given, **held)
+    history = train(still, IMAGES, y=given, **held)
     assert history["val_loss"][-1] == pytest.approx(expected_loss, rel=1e-6)
 
 
 @pytest.fixture(scope="module")
-def expected_loss():
+def still():
+    """A model whose weights no step changes."""
     model = labelled()
-    model.compile(optimizer="sgd")
-    return model.evaluate(IMAGES, LABELS, verbose=0)
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    return model
 
 
-def test_columns_of_labels_in_a_data_set(expected_loss):
-    model = labelled()
-    model.compile(optimizer="sgd")
+@pytest.fixture(scope="module")
+def expected_loss(still):
+    return still.evaluate(IMAGES, LABELS, verbose=0)
+
+
+def test_columns_of_labels_in_a_data_set(still, expected_loss):
     batches = ((IMAGES, LABELS[:, None].astype("float32")) for _ in range(1))
-    assert model.evaluate(batches, verbose=0) == pytest.approx(expected_loss, rel=1e-6)
+    assert still.evaluate(batches, verbose=0) == pytest.approx(expected_loss, rel=1e-6)
 
 
 def test_labels_that_are_not_used_are_told():
@@ -180,26 +189,36 @@ if importlib.util.find_spec("torch"):
     KINDS["DataLoader"] = as_loader
 
 
-def weighted(data, **options):
+@pytest.fixture(scope="module")
+def weighted():
+    """Trains one model, each time from its start; returns the weights."""
     model = labelled()
-    train(model, data, keras.optimizers.SGD(0.1), **options)
-    return values(model.network.weights)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    start = values(model.variables)
+
+    def weights(data, **options):
+        assign(model.variables, start)
+        train(model, data, **options)
+        return values(model.network.weights)
+
+    return weights
 
 
 @pytest.fixture(scope="module")
-def by_sample_weight():
+def by_sample_weight(weighted):
     weights = np.where(LABELS == 1, 3.0, np.where(LABELS == 2, 0.0, 1.0))
     return weighted(IMAGES, y=LABELS, sample_weight=weights)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_of_classes(kind, by_sample_weight):
+def test_weights_of_classes(kind, weighted, by_sample_weight):
     """Classes that are not named have 1."""
     options = {"y": LABELS} if kind == "array" else {}
     found = weighted(KINDS[kind](), class_weight={1: 3.0, 2: 0.0}, **options)
     assert_same(found, by_sample_weight, 1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("class_weight", "error", "match"),
     [
@@ -217,6 +236,7 @@ def test_wrong_weights_of_classes(class_weight, error, match):
         model.fit(IMAGES, LABELS, class_weight=class_weight, verbose=0)
 
 
+@pytest.mark.once
 def test_weights_of_classes_without_labels():
     model = tiny_model()
     model.compile(optimizer="sgd")
@@ -229,6 +249,7 @@ def test_weights_of_classes_without_labels():
         model.fit(IMAGES, LABELS, verbose=0, **weights)
 
 
+@pytest.mark.once
 def test_crops_keep_the_labels_of_their_images():
     images = np.broadcast_to(
         np.arange(12, dtype="uint8")[:, None, None, None], (12, SIZE, SIZE, 3)
@@ -242,8 +263,9 @@ def test_crops_keep_the_labels_of_their_images():
 
 def test_both_papers_networks_take_labels():
     patching = GridPatching(2)
-    own = networks.unet(16, patching, width=8, multipliers=(1, 2), num_classes=5)
-    theirs = networks.arakawa_unet(16, 2, dim=8, multipliers=(1, 2), num_classes=5)
+    small = {"multipliers": (1,), "num_classes": 5}
+    own = networks.unet(16, patching, width=8, blocks_per_level=1, **small)
+    theirs = networks.arakawa_unet(16, 2, dim=8, **small)
     for network in (own, theirs):
         model = PatchDPM(network, tiny_model().schedule, patching)
         assert model.num_classes == 5
@@ -268,6 +290,7 @@ def test_a_saved_model_keeps_its_classes(tmp_path):
     assert (loaded.num_classes, loaded.label_dropout) == (3, 0.3)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("labels", "error", "match"),
     [
@@ -302,6 +325,7 @@ def test_weights_do_not_stand_in_for_labels():
             work(IMAGES, sample_weight=np.ones(8), batch_size=4, verbose=0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rate", [-0.1, 1.1])
 def test_the_dropout_is_a_share(rate):
     network = tiny_model().network

@@ -16,6 +16,8 @@ import keras_patchdpm as kp
 from keras_patchdpm import _files
 from keras_patchdpm.models import presets
 
+pytestmark = pytest.mark.once
+
 
 def random_network(seed):
     rng = np.random.default_rng(seed)

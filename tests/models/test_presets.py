@@ -36,28 +36,33 @@ def test_round_trip_in_half_precision(network, folder):
     assert model.patching.grid.divisions == (2, 2)
 
 
+@pytest.mark.once
 def test_card_names_the_checksum(folder):
     checksum = json.loads((folder / "config.json").read_text())["sha256"]
     assert (folder / "card.md").read_text() == f"Checksum {checksum}."
 
 
+@pytest.mark.once
 def test_no_temporary_file_is_left(folder):
     names = sorted(path.name for path in folder.iterdir())
     weights = json.loads((folder / "config.json").read_text())["weights"]
     assert names == ["card.md", "config.json", weights]
 
 
+@pytest.mark.once
 def test_unknown_preset_lists_those_there_are():
     with pytest.raises(ValueError, match=r"faces64_n2.*preset='faces1024'"):
         kp.PatchDPM.from_preset("faces1024")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("preset", [None, 3, b"faces64_n2", ""])
 def test_a_preset_is_a_name_or_a_path(preset):
     with pytest.raises((TypeError, ValueError), match="`preset` must be a path"):
         kp.PatchDPM.from_preset(preset)
 
 
+@pytest.mark.once
 def test_a_file_of_keras_is_no_preset_and_the_message_says_what_it_is(folder):
     with pytest.raises(ValueError, match=r"load_model` reads it.*save_to_preset"):
         kp.PatchDPM.from_preset("model.keras")
@@ -65,6 +70,7 @@ def test_a_file_of_keras_is_no_preset_and_the_message_says_what_it_is(folder):
         kp.PatchDPM.from_preset(folder / "config.json")
 
 
+@pytest.mark.once
 def test_the_presets_of_the_package_are_listed():
     listed = {preset["name"]: preset for preset in kp.PatchDPM.presets()}
     assert sorted(listed) == presets.names()
@@ -77,6 +83,7 @@ def test_the_presets_of_the_package_are_listed():
         assert 10**6 < preset["bytes"] < 15e6
 
 
+@pytest.mark.once
 def test_foreign_builders_are_refused():
     config = {**PRESET, "network": {**PRESET["network"], "name": "os.system"}}
     with pytest.raises(ValueError, match=r"one of 'unet'.*os\.system"):
@@ -152,6 +159,7 @@ def test_weights_beyond_half_precision_keep_their_values(rng, tmp_path):
         model.save_to_preset(tmp_path)
 
 
+@pytest.mark.once
 def test_what_no_preset_can_hold_is_refused(tmp_path):
     with pytest.raises(ValueError, match="networks.unet.*model.save"):
         tiny_model().save_to_preset(tmp_path)
@@ -172,6 +180,7 @@ def test_what_no_preset_can_hold_is_refused(tmp_path):
         grid.save_to_preset(tmp_path / "file")
 
 
+@pytest.mark.once
 def test_a_network_built_for_another_patching_is_refused(tmp_path):
     """Its inputs fit, but it has a vector for each of eight patches."""
     network = kp.networks.unet(
@@ -234,6 +243,7 @@ def test_int8_is_half_as_large_and_nearly_the_same(guided, tmp_path):
         assert (np.abs(found - exact) <= 0.501 * step + 1e-3 * np.abs(exact)).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("sampling", "match"),
     [
@@ -258,6 +268,7 @@ def test_wrong_settings_of_a_preset_are_refused(guided, tmp_path, sampling, matc
         kp.PatchDPM.from_preset(tmp_path)
 
 
+@pytest.mark.once
 def test_settings_that_do_not_fit_are_refused(guided):
     with pytest.raises(ValueError, match="euler"):
         guided.set_sampling(solver="euler")
@@ -266,6 +277,7 @@ def test_settings_that_do_not_fit_are_refused(guided):
     assert guided.sampling.arguments["solver"] == "dpmpp_2m"
 
 
+@pytest.mark.once
 def test_a_preset_whose_guide_is_missing_is_refused(guided, tmp_path):
     guided.save_to_preset(tmp_path)
     (tmp_path / "guide" / "config.json").unlink()
@@ -273,6 +285,7 @@ def test_a_preset_whose_guide_is_missing_is_refused(guided, tmp_path):
         kp.PatchDPM.from_preset(tmp_path)
 
 
+@pytest.mark.once
 def test_settings_of_numpy_are_stored_and_overridden(guided, tmp_path):
     guided.set_sampling(solver="dpmpp_2m", steps=np.int64(3), spacing="trailing")
     guided.save_to_preset(tmp_path)

@@ -72,6 +72,7 @@ def test_a_saved_model_goes_on(tmp_path):
     assert_same(state(loaded), state(model))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", ["one", "list", "CallbackList"])
 def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
     model, images, _ = fresh(tiny_images(4), False)
@@ -86,6 +87,7 @@ def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
         model.fit(images, epochs=1, verbose=0, callbacks=callbacks)
 
 
+@pytest.mark.once
 def test_a_backup_that_no_kill_can_tear_is_welcome(tmp_path):
     model, images, _ = fresh(tiny_images(4), False)
     with warnings.catch_warnings(record=True) as caught:

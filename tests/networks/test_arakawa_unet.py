@@ -51,6 +51,7 @@ def test_parity_with_the_authors_network():
         np.testing.assert_allclose(values, stored[key], rtol=0, atol=1e-4, err_msg=key)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "shape", "num_patches"),
     [
@@ -79,6 +80,7 @@ def test_every_input_is_used(rng):
         assert np.abs(changed - outputs).max() > 1e-3, key
 
 
+@pytest.mark.once
 def test_names_do_not_depend_on_what_was_built_before():
     first, second = arakawa_unet(**SMALL), arakawa_unet(**SMALL)
     assert [layer.name for layer in first.layers] == [
@@ -112,6 +114,7 @@ def test_mixed_precision_predicts_in_float32(rng):
         assert error < 0.1 * np.abs(expected).max()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

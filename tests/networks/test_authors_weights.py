@@ -9,6 +9,8 @@ from authors_parity import authors_tensors
 
 from keras_patchdpm.networks import arakawa_unet, load_authors_weights
 
+pytestmark = pytest.mark.once
+
 UNUSED = "_patched_decoder._embedder."
 CONV = "_patched_encoder._init_conv.weight"
 

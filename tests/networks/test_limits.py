@@ -14,6 +14,8 @@ from keras_patchdpm.networks import arakawa_unet, unet
 from keras_patchdpm.networks.limits import at_most_weights
 from keras_patchdpm.networks.recorded import recorded
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def no_layers(monkeypatch):

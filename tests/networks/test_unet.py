@@ -105,6 +105,7 @@ def test_any_patch_that_the_levels_divide(image_size, patching, stem, rng):
     assert np.isfinite(outputs).all() and np.ptp(outputs) > 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("image_size", "stem", "factor"),
     [((6, 8), 1, 2), ((8, 6), 1, 2), ((2, 2), 1, 2), ((12, 12), 2, 4)],
@@ -193,6 +194,7 @@ def test_dropout_is_there_if_asked_for():
     assert len({layer.seed for layer in dropouts} - {None}) == 3
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -213,6 +215,7 @@ def test_refuses(arguments, error, message):
         unet(**{"image_size": 8, **arguments})
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("image_size", "patching"),
     [
@@ -232,6 +235,7 @@ def test_the_image_sizes_it_names_would_do(image_size, patching):
         assert h % 4 == 0 and w % 4 == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("argument", "value"),
     [

@@ -6,6 +6,8 @@ from patching.sampled import blended, of_stage
 
 from keras_patchdpm.patching import Stage, Tiling
 
+pytestmark = pytest.mark.once
+
 
 def blend(tiling, images, estimate):
     """What a step makes of `images` if `estimate` is what is said of a window."""

@@ -20,6 +20,7 @@ def crops(patching=None, batch_size=2, seed=0, count=12, **options):
     return patching.batches(images(count), batch_size, seed)
 
 
+@pytest.mark.once
 def test_sizes_probabilities_and_multipliers_are_the_papers():
     patching = RandomPatching(64)
     assert patching.sizes == [(16, 16), (32, 32), (64, 64)]
@@ -32,17 +33,20 @@ def test_sizes_probabilities_and_multipliers_are_the_papers():
     assert RandomPatching(64, (1.0,)).probabilities == (1.0,)
 
 
+@pytest.mark.once
 def test_images_may_have_any_shape():
     patching = RandomPatching((24, 40), (0.25, 0.75, 1.0))
     assert patching.sizes == [(6, 10), (18, 30), (24, 40)]
 
 
+@pytest.mark.once
 def test_sizes_come_as_often_as_they_should():
     batches = crops(batch_size=1, count=2000)
     found = np.bincount(batches.sizes(0), minlength=3) / 2000
     np.testing.assert_allclose(found, [0.2, 0.3, 0.5], atol=0.03)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("content", [False, True])
 def test_crops_are_of_the_images_where_they_say(content):
     batches = crops(content=content)
@@ -64,6 +68,7 @@ def test_crops_are_of_the_images_where_they_say(content):
     assert len(seen) > 1
 
 
+@pytest.mark.once
 def test_crops_lie_anywhere():
     batches = crops(fractions=(0.5,), batch_size=400, count=400)
     (data,) = batches[0]
@@ -73,12 +78,14 @@ def test_crops_lie_anywhere():
     assert len(np.unique(corners, axis=0)) > 80  # Each image has a place of its own.
 
 
+@pytest.mark.once
 def test_each_image_comes_once_before_any_comes_again():
     batches = crops(fractions=(1.0,), batch_size=3, count=12)
     taken = np.concatenate([batches[step][0]["images"] for step in range(4)])
     assert len(np.unique(taken.reshape(12, -1), axis=0)) == 12
 
 
+@pytest.mark.once
 def test_epochs_differ_and_seeds_repeat():
     def first(seed, epochs):
         batches = crops(fractions=(0.5,), seed=seed)
@@ -114,6 +121,7 @@ def test_a_training_goes_on_where_it_stopped(tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.once
 def test_sizes_grow_over_the_training_if_progressive():
     patching = RandomPatching((16, 24), progressive=True)
     batches = patching.batches(images(), 2, 0, epochs=5)
@@ -160,9 +168,11 @@ def test_content_and_crop_are_of_the_same_noisy_image(step):
 
 
 def model(seed=0, **options):
-    patching = RandomPatching(16, **options)
+    """Of two sizes of crops: each is compiled."""
+    patching = RandomPatching(16, (0.5, 1.0), **options)
     schedule = EDMSchedule()
-    network = unet(16, patching, width=8, multipliers=(1, 2), schedule=schedule)
+    small = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    network = unet(16, patching, schedule=schedule, **small)
     found = PatchDPM(network, schedule, patching, seed=seed)
     found.compile(keras.optimizers.Adam(1e-3))
     return found
@@ -247,7 +257,8 @@ class Counted(keras.layers.Layer):
 
 def test_one_compilation_for_each_size(monkeypatch):
     patching, schedule = RandomPatching(16), EDMSchedule()
-    inner = unet(16, patching, width=4, multipliers=(1,), schedule=schedule)
+    small = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    inner = unet(16, patching, schedule=schedule, **small)
     inputs = inner.input
     network = keras.Model(inputs, Counted()(inner.output))
     built = PatchDPM(network, schedule, patching)
@@ -260,6 +271,7 @@ def test_one_compilation_for_each_size(monkeypatch):
         assert 1 <= Counted.calls <= len(patching.sizes)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -276,16 +288,19 @@ def test_refuses(options, message):
         RandomPatching(16, **options)
 
 
+@pytest.mark.once
 def test_sizes_that_the_network_cannot_halve_are_refused():
     with pytest.raises(ValueError, match="4x4 pixels are no multiple of 8"):
         unet(16, RandomPatching(16), width=8, multipliers=(1, 1, 1, 1))
 
 
+@pytest.mark.once
 def test_batches_that_hold_no_places_are_refused():
     with pytest.raises(ValueError, match="Train with `model.fit"):
         model().train_on_batch(images(2, (16, 16)))
 
 
+@pytest.mark.once
 def test_images_of_another_size_are_refused():
     with pytest.raises(ValueError, match="16, 16, 3"):
         model().fit(images(2, (16, 24)), verbose=0)
@@ -293,11 +308,13 @@ def test_images_of_another_size_are_refused():
         unet(32, RandomPatching(16))
 
 
+@pytest.mark.once
 def test_data_sets_of_unknown_length_are_refused():
     with pytest.raises(ValueError, match="must have a length"):
         RandomPatching(16).batches(iter([images(2)]), None, 0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -318,6 +335,7 @@ def test_batches_refuses(options, message):
         RandomPatching(16).batches(**arguments)
 
 
+@pytest.mark.once
 def test_labels_in_a_column_are_labels():
     labels = np.arange(4)[:, None]
     batches = RandomPatching(16, (1.0,)).batches(
@@ -326,6 +344,7 @@ def test_labels_in_a_column_are_labels():
     assert sorted(batches[0][1]) == [0, 1, 2, 3]
 
 
+@pytest.mark.once
 def test_an_overlap_below_0_is_refused():
     with pytest.raises(ValueError, match="`overlap`.*overlap=-1"):
         RandomPatching(16).tiled((16, 16, 3), 2, overlap=-1)

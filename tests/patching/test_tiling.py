@@ -22,6 +22,7 @@ def make(divisions, patch, halo, shift):
     return Tiling(size, divisions, halo=halo, shift=shift)
 
 
+@pytest.mark.once
 @given(divisions, patches, st.integers(0, 3), st.booleans(), seeds)
 def test_patches_tile_the_image_inside_their_windows(
     divisions, patch, halo, shift, seed
@@ -38,6 +39,7 @@ def test_patches_tile_the_image_inside_their_windows(
     assert (seen == 1).all()
 
 
+@pytest.mark.once
 @given(divisions, patches, st.integers(0, 3), st.booleans(), seeds)
 def test_the_sources_of_a_pixel_are_the_windows_over_it(
     divisions, patch, halo, shift, seed
@@ -52,6 +54,7 @@ def test_the_sources_of_a_pixel_are_the_windows_over_it(
     np.testing.assert_array_equal(windows[tile, pixel], image.reshape(1, -1))
 
 
+@pytest.mark.once
 @given(divisions, patches)
 def test_without_halo_and_offset_they_are_the_grids_cells(divisions, patch):
     grid = PatchGrid(divisions)
@@ -62,6 +65,7 @@ def test_without_halo_and_offset_they_are_the_grids_cells(divisions, patch):
         assert (tiles.blend(index) == np.ones((*patch, 1))).all()
 
 
+@pytest.mark.once
 def test_a_halo_lies_on_both_sides_where_there_is_room():
     assert Tiling((8, 16), (1, 4)).window_size == (8, 4)
     tiles = Tiling(16, 4, halo=2).tiles(np.random.default_rng(0))
@@ -96,16 +100,19 @@ def test_training_draws_the_windows_of_sampling():
         np.testing.assert_array_equal(ops.convert_to_numpy(found), expected)
 
 
+@pytest.mark.once
 def test_a_tiling_is_plain_data():
     tiling = Tiling((12, 16), (3, 4), halo=1, shift=True)
     assert Tiling.from_config(tiling.get_config()).get_config() == tiling.get_config()
 
 
+@pytest.mark.once
 def test_refuses_a_halo_larger_than_the_image():
     with pytest.raises(ValueError, match=r"larger than the image of \(8, 8\).*halo=3"):
         Tiling(8, 2, halo=3)
 
 
+@pytest.mark.once
 def test_refuses_to_shift_by_less_than_a_pixel():
     with pytest.raises(ValueError, match="cannot be shifted.*patches of 1 pixel"):
         Tiling(4, (4, 1), shift=True)

@@ -11,6 +11,8 @@ from tiny_models import tiny_network
 from keras_patchdpm import CascadePatching, GridPatching, runtime
 from keras_patchdpm.networks import arakawa_unet, unet
 
+SMALL = {"width": 8, "multipliers": (1, 2), "blocks_per_level": 1}
+
 
 def inputs_of(network, count, seed=0):
     draws = np.random.default_rng(seed)
@@ -31,9 +33,9 @@ def randomize(network, seed):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: unet(16, GridPatching(2), width=8, multipliers=(1, 2)),
-        lambda: unet(16, CascadePatching(2), width=8, multipliers=(1, 2), stem=2),
-        lambda: arakawa_unet(32, 2, dim=8),
+        lambda: unet(16, GridPatching(2), **SMALL),
+        lambda: unet(16, CascadePatching(2), stem=2, **SMALL),
+        lambda: arakawa_unet(16, 2, dim=8, multipliers=(1, 2)),
     ],
 )
 def test_says_what_keras_says(make):
@@ -51,7 +53,7 @@ def test_says_what_keras_says(make):
 
 def test_mixed_precision_stays_mixed():
     keras.config.set_dtype_policy("mixed_bfloat16")
-    network = unet(16, GridPatching(2), width=8, multipliers=(1, 2))
+    network = unet(16, GridPatching(2), **SMALL)
     randomize(network, 0)
     inputs = inputs_of(network, 2)
     found = runtime.network_call(network)(inputs)

@@ -21,7 +21,8 @@ from keras_patchdpm.samplers.loop import State, walk
 @pytest.fixture(scope="module")
 def model():
     patching, schedule = RandomPatching(16, content=True), EDMSchedule()
-    network = unet(16, patching, width=8, multipliers=(1, 2), stem=2, schedule=schedule)
+    small = {"width": 8, "multipliers": (1, 2), "blocks_per_level": 1}
+    network = unet(16, patching, stem=2, schedule=schedule, **small)
     draws = np.random.default_rng(0)
     for weight in network.weights:
         weight.assign(draws.normal(0, 0.1, weight.shape).astype("float32"))
@@ -110,6 +111,7 @@ def test_a_saved_model_makes_the_same_images(model, tmp_path):
     )
 
 
+@pytest.mark.once
 def test_memory_falls_with_n(model):
     whole, quarter = (
         memory.profile(model.tiled(n), 64, timed=False).activations for n in (1, 4)

@@ -12,6 +12,8 @@ from keras_patchdpm import CascadePatching, PatchSampler
 from keras_patchdpm.patching import Stage
 from keras_patchdpm.samplers import checkpoint
 
+pytestmark = pytest.mark.once
+
 DAMAGED = "run.npz is damaged, or is no checkpoint of a sampling .*Delete it to start"
 
 

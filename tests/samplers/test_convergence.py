@@ -10,6 +10,8 @@ from keras_patchdpm.samplers.loop import State, walk
 from keras_patchdpm.schedules import NoiseLevel
 from keras_patchdpm.solvers import as_solver
 
+pytestmark = pytest.mark.once
+
 MEANS, STD = np.array([-0.6, 0.1, 0.7]), 0.2
 SHARES = np.array([0.5, 0.2, 0.3])
 START = np.linspace(-2.2, 2.2, 12).reshape(1, 3, 4, 1)

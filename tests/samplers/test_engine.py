@@ -46,6 +46,7 @@ def file(tmp_path, monkeypatch):
 # Going on after a stop.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.parametrize("patching", [GridPatching(2), CascadePatching(2)])
 def test_goes_on_where_it_stopped(solver, patching, file):
@@ -71,6 +72,7 @@ def test_goes_on_where_it_stopped(solver, patching, file):
         file.unlink()
 
 
+@pytest.mark.once
 def test_steps_are_counted_on(file):
     model, seen = numpy_model(), []
     sampler = PatchSampler(model, "ddim", steps=4)
@@ -98,6 +100,7 @@ def test_another_sampling_is_refused(file):
     assert file.read_bytes() == kept
 
 
+@pytest.mark.once
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     file = tmp_path / "poem.txt"
     file.write_text("roses")
@@ -106,6 +109,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     assert file.read_text() == "roses"
 
 
+@pytest.mark.once
 def test_a_checkpoint_is_whole_whenever_the_writing_stops(file, monkeypatch):
     sampler = PatchSampler(numpy_model(), "ddim", steps=4)
     expected = sampler()
@@ -125,6 +129,7 @@ def test_a_checkpoint_is_whole_whenever_the_writing_stops(file, monkeypatch):
     np.testing.assert_array_equal(sampler(checkpoint=file), expected)
 
 
+@pytest.mark.once
 def test_the_first_step_is_saved_and_then_not_every_one(tmp_path):
     file, seen = tmp_path / "run.npz", []
     PatchSampler(numpy_model(), "ddim", steps=4)(
@@ -136,6 +141,7 @@ def test_the_first_step_is_saved_and_then_not_every_one(tmp_path):
     assert file.read_bytes() != seen[3]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("solver", "error"),
     [("ddim", Stopped), *((name, KeyboardInterrupt) for name in NAMES)],
@@ -162,6 +168,7 @@ def test_a_stop_saves_the_last_whole_step(solver, error, tmp_path):
 # Images as they come, and a stop by hand.
 
 
+@pytest.mark.once
 def test_images_are_there_before_the_last_is_made():
     model = numpy_model()
     sampler = PatchSampler(model, "ddim", steps=3)
@@ -175,11 +182,13 @@ def test_images_are_there_before_the_last_is_made():
     assert calls == [12, 12, 24, 24, 36]
 
 
+@pytest.mark.once
 def test_a_stream_refuses_before_it_starts():
     with pytest.raises(ValueError, match="`num_images` must be at least 1"):
         PatchSampler(numpy_model(), steps=2).stream(num_images=0)
 
 
+@pytest.mark.once
 def test_an_interrupt_returns_at_once_and_leaves_nothing():
     model = numpy_model(size=(256, 256))
     sampler = PatchSampler(model, "ddim", steps=4)
@@ -203,6 +212,7 @@ def test_an_interrupt_returns_at_once_and_leaves_nothing():
     np.testing.assert_array_equal(sampler(num_images=4), expected)
 
 
+@pytest.mark.once
 def test_the_bar_shows_the_time_left_and_the_memory(capsys):
     PatchSampler(numpy_model(), steps=4)(num_images=3, batch_size=2, verbose=1)
     shown = capsys.readouterr().out
@@ -227,6 +237,7 @@ def limited(model, most, error):
     return rows
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("patching", [GridPatching((2, 3)), CascadePatching(2)])
 def test_a_call_too_large_is_halved_and_the_images_are_the_same(patching):
     arguments = {"num_images": 5, "seed": 3, "batch_size": 3}
@@ -240,6 +251,7 @@ def test_a_call_too_large_is_halved_and_the_images_are_the_same(patching):
     assert sum(count > 4 for count in rows) <= 2  # Learnt once, and kept.
 
 
+@pytest.mark.once
 def test_one_patch_that_does_not_fit_is_an_error():
     model = numpy_model()
     limited(model, 0, MemoryError("no room"))
@@ -247,6 +259,7 @@ def test_one_patch_that_does_not_fit_is_an_error():
         PatchSampler(model, steps=2, patches_per_call=4)()
 
 
+@pytest.mark.once
 def test_other_errors_are_not_taken_for_it():
     model = numpy_model()
     rows = limited(model, 1, RuntimeError("shapes do not match"))
@@ -265,6 +278,7 @@ def test_the_backends_own_error_is_known():
 # A budget.
 
 
+@pytest.mark.once
 def test_a_budget_chooses_the_sizes(monkeypatch):
     plans = []
 
@@ -287,6 +301,7 @@ def test_a_budget_chooses_the_sizes(monkeypatch):
     assert [held for *_, held in plans[1:]] == [4, 3]
 
 
+@pytest.mark.once
 def test_a_budget_and_a_batch_size_are_refused():
     sampler = PatchSampler(numpy_model(), steps=2, memory_budget="5MB")
     with pytest.raises(ValueError, match="Leave one of the two out.*batch_size=2"):

@@ -14,6 +14,8 @@ from keras_patchdpm.schedules import NoiseLevel
 from keras_patchdpm.schedules.spacings import SPACINGS
 from keras_patchdpm.solvers import NAMES, Heun, as_solver
 
+pytestmark = pytest.mark.once
+
 SCHEDULES = {
     "cosine": DDPMSchedule("cosine"),
     "linear": DDPMSchedule("linear"),

@@ -136,6 +136,7 @@ def test_a_stopped_sampling_goes_on_with_its_labels(model, tmp_path):
         )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("labels", "error", "match"),
     [
@@ -151,6 +152,7 @@ def test_wrong_labels_are_refused(model, labels, error, match):
         sample(model, labels)
 
 
+@pytest.mark.once
 def test_guidance_needs_labels(model):
     with pytest.raises(ValueError, match="there is none. Pass `labels`.*scale=2.0"):
         sample(model, None, guidance=by_label(2.0))
@@ -170,7 +172,11 @@ def a_cascade(divisions=4, width=8, seed=0, **options):
     """A cascade with random weights."""
     patching = CascadePatching(divisions, **options)
     network = unet(
-        4 * divisions, patching, width=width, multipliers=(1,), blocks_per_level=1
+        4 * divisions,
+        patching,
+        width=width,
+        multipliers=(1,),
+        blocks_per_level=1,
     )
     rng = np.random.default_rng(seed)
     for weight in network.weights:
@@ -259,6 +265,7 @@ def test_a_budget_counts_the_weights_of_the_guide(cascade, worse):
     assert guided.plan.weights - plain.plan.weights == more
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
@@ -279,6 +286,7 @@ def test_a_wrong_guidance_is_refused(cascade, worse, change, error, match):
         PatchSampler(cascade, "ddim", 2, guidance=Guidance(**arguments))
 
 
+@pytest.mark.once
 def test_a_guide_must_be_of_the_same_schedule_and_patch(cascade, worse):
     with pytest.raises(TypeError, match="`guidance` must be a `Guidance`.*2.0"):
         PatchSampler(cascade, "ddim", 2, guidance=2.0)

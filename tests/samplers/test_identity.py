@@ -28,6 +28,8 @@ from keras_patchdpm.networks import unet
 from keras_patchdpm.samplers.identity import describe, differences
 from keras_patchdpm.solvers import DDIM, DDPM, Heun, Solver
 
+pytestmark = pytest.mark.once
+
 
 def sample(call, file=None):
     """The images of `call`: options of a sampler, its model and its call."""

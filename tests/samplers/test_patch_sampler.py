@@ -155,6 +155,7 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
     assert "8/8" in capsys.readouterr().out
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -186,6 +187,7 @@ def test_refuses(arguments, error, message):
         PatchSampler(numpy_model(), **arguments)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -212,6 +214,7 @@ def test_a_call_refuses(arguments, error, message):
         PatchSampler(numpy_model(), steps=2)(**arguments)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("model", "message"),
     [

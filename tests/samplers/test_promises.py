@@ -45,6 +45,7 @@ def assert_same(images, expected):
 # Promise 1: however the work is cut, the images are the same.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("patching", GRIDS)
 @pytest.mark.parametrize("solver", NAMES)
 def test_patches_per_call_and_order_change_nothing(patching, solver, monkeypatch):
@@ -199,6 +200,7 @@ def gaussian_model(schedule, patching, size):
     )
 
 
+@pytest.mark.once
 def test_ancestral_images_have_the_right_mean_and_variance():
     """At 1000 timesteps, as far as so many pixels tell; test_solvers.py is exact."""
     model = gaussian_model(DDPMSchedule(), GridPatching(2), (100, 120))
@@ -210,6 +212,7 @@ def test_ancestral_images_have_the_right_mean_and_variance():
     assert images.var() == pytest.approx(STD**2, rel=3 * np.sqrt(2 / count))
 
 
+@pytest.mark.once
 def test_ddim_error_halves_when_steps_double():
     model = gaussian_model(DDPMSchedule(), GridPatching(2), (8, 8))
     noise = np.clip(np.random.default_rng(0).normal(size=(2, 8, 8, 1)), -2.5, 2.5)

@@ -205,6 +205,7 @@ def test_config_round_trip():
     np.testing.assert_array_equal(clone.alphas, schedule.alphas)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -221,6 +222,7 @@ def test_refuses(arguments, message):
         DDPMSchedule(**arguments)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("timestep", [-1, 1000])
 def test_refuses_timesteps_out_of_range(timestep):
     schedule = DDPMSchedule(min_snr_gamma=5.0)
@@ -235,6 +237,7 @@ def test_refuses_timesteps_out_of_range(timestep):
             call()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("timestep", [0.5, True, "9", float("nan")])
 def test_refuses_timesteps_that_are_no_ints(timestep):
     schedule = DDPMSchedule()
@@ -250,6 +253,7 @@ def test_a_level_of_numpys_int_is_a_plain_one():
     assert type(level.condition) is int and type(level.alpha) is float
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("steps", "error", "message"),
     [
@@ -278,6 +282,7 @@ def test_variances_of_ones_own():
     assert DDPMSchedule([0.1, 1]).alphas[-1] == 0  # Pure noise at the end.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "betas", [[], [0.1, 0.0], [0.1, 1.1], [np.nan], [[0.1]], ["a"], None, 3, "sine"]
 )

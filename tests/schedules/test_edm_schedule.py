@@ -201,6 +201,7 @@ def test_churn_keeps_the_distribution():
     assert state.noisy.std() == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -220,6 +221,7 @@ def test_refuses(options, error, message):
         EDMSchedule(**options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("steps", "error", "message"),
     [
@@ -255,6 +257,7 @@ def test_levels_refuse_strengths_that_rounding_makes_one():
         EDMSchedule(sigma_min=1, sigma_max=1 + 1e-15).levels(9)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("strength", [0, -1.0, math.nan, math.inf, 1e9])
 def test_a_level_refuses_strengths_out_of_range(strength):
     with pytest.raises(ValueError, match="`strength` must lie in"):

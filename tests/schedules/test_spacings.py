@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from keras_patchdpm import DDPMSchedule, EDMSchedule
 from keras_patchdpm.schedules.spacings import SPACINGS
 
+pytestmark = pytest.mark.once
+
 
 def spread(steps, spacing, total=1000):
     levels = DDPMSchedule("linear", total).levels(steps, spacing)

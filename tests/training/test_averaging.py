@@ -7,6 +7,8 @@ import pytest
 import keras_patchdpm as kp
 from keras_patchdpm.training import ema_momentum, images_per_step
 
+pytestmark = pytest.mark.once
+
 
 def test_half_of_an_average_is_forgotten_in_its_half_life():
     patching = kp.RandomPatching(64)

@@ -8,6 +8,8 @@ import pytest
 
 from keras_patchdpm.training import TrainingSettings
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("name", "values"),

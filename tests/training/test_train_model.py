@@ -47,6 +47,7 @@ def test_the_preset_has_the_trained_weights(images, tmp_path):
     assert config["training"]["patches_seen"] == 3 * 4
 
 
+@pytest.mark.once
 def test_a_second_run_goes_on(images, tmp_path):
     run(images, tmp_path)
     run(images, tmp_path)
@@ -55,6 +56,7 @@ def test_a_second_run_goes_on(images, tmp_path):
     assert config["training"]["patches_seen"] == 2 * 3 * 4
 
 
+@pytest.mark.once
 def test_a_run_starts_from_a_preset(images, tmp_path):
     before = run(images, tmp_path / "first")
     still = dataclasses.replace(
@@ -68,6 +70,7 @@ def test_a_run_starts_from_a_preset(images, tmp_path):
     assert config["training"]["patches_seen"] == 2 * 3 * 4
 
 
+@pytest.mark.once
 def test_a_preset_of_another_network_is_refused_by_name(images, tmp_path):
     other = dataclasses.replace(SETTINGS, start_from="faces64_n2")
     with pytest.raises(ValueError, match="has another network") as error:
@@ -83,6 +86,7 @@ def test_a_preset_of_another_network_is_refused_by_name(images, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.once
 def test_a_preset_of_other_settings_is_named(images, tmp_path):
     run(images, tmp_path / "first")
     start = dataclasses.replace(SETTINGS, start_from=tmp_path / "first" / "preset")
@@ -92,12 +96,14 @@ def test_a_preset_of_other_settings_is_named(images, tmp_path):
         train(config, images, tmp_path / "second", minutes=0, settings=start)
 
 
+@pytest.mark.once
 def test_epochs_count_over_all_runs(images, tmp_path):
     for epochs, expected in ((2, [0, 1]), (3, [0, 1, 2])):
         train(PRESET, images, tmp_path, epochs=epochs, settings=SETTINGS)
         assert [epoch for epoch, _ in curve(tmp_path)] == expected
 
 
+@pytest.mark.once
 def test_the_learning_rate_falls(images, tmp_path):
     falling = dataclasses.replace(SETTINGS, learning_rate=0.1, decay_steps=6)
     for epochs in (1, 2):  # A second run goes on where the first stood.
@@ -106,6 +112,7 @@ def test_the_learning_rate_falls(images, tmp_path):
         assert rate == pytest.approx({1: 0.05, 2: 0.0}[epochs], abs=1e-6)
 
 
+@pytest.mark.once
 def test_the_learning_rate_rises_first(images, tmp_path):
     rising = dataclasses.replace(SETTINGS, learning_rate=0.1, warmup_steps=6)
     for epochs, expected in ((1, 0.05), (2, 0.1), (3, 0.1)):
@@ -113,6 +120,7 @@ def test_the_learning_rate_rises_first(images, tmp_path):
         assert float(model.optimizer.learning_rate) == pytest.approx(expected)
 
 
+@pytest.mark.once
 def test_other_settings_are_refused_by_name(images, tmp_path):
     run(images, tmp_path)
     before = (tmp_path / "settings.json").read_text()
@@ -122,6 +130,7 @@ def test_other_settings_are_refused_by_name(images, tmp_path):
     assert (tmp_path / "settings.json").read_text() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("change", ["a pixel", "another image", "floats"])
 def test_other_images_are_refused(change, images, tmp_path):
     run(images, tmp_path)
@@ -175,6 +184,7 @@ WRONG = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("wrong", "message"), WRONG.values(), ids=WRONG)
 def test_a_first_try_that_fails_leaves_nothing(wrong, message, images, tmp_path):
     right = {"config": PRESET, "images": images, "settings": SETTINGS, "epochs": 1}
@@ -184,6 +194,7 @@ def test_a_first_try_that_fails_leaves_nothing(wrong, message, images, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["", "sub", "backup", "preset"])
 def test_a_file_in_a_folders_place_is_refused(name, images, tmp_path):
     folder = tmp_path / "run"
@@ -197,6 +208,7 @@ def test_a_file_in_a_folders_place_is_refused(name, images, tmp_path):
         run(images, given)
 
 
+@pytest.mark.once
 def test_what_failed_tries_left_is_replaced(images, tmp_path):
     """Older versions wrote `settings.json` before anything was checked."""
     (tmp_path / "settings.json").write_text('{"training": {"batch_size": 64}}')
@@ -217,6 +229,7 @@ def content(folder):
         return texts, {name: arrays[name].tolist() for name in arrays.files}
 
 
+@pytest.mark.once
 def test_a_finished_training_stays_as_it_is(images, tmp_path):
     train(PRESET, images, tmp_path, epochs=2, settings=SETTINGS)
     before = content(tmp_path)
@@ -228,6 +241,7 @@ def test_a_finished_training_stays_as_it_is(images, tmp_path):
     assert content(tmp_path) == before
 
 
+@pytest.mark.once
 def test_an_interrupted_training_lets_others_in(images, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         raise KeyboardInterrupt
@@ -243,6 +257,7 @@ def test_an_interrupted_training_lets_others_in(images, tmp_path, monkeypatch):
     assert [epoch for epoch, _ in curve(tmp_path)] == [0, 1]
 
 
+@pytest.mark.once
 def test_a_second_training_in_a_folder_is_refused(images, tmp_path):
     with filelock.FileLock(tmp_path / ".lock"):
         with pytest.raises(BlockingIOError, match="Another process is training in"):

@@ -1,3 +1,0 @@
-"""Networks compile many small programs."""
-
-from quick_compilation import quick_compilation  # noqa: F401
