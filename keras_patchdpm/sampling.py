@@ -1,7 +1,7 @@
 """Images from the weights that come with the package, in one call."""
 
-from keras_patchdpm import _checks
-from keras_patchdpm.models import PatchDPM, presets
+from keras_patchdpm import _checks, presets
+from keras_patchdpm.models import PatchDPM
 
 N = 2  # Unless a preset is named.
 DEFAULTS = {"solver": "ddim", "steps": 50}  # Of a preset that has no settings.

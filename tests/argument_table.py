@@ -19,8 +19,7 @@ import keras_patchdpm as kp
 import numpy as np
 from tiny_models import tiny_images, tiny_model
 
-from keras_patchdpm import networks
-from keras_patchdpm.models import presets
+from keras_patchdpm import networks, presets
 from keras_patchdpm.networks import authors_weights
 
 # Callables whose accepted calls take long: tests give them a few of the values, and the

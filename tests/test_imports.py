@@ -18,8 +18,9 @@ LINES = (
     ("grid", "resize", "schedules", "solvers", "windows"),
     ("patching", "layers"),
     ("networks",),
+    ("presets",),
     ("models",),
-    ("callbacks", "presets", "export"),
+    ("callbacks", "export"),
 )
 # Off the line: what each may import. From "models" on, everyone may import these.
 APART = {
@@ -58,7 +59,7 @@ def allowed(group):
     above = set()
     for number, line in enumerate(LINES):
         if group in line:
-            free = APART if number >= LINES.index(("models",)) else ()
+            free = APART if number >= LINES.index(("presets",)) else ()
             return {group, *above, *free}
         above.update(line)
     raise AssertionError(

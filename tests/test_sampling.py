@@ -10,9 +10,9 @@ from keras_patchdpm import (
     GridPatching,
     RandomPatching,
     WholeImage,
+    presets,
     sampling,
 )
-from keras_patchdpm.models import presets
 from keras_patchdpm.networks import unet
 
 

@@ -84,7 +84,7 @@ def described(options, size):
 def pixels_per_example(config):
     """Pixels that the network sees of an image in one step of training."""
     size, patching = config["network"]["image_size"], config["patching"]
-    parts = kp.models.presets.parts(config)
+    parts = kp.presets.parts(config)
     height, width, _ = parts["patching"].input_specs((size, size, 3))["noisy"][0]
     return height * width * patching.get("patches_per_image", 1)
 
@@ -111,7 +111,7 @@ def patches_seen(preset):
     """What a finished training has seen, 0 before its end."""
     if not preset.exists():
         return 0
-    return kp.models.presets.read_config(preset)["training"]["patches_seen"]
+    return kp.presets.read_config(preset)["training"]["patches_seen"]
 
 
 def seam(images, divisions):

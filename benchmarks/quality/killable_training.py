@@ -15,8 +15,7 @@ import keras
 import numpy as np
 
 import keras_patchdpm as kp
-from keras_patchdpm import training
-from keras_patchdpm.models import presets
+from keras_patchdpm import presets, training
 from keras_patchdpm.training import train_model
 
 EPOCH = "epoch begins:"  # Printed with the number of the epoch.

@@ -24,7 +24,7 @@ import numpy as np
 import keras_patchdpm as kp
 from benchmarks import command_line
 from benchmarks.quality.compiled_training import EMA, Training
-from keras_patchdpm.models import presets
+from keras_patchdpm import presets
 
 CASCADE = {"image_size": 128, "width": 96}
 GRID = {"image_size": 64, "width": 64}

@@ -3,9 +3,8 @@
 import sys
 import warnings
 
-from keras_patchdpm import _files
+from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
-from keras_patchdpm.models import presets
 
 PATCHINGS = ("cascade", "grid", "crops")
 

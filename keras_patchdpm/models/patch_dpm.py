@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import ops
 
-from keras_patchdpm import _checks, runtime
+from keras_patchdpm import _checks, presets, runtime
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import (
     _arguments,
@@ -14,16 +14,15 @@ from keras_patchdpm.models import (
     _images,
     _labels,
     _parts,
-    _sampling,
     _seed_state,
     _weights,
-    presets,
 )
 from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._precision import precision as in_precision
 from keras_patchdpm.models._train_step import SeedGenerator, TrainStep
 from keras_patchdpm.networks.recorded import record, recorded
 from keras_patchdpm.patching import tiled_model
+from keras_patchdpm.presets import _settings as settings
 
 
 @serializable
@@ -97,7 +96,7 @@ class PatchDPM(TrainStep):
         self.test_seed = _parts.check_seed("test_seed", test_seed)
         self.train_draws = SeedGenerator(self.seed)
         self.test_draws = SeedGenerator(self.test_seed)
-        self.sampling = _sampling.Settings()
+        self.sampling = settings.Settings()
         self.epochs_trained = 0  # Since it was made or loaded; crops depend on it.
         self._level_loss = schedule.make_loss()
         runtime.check_process()
@@ -267,10 +266,10 @@ class PatchDPM(TrainStep):
         >>> model.set_sampling(solver="dpmpp_2m", steps=20, spacing="trailing")
         >>> model.save_to_preset("runs/mine")
         """
-        settings = _sampling.Settings(options)
-        _sampling.check(_sampling.to_plain(settings)[0])
-        settings.sampler(self, {})
-        self.sampling = settings
+        chosen = settings.Settings(options)
+        settings.check(settings.to_plain(chosen)[0])
+        chosen.sampler(self, {})
+        self.sampling = chosen
 
     def call(self, inputs, training=None):
         """The network's prediction of a dict of its inputs."""

@@ -2,8 +2,8 @@
 
 import warnings
 
+from keras_patchdpm import presets
 from keras_patchdpm.callbacks import _settings
-from keras_patchdpm.models import presets
 
 
 def from_preset(preset, config, network):

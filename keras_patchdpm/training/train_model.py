@@ -5,9 +5,9 @@ import time
 
 import keras
 
-from keras_patchdpm import _checks, datasets
+from keras_patchdpm import _checks, datasets, presets
 from keras_patchdpm.callbacks import BackupAndRestore, _lock
-from keras_patchdpm.models import PatchDPM, presets
+from keras_patchdpm.models import PatchDPM
 from keras_patchdpm.models._precision import precision
 from keras_patchdpm.training import _arguments, _start
 from keras_patchdpm.training._record import Record

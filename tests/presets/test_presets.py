@@ -9,7 +9,7 @@ from keras import ops
 from tiny_models import PRESET, tiny_model
 
 import keras_patchdpm as kp
-from keras_patchdpm.models import presets
+from keras_patchdpm import presets
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import re
 
 from keras_patchdpm import _checks
-from keras_patchdpm.models import _sampling
+from keras_patchdpm.presets import _settings
 
 MOST_BYTES = 2**20
 WEIGHTS = "weights.npz"  # Unless the configuration names another file.
@@ -63,7 +63,7 @@ def check(config):
         _check_dict(key, config[key])
     image_shape(config)
     if SAMPLING in config:
-        _sampling.check(config[SAMPLING])
+        _settings.check(config[SAMPLING])
     if "latents" in config:
         _checks.boolean("latents", config["latents"])
     if "label_dropout" in config:

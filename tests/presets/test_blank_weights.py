@@ -9,8 +9,8 @@ from keras import ops
 from tiny_models import PRESET
 
 import keras_patchdpm as kp
-from keras_patchdpm.models import presets
-from keras_patchdpm.models._blank_weights import blank_weights
+from keras_patchdpm import presets
+from keras_patchdpm.presets._blank_weights import blank_weights
 
 NETWORK = {**PRESET["network"], "attention_levels": [0], "num_classes": 2}
 GRID = {**PRESET, "network": NETWORK}

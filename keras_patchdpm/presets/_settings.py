@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from keras_patchdpm import _checks, solvers
-from keras_patchdpm.models import _builders
+from keras_patchdpm.presets import _builders
 from keras_patchdpm.samplers import Guidance, PatchSampler
 from keras_patchdpm.schedules.spacings import is_sequence
 

@@ -13,8 +13,7 @@ import pytest
 from tiny_models import PRESET
 
 import keras_patchdpm as kp
-from keras_patchdpm import _files
-from keras_patchdpm.models import presets
+from keras_patchdpm import _files, presets
 
 pytestmark = pytest.mark.once
 

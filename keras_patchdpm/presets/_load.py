@@ -1,0 +1,218 @@
+"""Reads presets, and lists those of the package."""
+
+import os
+import pathlib
+
+from keras_patchdpm import _files, networks
+from keras_patchdpm.networks.limits import at_most_weights
+from keras_patchdpm.patching import (
+    CascadePatching,
+    GridPatching,
+    RandomPatching,
+    WholeImage,
+)
+from keras_patchdpm.presets import _builders, _config, _settings
+from keras_patchdpm.presets._blank_weights import blank_weights
+from keras_patchdpm.presets._weights import WeightsFile
+from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
+
+BUILT_IN = pathlib.Path(__file__).resolve().parent
+CONFIG = "config.json"
+
+NETWORKS = {"unet": networks.unet, "arakawa_unet": networks.arakawa_unet}
+PATCHINGS = {
+    "CascadePatching": CascadePatching,
+    "GridPatching": GridPatching,
+    "RandomPatching": RandomPatching,
+    "WholeImage": WholeImage,
+}
+SCHEDULES = {"DDPMSchedule": DDPMSchedule, "EDMSchedule": EDMSchedule}
+_MAKERS = {"network": NETWORKS, "schedule": SCHEDULES, "patching": PATCHINGS}
+
+
+def names():
+    """The presets that come with the package."""
+    return sorted(path.parent.name for path in BUILT_IN.glob(f"*/{CONFIG}"))
+
+
+def find(preset):
+    """The folder of a built-in preset, or of one's own.
+
+    Raises:
+        TypeError: If `preset` is no path.
+        ValueError: If there is none; the built-in ones are listed.
+    """
+    folder = _files.path_of("preset", preset)
+    if os.fspath(preset) in names():
+        return BUILT_IN / preset
+    if (folder / CONFIG).is_file():
+        return folder
+    if folder.suffix in (".keras", ".h5"):
+        advice = (
+            "That is the name of a model that Keras saved: `keras.models.load_model` "
+            "reads it, and the model's `save_to_preset(folder)` writes a preset."
+        )
+    elif folder.is_file():
+        advice = f"Pass the folder, '{folder.parent}', rather than a file in it."
+    else:
+        advice = f"The package has {', '.join(map(repr, names()))}."
+    raise ValueError(
+        f"There is no preset of that name, nor a folder with a {CONFIG}. {advice} "
+        f"Received: preset={os.fspath(preset)!r}."
+    )
+
+
+def read_config(preset):
+    """The configuration of a preset, a dict.
+
+    Raises:
+        ValueError: If there is no such preset, or its `config.json` is damaged.
+    """
+    return _config.read(find(preset) / CONFIG)
+
+
+def image_shape(config):
+    """`(height, width, channels)` of the images that a configuration describes."""
+    return _config.image_shape(config)
+
+
+def with_defaults(config):
+    """The parts of a configuration with all their arguments, as plain data."""
+    return {
+        part: _builders.with_defaults(makers, config[part])
+        for part, makers in _MAKERS.items()
+    }
+
+
+def patching_of(config):
+    """The patching of a configuration."""
+    return _builders.build("patching", PATCHINGS, config["patching"])
+
+
+def parts(config):
+    """What a configuration describes, untrained.
+
+    Args:
+        config: Dict of `network`, `schedule` and `patching`, each a dict of `name` and
+            arguments, and perhaps of `latents` and `label_dropout`.
+
+    Returns:
+        Dict of the arguments of `PatchDPM`.
+
+    Raises:
+        TypeError: If an argument has another type than it must have.
+        ValueError: If a name is none of this package's, or an argument unknown or out
+            of range.
+    """
+    _config.check(config)
+    patching = patching_of(config)
+    schedule = _builders.build("schedule", SCHEDULES, config["schedule"])
+    network = _builders.build(
+        "network",
+        NETWORKS,
+        config["network"],
+        patching=patching,
+        schedule=schedule,
+    )
+    options = {key: config[key] for key in _config.OPTIONS if key in config}
+    return {"network": network, "schedule": schedule, "patching": patching, **options}
+
+
+def load(preset):
+    """What a preset describes, trained.
+
+    Args:
+        preset: Name of a built-in preset, or path of a folder.
+
+    Returns:
+        Dict of the arguments of `PatchDPM`.
+
+    Raises:
+        ValueError: If there is no such preset, its configuration cannot be built, or
+            its weights are damaged or of another configuration. The message names the
+            file.
+    """
+    folder = find(preset)
+    config, weights = _open(folder)
+    with weights:
+        # No more memory than the weights in the file have.
+        with blank_weights(), at_most_weights(weights.count):
+            try:
+                arguments = parts(config)
+            except Exception as error:  # Foreign arguments can raise anything.
+                raise ValueError(
+                    f"{folder / CONFIG} and {weights.path.name} beside it do not "
+                    f"describe a model of this package. {error} Correct the "
+                    "configuration, or copy the folder anew."
+                ) from error
+        weights.assign(arguments["network"])
+    return arguments
+
+
+def sampling(preset, make):
+    """The `Settings` with which a preset is sampled.
+
+    Args:
+        preset: Name of a built-in preset, or path of a folder.
+        make: Function of what `load` returns to a model, for the guide.
+
+    Raises:
+        ValueError: If the settings, or the guide, are damaged. The message names the
+            file.
+    """
+    folder = find(preset)
+    plain = read_config(preset).get(_config.SAMPLING, {})
+    guide = None
+    if _settings.guided(plain):
+        guide = make(**load(folder / _settings.GUIDE))
+    try:
+        return _settings.from_plain(plain, guide)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / CONFIG} has wrong settings in `sampling`: {error} Correct the "
+            "file, or copy the folder anew."
+        ) from error
+
+
+def load_weights(network, preset):
+    """Gives `network` the weights of a preset.
+
+    Raises:
+        ValueError: If the file is damaged, or of another configuration.
+    """
+    _, weights = _open(find(preset))
+    with weights:
+        weights.assign(network)
+
+
+def listing():
+    """A dict for each built-in preset: see `PatchDPM.presets`."""
+    return [_listed(name) for name in names()]
+
+
+def _open(folder):
+    """`(config, WeightsFile)` of a preset, which may be saved anew at the same time."""
+    while True:
+        config = _config.read(folder / CONFIG)
+        path = folder / config.get("weights", _config.WEIGHTS)
+        try:
+            return config, WeightsFile(path, config["sha256"])
+        except FileNotFoundError as error:
+            if _config.read(folder / CONFIG) == config:
+                raise ValueError(
+                    f"There is no file {path}, which {CONFIG} names. Copy the folder "
+                    "anew, or install the package again."
+                ) from error
+
+
+def _listed(name):
+    config = read_config(name)
+    path = BUILT_IN / name / config.get("weights", _config.WEIGHTS)
+    size = config["network"]["image_size"]
+    return {
+        "name": name,
+        "image_size": tuple(size) if isinstance(size, list) else (size, size),
+        "n": patching_of(config).sampling_divisions(image_shape(config)),
+        "licence": config.get("licence"),
+        "bytes": path.stat().st_size,
+    }

@@ -1,0 +1,120 @@
+"""Writes presets."""
+
+import hashlib
+import json
+import os
+
+from keras_patchdpm import _checks, _files
+from keras_patchdpm.networks.recorded import recorded
+from keras_patchdpm.presets import _builders, _config, _load, _settings
+from keras_patchdpm.presets._blank_weights import blank_weights
+from keras_patchdpm.presets._weights import STORAGES, pack
+
+_CARD = """# A patch diffusion model
+
+Written by `PatchDPM.save_to_preset`. SHA-256 of the weights: {sha256}.
+"""
+
+
+def save(folder, config, network, card, storage="float16"):
+    """Writes a preset, over another one if need be.
+
+    The weights' file has a name of its own, which `config.json`, written last, refers
+    to: wherever the writing is stopped, the folder holds the old preset or the new one.
+
+    Args:
+        folder: Path, created if need be.
+        config: Dict from which `parts` builds `network`, and what else to record.
+        network: The trained network.
+        card: Text of the model card; `{sha256}` in it becomes the weights' checksum.
+        storage: `"float16"` or `"int8"`, see `pack`.
+
+    Raises:
+        ValueError: If a weight is not finite, or there is a file named `folder`.
+        OSError: If a file cannot be written.
+    """
+    folder = _files.path_of("folder", folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"There is a file of that name. Received: folder='{folder}'.")
+    _config.check(config)
+    content = pack(network, storage)
+    checksum = hashlib.sha256(content).hexdigest()
+    name = f"weights-{checksum[:12]}.npz"
+    config = {**config, "weights": name, "sha256": checksum}
+    text = json.dumps(config, indent=2, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    former = _weights_in(folder)
+    _files.write(folder / name, content)
+    _files.write(folder / "card.md", card.replace("{sha256}", checksum))
+    _files.write(folder / _load.CONFIG, text)
+    if former not in (None, name) and (folder / former).is_file():
+        (folder / former).unlink(missing_ok=True)
+
+
+def save_model(model, folder, card=None, storage="float16"):
+    """Writes a `PatchDPM` as a preset: see `PatchDPM.save_to_preset`."""
+    path = _files.path_of("folder", folder)
+    if os.fspath(folder) in _load.names():
+        raise ValueError(
+            "That is the name of a preset of the package, which `from_preset` would "
+            f"read instead. Choose another folder. Received: folder='{path}'."
+        )
+    card = _CARD if card is None else card
+    _checks.one_of("storage", storage, STORAGES)
+    if not isinstance(card, str):
+        raise TypeError(
+            f"`card` must be a string. Received: card={card!r} "
+            f"(of type {type(card).__name__})."
+        )
+    plain, guide = _settings.to_plain(model.sampling)
+    config = describe(model)
+    if plain:
+        config[_config.SAMPLING] = plain
+    if guide is not None:
+        save(path / _settings.GUIDE, describe(guide), guide.network, _CARD, storage)
+    save(path, config, model.network, card, storage)
+
+
+def describe(model):
+    """The configuration of a `PatchDPM`, from which `parts` builds it again.
+
+    Raises:
+        ValueError: If a part of it is none of this package's.
+    """
+    network = recorded(model.network)
+    if network is None:
+        raise ValueError(
+            "The network of a preset must be built by `networks.unet` or "
+            "`networks.arakawa_unet`, by name. Save models of other networks with "
+            "`model.save('model.keras')`. Received: a network named "
+            f"{model.network.name!r}, whose arguments are not known."
+        )
+    config = {
+        "network": network,
+        "schedule": _builders.named("schedule", _load.SCHEDULES, model.schedule),
+        "patching": _builders.named("patching", _load.PATCHINGS, model.patching),
+        "latents": model.latents,
+        "label_dropout": model.label_dropout,
+    }
+    config = json.loads(json.dumps(config))
+    with blank_weights():
+        built = _load.parts(config)["network"]
+    expected = {weight.path: weight.shape for weight in model.network.weights}
+    if {weight.path: weight.shape for weight in built.weights} != expected:
+        raise ValueError(
+            "The network was changed after it was built, or built for another patching "
+            "than the model's, so that its arguments do not describe it. Build it with "
+            f"the model's `patching`. Received: a network of the arguments {network}."
+        )
+    return config
+
+
+def _weights_in(folder):
+    """Name of the weights' file of the preset in a folder, or `None`."""
+    if not (folder / _load.CONFIG).is_file():
+        return None
+    try:
+        config = _config.read(folder / _load.CONFIG)
+    except (OSError, ValueError):  # A damaged one.
+        return None
+    return config.get("weights", _config.WEIGHTS)
