@@ -34,6 +34,8 @@ def main():
     add("--spacings", nargs="+", choices=SPACINGS, default=SPACINGS, help="by name")
     add("--preset", help="of a DDPM schedule")
     options = parser.parse_args()
+    if not options.preset:  # Nothing is sampled.
+        options.images = options.patches_per_call = None
     for figures in on_preset(options) if options.preset else on_gaussians(options):
         command_line.write(options, figures)
 
