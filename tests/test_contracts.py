@@ -15,7 +15,7 @@ pytestmark = pytest.mark.once
 
 PACKAGE = ROOT / "keras_patchdpm"
 CONTRACTS = (Patching, Schedule, Solver)
-ROOMS = ("patching", "schedules", "solvers.py")
+ROOMS = ("patching", "schedules", "solvers")
 QUESTIONS = ("isinstance", "hasattr", "getattr")
 SUBJECTS = ("patching", "schedule", "solver")
 

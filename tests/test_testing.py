@@ -15,7 +15,7 @@ from keras_patchdpm import (
     WholeImage,
 )
 from keras_patchdpm.patching import Tiling
-from keras_patchdpm.patching.tiling import TileLine
+from keras_patchdpm.patching.tiles import TileLine
 from keras_patchdpm.solvers import (
     DDIM,
     DDPM,

@@ -1,13 +1,13 @@
 """Images to train on."""
 
-from keras_patchdpm.datasets.crop_and_resize import (
+from keras_patchdpm.datasets._crop_and_resize import (
     random_crop_and_resize,
     random_crop_and_resize_layer,
 )
+from keras_patchdpm.datasets._load_images import load_images
+from keras_patchdpm.datasets._synthetic_scenes import synthetic_scenes
 from keras_patchdpm.datasets.image_batches import ImageBatches
-from keras_patchdpm.datasets.load_images import load_images
 from keras_patchdpm.datasets.picture import save_images, tile
-from keras_patchdpm.datasets.synthetic_scenes import synthetic_scenes
 
 __all__ = [
     "ImageBatches",

@@ -8,8 +8,8 @@ import sys
 import keras
 
 from keras_patchdpm import networks
-from keras_patchdpm.memory.profile import profile
-from keras_patchdpm.memory.table import table
+from keras_patchdpm.memory._profile import profile
+from keras_patchdpm.memory._table import table
 from keras_patchdpm.patching import GridPatching
 
 NETWORKS = ("arakawa_unet", "unet")

@@ -16,7 +16,7 @@ import tempfile
 
 import keras
 
-from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 
 START = f"import sys; from {__name__} import main; main(sys.argv[1])"
@@ -106,7 +106,7 @@ def _end_of(done, count=3):
 
 def main(folder):
     """Measures what the request in `folder` asks for; writes the report there."""
-    from keras_patchdpm.memory.profile import measure
+    from keras_patchdpm.memory._profile import measure
 
     backend_module().prepare()
     request = json.loads(pathlib.Path(folder, REQUEST).read_text())

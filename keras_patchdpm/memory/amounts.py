@@ -6,7 +6,7 @@ import re
 
 import psutil
 
-from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.runtime import SUPPORTED, backend_name
 
 UNITS = {"": 1, "B": 1}

@@ -238,3 +238,19 @@ def _joined(batches):
     images, labels = zip(*batches, strict=True)
     labels = None if labels[0] is None else np.concatenate(labels)
     return np.concatenate(images), labels, None
+
+
+def one_each(name, values, count, whole=False):
+    """One number of at least 0 for each image, an array `(count,)`."""
+    values = _checks.array(name, values)
+    shape = _checks.numbers_of(name, values, None)
+    if shape not in ((count,), (count, 1)):
+        raise ValueError(
+            f"`{name}` must hold one number for each of the {count} images. "
+            f"Received: {name} of shape={shape}."
+        )
+    if whole and not np.issubdtype(values.dtype, np.integer):
+        raise _checks.wrong_type(name, "an array of ints", values)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise _checks.wrong_value(name, "be at least 0, and finite", values)
+    return values.reshape(-1)

@@ -8,7 +8,7 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.patching.base import InputSpec, Patching
-from keras_patchdpm.patching.crop_batches import CropBatches
+from keras_patchdpm.patching.crop_batches import CropBatches, one_each
 from keras_patchdpm.patching.grid_patching import grid_stage
 from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.windows import pick, places
@@ -143,9 +143,9 @@ class RandomPatching(Patching):
             self.input_specs(_checks.images("images", images))
             batch_size = _checks.positive_int("batch_size", batch_size)
             if sample_weight is not None:
-                sample_weight = _one_each("sample_weight", sample_weight, len(images))
+                sample_weight = one_each("sample_weight", sample_weight, len(images))
             if labels is not None:
-                labels = _one_each("labels", labels, len(images), whole=True)
+                labels = one_each("labels", labels, len(images), whole=True)
         seed = _checks.integer("seed", seed, minimum=0)
         epochs = _checks.positive_int("epochs", epochs)
         return CropBatches(
@@ -292,22 +292,6 @@ class RandomPatching(Patching):
                     "for the image to be pooled to its size. Received: fractions="
                     f"{list(self.fractions)}, of which {fraction} is not."
                 )
-
-
-def _one_each(name, values, count, whole=False):
-    """One number of at least 0 for each image, an array `(count,)`."""
-    values = _checks.array(name, values)
-    shape = _checks.numbers_of(name, values, None)
-    if shape not in ((count,), (count, 1)):
-        raise ValueError(
-            f"`{name}` must hold one number for each of the {count} images. "
-            f"Received: {name} of shape={shape}."
-        )
-    if whole and not np.issubdtype(values.dtype, np.integer):
-        raise _checks.wrong_type(name, "an array of ints", values)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise _checks.wrong_value(name, "be at least 0, and finite", values)
-    return values.reshape(-1)
 
 
 def _fraction(name, value):

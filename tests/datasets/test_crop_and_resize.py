@@ -13,7 +13,7 @@ from keras_patchdpm.datasets import (
     random_crop_and_resize,
     random_crop_and_resize_layer,
 )
-from keras_patchdpm.datasets.crop_and_resize import crop_and_resize
+from keras_patchdpm.datasets._crop_and_resize import crop_and_resize
 from keras_patchdpm.windows import coordinates, cut
 
 

@@ -6,7 +6,7 @@ from datasets.test_crop_and_resize import ramps
 from keras import ops
 
 from keras_patchdpm.datasets import random_crop_and_resize_layer
-from keras_patchdpm.datasets.crop_and_resize import crop_and_resize
+from keras_patchdpm.datasets._crop_and_resize import crop_and_resize
 
 pytestmark = pytest.mark.once
 

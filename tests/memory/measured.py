@@ -13,7 +13,7 @@ from keras import layers, ops
 
 from keras_patchdpm import memory
 from keras_patchdpm.layers import PositionOneHotEmbedding
-from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory._peak import backend_module
 
 SIDE = 2048  # A float32 matrix of that side has 16 MiB.
 

@@ -12,7 +12,7 @@ import json
 import keras_patchdpm as kp
 import keras
 from keras_patchdpm.memory.images import images_bytes
-from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory._peak import backend_module
 
 def highest(run):
     """What a sampling takes above the weights: measured, on JAX by XLA's own plans."""

@@ -19,9 +19,9 @@ from keras_patchdpm import (
     RandomPatching,
     memory,
 )
-from keras_patchdpm.memory import _own_process
-from keras_patchdpm.memory.peak import backend_module
-from keras_patchdpm.memory.profile import _bytes, _input_specs, _inputs
+from keras_patchdpm.memory import _own_process, _profile
+from keras_patchdpm.memory._peak import backend_module
+from keras_patchdpm.memory._profile import _bytes, _input_specs, _inputs
 
 
 def model(divisions=2):
@@ -76,10 +76,8 @@ def test_inputs_are_those_of_a_sampling_step():
 
 def test_time_is_measured_if_asked(monkeypatch):
     memory_report = types.SimpleNamespace(bytes=1000, method="none", notes=())
-    monkeypatch.setitem(
-        memory.profile.__globals__, "_measure", lambda *args: memory_report
-    )
-    monkeypatch.setitem(memory.profile.__globals__, "REPEATS", 1)
+    monkeypatch.setattr(_profile, "_measure", lambda *args: memory_report)
+    monkeypatch.setattr(_profile, "REPEATS", 1)
     network = small_network(2, 32)
     timed = memory.profile(network, isolated=False)
     untimed = memory.profile(network, isolated=False, timed=False)
@@ -141,7 +139,7 @@ REPORT = memory.MemoryReport(1000, "none", "cpu", "none", True, "none", ())
 def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch):
     nothing = types.SimpleNamespace(prepare=lambda: None)
     monkeypatch.setattr(_own_process, "backend_module", lambda: nothing)
-    monkeypatch.setitem(memory.profile.__globals__, "_measure", lambda *args: REPORT)
+    monkeypatch.setattr(_profile, "_measure", lambda *args: REPORT)
     network = tiny_model(CascadePatching(2)).network
     options = {"batch_size": 1, "patches_per_call": 9, "divisions": [2, 2]}
     request = {"network": network.to_json(), "modules": [], "timed": False, **options}

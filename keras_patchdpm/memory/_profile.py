@@ -13,7 +13,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.layers import PositionOneHotEmbedding
 from keras_patchdpm.memory import _own_process
-from keras_patchdpm.memory.peak import backend_module
+from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 from keras_patchdpm.patching.tiled_model import as_tiled
 from keras_patchdpm.runtime import network_call

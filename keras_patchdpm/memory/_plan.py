@@ -8,9 +8,9 @@ import weakref
 import numpy as np
 
 from keras_patchdpm import _checks
+from keras_patchdpm.memory._profile import profile, weights_bytes
 from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.images import images_bytes
-from keras_patchdpm.memory.profile import profile, weights_bytes
 from keras_patchdpm.memory.report import amount
 from keras_patchdpm.patching.tiled_model import as_tiled
 
