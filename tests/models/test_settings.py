@@ -45,8 +45,17 @@ def trained(patching, schedule=None, multipliers=(1, 2), **options):
     return model
 
 
-@pytest.mark.parametrize("floatx", ["float64", "float16"])
-@pytest.mark.parametrize("name", ["halo", "cascade", "crops"])
+@pytest.mark.parametrize(
+    ("name", "floatx"),
+    [
+        ("halo", "float64"),
+        ("halo", "float16"),
+        ("cascade", "float16"),
+        ("crops", "float64"),
+        pytest.param("cascade", "float64", marks=pytest.mark.once),
+        pytest.param("crops", "float16", marks=pytest.mark.once),
+    ],
+)
 def test_any_float_type_of_keras(name, floatx):
     keras.config.set_floatx(floatx)
     multipliers = (1, 2) if name == "halo" else (1,)
@@ -60,7 +69,16 @@ def channels_first():
     keras.config.set_image_data_format("channels_last")
 
 
-@pytest.mark.parametrize("name", PATCHINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "halo",
+        *(
+            pytest.param(name, marks=pytest.mark.once)
+            for name in ("grid", "cascade", "crops")
+        ),
+    ],
+)
 def test_images_have_their_channels_last(name, channels_first):
     """Whatever Keras is set to: the package says how its images lie."""
     multipliers = (1, 2) if name == "halo" else (1,)
@@ -68,6 +86,7 @@ def test_images_have_their_channels_last(name, channels_first):
     assert PatchSampler(model, steps=1)(1).shape == (1, 16, 16, 3)
 
 
+@pytest.mark.once
 def test_the_authors_network_has_its_channels_last(channels_first):
     network = networks.arakawa_unet(16, 2, dim=8, multipliers=(1, 2))
     assert network.output_shape == (None, 8, 8, 3)
