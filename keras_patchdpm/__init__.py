@@ -30,6 +30,7 @@ from keras_patchdpm.patching import (
 from keras_patchdpm.samplers import Guidance, PatchSampler
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
+from keras_patchdpm.training import train
 
 __version__ = "0.1.0"
 
@@ -57,6 +58,7 @@ __all__ = [
     "schedules",
     "solvers",
     "testing",
+    "train",
     "training",
 ]
 

@@ -36,7 +36,7 @@ SLOW = {
     "networks.arakawa_unet",
     "networks.unet",
     "sample",
-    "training.train",
+    "train",
 }
 
 _folder = tempfile.TemporaryDirectory()
@@ -533,7 +533,9 @@ ENTRIES = {
         solver="ddim",
         steps=2,
     ),
-    "PatchSampler.__call__": Entry(method(sampler, "__call__"), SAMPLING),
+    "PatchSampler.__call__": Entry(
+        method(sampler, "__call__"), "num_images=count seed=seed dtype=choice"
+    ),
     "PatchSampler.stream": Entry(stream, SAMPLING),
     "PatchSampler.draw_noise": Entry(
         method(sampler, "draw_noise"), "num_images=count seed=seed"
@@ -603,7 +605,7 @@ ENTRIES = {
     "training.StopAfter": Entry(
         kp.training.StopAfter, "minutes=non-negative", minutes=1
     ),
-    "training.train": Entry(
+    "train": Entry(
         kp.training.train,
         "config=object images=finite folder=path minutes=non-negative epochs=count "
         "settings=object",

@@ -1,9 +1,13 @@
-"""`fit`, `evaluate` and their kin on images, which are checked first."""
+"""`compile`, `fit`, `evaluate` and their kin, for a model that trains on images."""
 
 import inspect
 
+import keras
+from keras import ops
+
 from keras_patchdpm import _checks
-from keras_patchdpm.models import _data, _seed_state
+from keras_patchdpm.models import _arguments, _data, _ema, _parts, _seed_state
+from keras_patchdpm.models._portable import portable
 from keras_patchdpm.models._train_step import TrainStep
 
 
@@ -12,6 +16,79 @@ class ImageFitting(TrainStep):
 
     Each validates its arguments, converts them for Keras and calls Keras' own.
     """
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The schedule's loss, or the one given to `compile`, and the layers' own."""
+        if self.loss is not None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # A `Loss` object: under `tf.distribute` it divides by the replicas.
+        loss = self._level_loss(y, y_pred, sample_weight)
+        if self.losses:  # Without a loss of its own, Keras gives the layers'.
+            loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        """`keras.Model.compile`; without a `loss`, the schedule's is used.
+
+        On PyTorch leave `jit_compile` alone: its compiler takes minutes for one step.
+
+        Args:
+            optimizer, loss, loss_weights, metrics, weighted_metrics, run_eagerly,
+                steps_per_execution, jit_compile, auto_scale_loss: As in
+                `keras.Model.compile`. Losses and metrics compare the network's
+                prediction with its target.
+        """
+        _arguments.check_compile(
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        )
+        super().compile(
+            optimizer,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            run_eagerly,
+            steps_per_execution,
+            jit_compile,
+            auto_scale_loss,
+        )
+        self._asked_jit_compile = jit_compile
+        # Keras would build loss and metrics from a batch of images: build them from
+        # what they will compare, a target and a prediction.
+        shape = (1, *_parts.some_shape(self.network.output_shape[1:]))
+        example = ops.zeros(shape, dtype="float32")
+        for metric in self.metrics:
+            if not getattr(metric, "built", True):
+                metric.build(example, example)
+        if self.loss is not None:
+            self.compute_loss(None, example, example)
+        _ema.warn_of_accumulation(self.optimizer)
+
+    def get_compile_config(self):
+        """How the model was compiled; `"auto"` is left to the backend that loads it."""
+        config = super().get_compile_config()
+        if not config:
+            return config
+        return portable({**config, "jit_compile": self._asked_jit_compile})
+
+    def compile_from_config(self, config):
+        """Compiles as the saved model was (Keras asks for this beside `compile`)."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
 
     def fit(
         self,

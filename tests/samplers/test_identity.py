@@ -154,12 +154,12 @@ def test_every_option_of_a_sampler_and_its_call(option, tmp_path):
 def test_no_option_is_forgotten():
     skipped = {
         PatchSampler.__init__: {"self", "model", "memory_budget", "images_on"},
-        PatchSampler.__call__: {"self", "checkpoint"},
+        PatchSampler.stream: {"self", "checkpoint"},
         PatchDPM.tiled: {"self"},
     }
     for function, cases in (
         (PatchSampler.__init__, SAMPLER),
-        (PatchSampler.__call__, CALL),
+        (PatchSampler.stream, CALL),
         (PatchDPM.tiled, CHOSEN),
     ):
         assert set(inspect.signature(function).parameters) - skipped[function] == set(

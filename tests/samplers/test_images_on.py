@@ -19,7 +19,7 @@ from keras_patchdpm import (
 )
 from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.networks import unet
-from keras_patchdpm.samplers import checkpoint, patch_sampler
+from keras_patchdpm.samplers import checkpoint, patch_sampler, sizes
 from keras_patchdpm.samplers.on_device import DeviceDenoiser
 from keras_patchdpm.solvers import NAMES
 
@@ -163,7 +163,7 @@ def test_small_images_are_on_the_device_and_large_ones_are_not(models, monkeypat
         monkeypatch.setattr(runtime, "free_bytes", lambda room=room: 4 * room)
         PatchSampler(model, "ddim", 1)(2, batch_size=batch)
     monkeypatch.setattr(runtime, "free_bytes", lambda: None)
-    monkeypatch.setattr(patch_sampler, "ROOM", 0)
+    monkeypatch.setattr(sizes, "ROOM", 0)
     PatchSampler(model, "ddim", 1)()
     PatchSampler(numpy_model(), "ddim", 1)()
     assert seen == ["device", "host", "device", "host", "host"]
