@@ -10,13 +10,6 @@ if keras.backend.backend() == "jax":
         """Leaves out most of XLA's optimizations."""
         jax.config.update("jax_disable_most_optimizations", quick)
 
-elif keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-
-    def _set(quick):
-        """Leaves out the optimization of graphs."""
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": quick})
-
 else:
 
     def _set(quick):
