@@ -99,7 +99,7 @@ class Enlarged:
 def _sizes(images, size):
     """Old and new `(height, width)`, both checked."""
     old = _checks.images("images", images)[:2]
-    return old, _checks.sequence("size", size, _checks.positive_int, 2)
+    return old, _checks.sequence("size", size, _checks.positive_int, count=2)
 
 
 def _enlarged(images, size):

@@ -69,7 +69,7 @@ def check_shape(shape, image_shape):
         )
 
 
-def check(images, image_shape, latents=False, warn=True):
+def check(images, image_shape, *, latents=False, warn=True):
     """Checks a batch, or all images of an array: shape, type, range, NaN.
 
     Args:

@@ -112,7 +112,7 @@ def require(labels, num_classes):
         )
 
 
-def withhold(labels, num_classes, rate, seed):
+def withhold(labels, num_classes, *, rate, seed):
     """Replaces labels by "no label" at random, for the network to learn both.
 
     Source: Ho & Salimans 2022 (arXiv:2207.12598), algorithm 1.

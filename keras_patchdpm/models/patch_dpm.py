@@ -84,7 +84,9 @@ class PatchDPM(ImageFitting):
         self.patching = patching
         self.image_shape = image_shape
         self.num_classes = num_classes
-        self.label_dropout = _checks.real("label_dropout", label_dropout, 0, 1)
+        self.label_dropout = _checks.real(
+            "label_dropout", label_dropout, minimum=0, maximum=1
+        )
         self.latents = _checks.boolean("latents", latents)
         if self.latents:
             _parts.warn_of_growing_errors(schedule)
@@ -171,7 +173,7 @@ class PatchDPM(ImageFitting):
         >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
         >>> images = keras_patchdpm.sample(preset="runs/mine")
         """
-        presets.save_model(self, folder, card, storage)
+        presets.save_model(self, folder, card=card, storage=storage)
 
     def tiled(
         self,
@@ -271,7 +273,7 @@ class PatchDPM(ImageFitting):
         """The network's prediction of a dict of its inputs."""
         return self.network(inputs, training=training)
 
-    def prepare(self, images, seed, labels=None, training=True):
+    def prepare(self, images, seed, *, labels=None, training=True):
         """Draws level, noise and patches: all the mathematics of a training step.
 
         Args:
@@ -300,14 +302,16 @@ class PatchDPM(ImageFitting):
         _labels.require(labels, self.num_classes)
         if self.num_classes is not None:
             rate = self.label_dropout if training else 0.0
-            labels = _labels.withhold(labels, self.num_classes, rate, seed)
+            labels = _labels.withhold(labels, self.num_classes, rate=rate, seed=seed)
             inputs["label"] = self._per_patch(labels)
         return inputs, target, None if weight is None else self._per_patch(weight)
 
     def prepare_batch(self, data, seed, training=True):
         """`prepare` for a batch as Keras hands it over, sample weights included."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs, target, weight = self.prepare(images, seed, labels, training)
+        inputs, target, weight = self.prepare(
+            images, seed, labels=labels, training=training
+        )
         if sample_weight is not None:
             given = self._per_patch(_weights.per_image(sample_weight))
             weight = given if weight is None else weight * given

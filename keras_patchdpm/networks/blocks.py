@@ -33,7 +33,7 @@ def modulate(x, embedding, name):
     return layers.Add(name=f"{name}_out")([x, scaled, shift])
 
 
-def residual_block(x, embedding, width, name, dropout=0.0):
+def residual_block(x, embedding, *, width, name, dropout=0.0):
     """Two 3x3 convolutions around `x`, modulated by `embedding`.
 
     The last one starts at zero, so that the block starts as the identity.
@@ -57,7 +57,7 @@ def residual_block(x, embedding, width, name, dropout=0.0):
     return layers.Add(name=f"{name}_add")([skip, x])
 
 
-def attention_block(x, embedding, name, head_size=32):
+def attention_block(x, embedding, *, name, head_size=32):
     """Attention around `x`; every pixel knows where it lies, and what `embedding` says.
 
     So a pixel of a patch can find its own place in the pooled image.
