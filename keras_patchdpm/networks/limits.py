@@ -61,7 +61,9 @@ def image_size(value):
 
 def multipliers(values):
     """The widths of the levels over that of the first, a tuple of positive ints."""
-    return integers("multipliers", values, 1, MULTIPLIER, at_least_one=True)
+    return integers(
+        "multipliers", values, minimum=1, maximum=MULTIPLIER, at_least_one=True
+    )
 
 
 def integers(name, values, *, minimum, maximum, at_least_one=False):
