@@ -78,8 +78,8 @@ def sample(
         for name, value in {"solver": solver, "steps": steps}.items()
         if value is not None
     }
-    if not model.sampling.arguments:
-        options = {**DEFAULTS, **options}
+    if "solver" not in model.sampling.arguments:
+        options = {**DEFAULTS, **model.sampling.arguments, **options}
     sampler = model.sampler(
         _tiled(model, n, preset),
         patches_per_call=patches_per_call,

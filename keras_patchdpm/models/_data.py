@@ -42,7 +42,11 @@ def to_fit(model, arguments):
         found["validation_data"] = _held_out(model, found)
     elif found["validation_split"]:
         data, found["validation_data"] = _split(
-            model, data, is_array=is_array, arguments=found
+            model,
+            data,
+            is_array=is_array,
+            by_class=table is not None,
+            arguments=found,
         )
     found["validation_split"] = 0.0
     if model.patching.cuts_batches:
@@ -205,8 +209,11 @@ def _held_out(model, arguments):
     return _to_measure(model, data, check=check, batch_size=size)
 
 
-def _split(model, data, *, is_array, arguments):
-    """Training and validation data, cut as Keras cuts them: the last are held out."""
+def _split(model, data, *, is_array, by_class, arguments):
+    """Training and validation data, cut as Keras cuts them: the last are held out.
+
+    Weights of classes are for training alone.
+    """
     share = arguments["validation_split"]
     if not is_array:
         raise ValueError(
@@ -225,6 +232,8 @@ def _split(model, data, *, is_array, arguments):
         [None if values is None else values[part] for values in data]
         for part in (slice(0, first), slice(first, count))
     )
+    if by_class:
+        held[2] = None
     size = arguments["validation_batch_size"] or arguments["batch_size"]
     return train, _to_measure(
         model, held, check=_batches.BatchCheck(model), batch_size=size

@@ -214,7 +214,8 @@ class RandomPatching(Patching):
 
     def sampling_divisions(self, image_shape):
         """Those whose patches have a size of the training."""
-        return sorted(round(1 / fraction) for fraction in self.fractions)
+        numbers = {round(1 / fraction): fraction for fraction in self.fractions}
+        return sorted(n for n, one in numbers.items() if abs(n * one - 1) < 1e-6)
 
     def options_of(self, divisions):
         """A grid, which is shifted so that no border stays where it is."""

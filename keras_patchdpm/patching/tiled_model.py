@@ -145,7 +145,7 @@ def _of_fixed_size(network, window_shape):
     Raises:
         ValueError: If the network needs what the patching does not give.
     """
-    if not isinstance(network, keras.Model):  # No Keras network has open sizes.
+    if not isinstance(network, keras.Model):  # Its sizes are fixed.
         return network
     shapes = {name: tuple(x.shape[1:]) for name, x in network.input.items()}
     if not any(None in shape for shape in shapes.values()):

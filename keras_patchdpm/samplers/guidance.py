@@ -123,6 +123,12 @@ class Guidance:
                 f"Received: a guide with the inputs {missing}, for a network with "
                 f"{given}."
             )
+        if model.whole is not None:
+            raise ValueError(
+                "A guide sees patches of one size, and `whole_above` shows the network "
+                "whole images too. Leave one of the two out, or guide by labels. "
+                f"Received: whole_above={model.whole_above} with {self!r}."
+            )
         self._check_stages(model)
 
     def _check_stages(self, model):

@@ -140,8 +140,12 @@ class Run:
         count = itertools.count(before + 1)
         for number in range(len(batch.finished), len(self.stages)):
             stage = self.stages[number]
-            rng_of = functools.partial(previous_rngs, self.seed, numbers, number)
-            previous = stage.previous(batch.finished, rng_of)
+            previous = stage.previous(
+                batch.finished,
+                lambda source, stage=number: previous_rngs(
+                    self.seed, numbers, stage=stage, source=source
+                ),
+            )
             state = batch.state or State(self._start(numbers, number))
             batch.state = self._placed(state)
             denoise = self._denoiser(number, numbers, previous)
@@ -159,7 +163,11 @@ class Run:
                 ):
                     saving.mark(batch)
                     estimate = functools.partial(
-                        _estimate, stage, state, previous, denoise.check
+                        _estimate,
+                        stage,
+                        state,
+                        previous=previous,
+                        check=denoise.check,
                     )
                     progress.step(next(count), estimate)
                     saving.save(batch, denoise.check)
