@@ -1,11 +1,11 @@
-"""Latents: the images of an autoencoder, which are smaller and have other channels."""
+"""Latents: images that an autoencoder has encoded, for training and sampling."""
 
 import keras
 import numpy as np
 
 from keras_patchdpm import _checks
 
-STD = 0.5  # Of the scaled latents, as `sigma_data` of an `EDMSchedule`.
+STD = 0.5  # Standard deviation of scaled latents: `sigma_data` of an `EDMSchedule`.
 FAR = 10.0  # Images in [-1, 1] have no such value, even after a resize.
 
 

@@ -85,7 +85,7 @@ def to_step(model, x, y, sample_weight, class_weight=None):
         `(x, y, sample_weight)`.
     """
     table = _weights.of_classes(class_weight, model.num_classes)
-    if isinstance(x, dict):  # Crops, as `RandomPatching.batches` gives them.
+    if isinstance(x, dict):  # A batch of `RandomPatching.batches`.
         return x, y, _weights.combined(y, sample_weight, table)
     _images.refuse_structures(x)
     check = _batches.BatchCheck(model, table)

@@ -110,7 +110,7 @@ class PatchDPM(ImageFitting):
         Args:
             preset: Name of a built-in preset (`PatchDPM.presets()` lists them), or path
                 of a folder that `save_to_preset` or `train` wrote.
-            precision: Keras dtype policy, such as `"mixed_float16"`, for a GPU that
+            precision: Keras dtype policy, such as `"mixed_float16"`, for a device that
                 computes in it. On a CPU it needs more memory, not less. Default
                 `None`: the global policy.
 
@@ -200,7 +200,7 @@ class PatchDPM(ImageFitting):
                 cascade a power of 2, at most its own `divisions`. Default: all stages
                 of a cascade; 1 for `RandomPatching`, the whole image, as in Wang et al.
             shift: Bool. Whether the grid is shifted at random in every step, so that
-                the borders of the patches are elsewhere in each. Default: no.
+                patches have other borders in each step. Default: no.
             overlap: Float in (0, 0.9]. Share of a patch's side that the next patch
                 covers too. There the result is the mean of both, with Gaussian weights.
                 Default: no overlap.

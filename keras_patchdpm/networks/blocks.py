@@ -50,7 +50,7 @@ def residual_block(x, embedding, width, name, dropout=0.0):
     x = layers.Activation("silu", name=f"{name}_act2")(x)
     if dropout:
         # Without a seed PyTorch uses a generator that Keras does not save.
-        seed = random.randrange(2**31)  # As Keras chooses one: `set_random_seed` holds.
+        seed = random.randrange(2**31)  # As in Keras, so `set_random_seed` applies.
         x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
     x = conv2d(
         width, 3, padding="same", kernel_initializer="zeros", name=f"{name}_conv2"

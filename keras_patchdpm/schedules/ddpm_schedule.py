@@ -71,9 +71,9 @@ class DDPMSchedule(Schedule):
             floats above 0 and at most 1.
         num_timesteps: Int T from 1 to 100,000. Default `None`: 1000, or the length of
             `beta_schedule` if that is a sequence.
-        prediction: What the network returns: `"noise"` (the default, as Ho et al. and
-            Arakawa et al.), `"velocity"` (`alpha * noise - sigma * clean`) or
-            `"clean"`. `"velocity"` is the best choice for pure noise.
+        prediction: What the network returns: `"noise"` (the default, as in Ho et al.
+            and Arakawa et al.), `"velocity"` (`alpha * noise - sigma * clean`) or
+            `"clean"`. `"noise"` cannot be used at levels of pure noise (`alpha` 0).
         loss: `"l2"` (the default, as in the paper of Arakawa et al.), `"l1"` (as in
             their code) or `"huber"`.
         min_snr_gamma: Positive float. The loss on the clean image is weighted by

@@ -16,8 +16,8 @@ class TrainingSettings:
         warmup_steps: Int of at least 0. First steps, in which the learning rate rises
             from 0. Rates above 1e-3 need it. Default 0.
         decay_steps: Positive int. Steps after the warm-up, in which the learning rate
-            falls to 0 along a cosine: the loss becomes lower, if the length of the
-            training is known. Default `None`: the rate stays constant.
+            falls to 0 along a cosine. Choose it if you know the length of the training:
+            the model learns more. Default `None`: the rate stays constant.
         ema_momentum: Float in [0, 1). Momentum of the averaged weights. Default 0.999.
         steps_per_epoch: Positive int. Steps of an epoch, after which a backup is
             written. Default 250.
