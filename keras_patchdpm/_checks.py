@@ -39,7 +39,7 @@ def wrong_value(name, wanted, value):
     return ValueError(f"`{name}` must {wanted}. Received: {received(name, value)}.")
 
 
-def integer(name, value, minimum=None, maximum=None):
+def integer(name, value, *, minimum=None, maximum=None):
     """Returns `value` as an int within `[minimum, maximum]`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise wrong_type(name, "an int", value)
@@ -53,10 +53,10 @@ def integer(name, value, minimum=None, maximum=None):
 
 def positive_int(name, value):
     """Returns `value` as an int from 1 to `LARGEST`."""
-    return integer(name, value, 1, LARGEST)
+    return integer(name, value, minimum=1, maximum=LARGEST)
 
 
-def real(name, value, minimum=None, maximum=None):
+def real(name, value, *, minimum=None, maximum=None):
     """Returns `value` as a finite float within `[minimum, maximum]`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise wrong_type(name, "a number", value)
@@ -107,7 +107,7 @@ def instance(name, value, kind):
     return value
 
 
-def like(name, value, asked, example):
+def like(name, value, *, asked, example):
     """Returns `value` if it is an object, not a class, with the attributes `asked`."""
     missing = [attribute for attribute in asked if not hasattr(value, attribute)]
     if missing or isinstance(value, type):
@@ -125,7 +125,7 @@ def one_of(name, value, options):
     raise wrong_value(name, f"be one of {listed}", value)
 
 
-def sequence(name, value, check, count=None, least=1):
+def sequence(name, value, check, *, count=None, least=1):
     """Returns a list, tuple or 1D array as a tuple of validated entries.
 
     Args:
@@ -168,7 +168,7 @@ def pair(name, value):
 
 def shape(name, value):
     """Returns the shape `(height, width, channels)` of an image, three ints."""
-    return sequence(name, value, positive_int, 3)
+    return sequence(name, value, positive_int, count=3)
 
 
 def numbers_of(name, value, axes):

@@ -54,7 +54,7 @@ class PatchGrid:
             ValueError: If the image does not divide into the grid.
         """
         height, width = _checks.sequence(
-            "image_size", image_size, _checks.positive_int, 2
+            "image_size", image_size, _checks.positive_int, count=2
         )
         if height % self.rows or width % self.cols:
             raise ValueError(
@@ -79,7 +79,7 @@ class PatchGrid:
             Two slices: the rows and the columns of the patch in the image.
         """
         patch_index = _checks.integer(
-            "patch_index", patch_index, 0, self.num_patches - 1
+            "patch_index", patch_index, minimum=0, maximum=self.num_patches - 1
         )
         h, w = self.patch_size(image_size)
         row, col = divmod(patch_index, self.cols)

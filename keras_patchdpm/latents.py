@@ -41,7 +41,7 @@ class LatentSpace:
     (arXiv:2304.12526), section 4.3.
     """
 
-    def __init__(self, encode, decode, mean=0.0, std=STD):
+    def __init__(self, encode, decode, *, mean=0.0, std=STD):
         self._encode = _checks.function("encode", encode)
         self._decode = _checks.function("decode", decode)
         self.mean = _per_channel("mean", mean)

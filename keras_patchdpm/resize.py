@@ -101,7 +101,7 @@ class Enlarged:
 def _sizes(images, size):
     """Validates and returns the old and the new `(height, width)`."""
     old = _checks.images("images", images)[:2]
-    return old, _checks.sequence("size", size, _checks.positive_int, 2)
+    return old, _checks.sequence("size", size, _checks.positive_int, count=2)
 
 
 def _enlarged(images, size):

@@ -107,7 +107,9 @@ def image_shape(n=None, preset=None):
     n, preset = _choice(n, preset)
     config = presets.read_config(preset)
     patching, shape = presets.patching_of(config), presets.image_shape(config)
-    return patching.tiled(shape, **_options(patching, shape, n, preset))[-1].image_shape
+    return patching.tiled(shape, **_options(patching, shape, n=n, preset=preset))[
+        -1
+    ].image_shape
 
 
 def _choice(n, preset):
@@ -122,11 +124,11 @@ def _choice(n, preset):
 
 def _tiled(model, n, preset):
     """The model, tiled in `n` x `n` patches."""
-    options = _options(model.patching, model.image_shape, n, preset)
+    options = _options(model.patching, model.image_shape, n=n, preset=preset)
     return model.tiled(**options)
 
 
-def _options(patching, image_shape, n, preset):
+def _options(patching, image_shape, *, n, preset):
     """Options of `tiled` for `n` x `n` patches, a dict.
 
     Raises:

@@ -119,7 +119,7 @@ def folder():
     """With a preset and an array of images."""
     path = pathlib.Path(_folder.name)
     network = presets.parts(CONFIG)["network"]
-    presets.save(path / "preset", CONFIG, network, "A card.")
+    presets.save(path / "preset", CONFIG, network, card="A card.")
     np.save(path / "images.npy", np.zeros((4, 8, 8, 3), "uint8"))
     return path
 

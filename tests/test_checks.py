@@ -11,7 +11,7 @@ pytestmark = pytest.mark.once
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
 def test_integer_returns_an_int(value):
-    result = _checks.integer("size", value, 3, 3)
+    result = _checks.integer("size", value, minimum=3, maximum=3)
     assert result == 3
     assert type(result) is int
 
@@ -37,7 +37,7 @@ def test_positive_int():
 
 @pytest.mark.parametrize("value", [1, 0.5, np.float32(0.5), 0])
 def test_real_returns_a_float(value):
-    result = _checks.real("eta", value, 0, 1)
+    result = _checks.real("eta", value, minimum=0, maximum=1)
     assert result == value
     assert type(result) is float
 
@@ -45,7 +45,7 @@ def test_real_returns_a_float(value):
 def test_real_refuses():
     for value in (-0.1, 1.1, math.nan, math.inf):
         with pytest.raises(ValueError, match=r"`eta` must lie in \[0, 1\].*eta="):
-            _checks.real("eta", value, 0, 1)
+            _checks.real("eta", value, minimum=0, maximum=1)
     for value in (True, "1", None, 1j):
         with pytest.raises(TypeError, match="`eta` must be a number.*eta="):
             _checks.real("eta", value)
@@ -135,7 +135,7 @@ def test_positive_int_refuses_what_no_backend_can_count_to(value):
 
 
 def test_real_has_no_negative_zero():
-    assert math.copysign(1, _checks.real("eta", -0.0, 0, 1)) == 1
+    assert math.copysign(1, _checks.real("eta", -0.0, minimum=0, maximum=1)) == 1
 
 
 def test_string():
@@ -149,15 +149,15 @@ def test_instance_and_like():
     assert _checks.instance("part", slice(1), slice) == slice(1)
     with pytest.raises(TypeError, match="`part` must be a `slice`.*part=3"):
         _checks.instance("part", 3, slice)
-    assert _checks.like("text", "a", ("split",), '"a b"') == "a"
+    assert _checks.like("text", "a", asked=("split",), example='"a b"') == "a"
     for value in (3, str, None):
         with pytest.raises(TypeError, match='`text` must be an object such as `"a b"`'):
-            _checks.like("text", value, ("split",), '"a b"')
+            _checks.like("text", value, asked=("split",), example='"a b"')
 
 
 @pytest.mark.parametrize("value", [[1, 2], (1, 2), range(1, 3), np.array([1, 2])])
 def test_sequence_returns_a_tuple_of_ints(value):
-    found = _checks.sequence("sizes", value, _checks.positive_int, 2)
+    found = _checks.sequence("sizes", value, _checks.positive_int, count=2)
     assert found == (1, 2)
     assert [type(entry) for entry in found] == [int, int]
 
@@ -173,7 +173,7 @@ def test_sequence_refuses_what_has_no_order_or_no_length(value):
 
 def test_sequence_refuses_another_length_and_wrong_entries():
     with pytest.raises(ValueError, match="`sizes` must hold 2 entries.*sizes=.1, 2, 3"):
-        _checks.sequence("sizes", [1, 2, 3], _checks.positive_int, 2)
+        _checks.sequence("sizes", [1, 2, 3], _checks.positive_int, count=2)
     with pytest.raises(ValueError, match="`sizes` must hold at least 1 entry"):
         _checks.sequence("sizes", [], _checks.positive_int)
     assert _checks.sequence("sizes", [], _checks.positive_int, least=0) == ()

@@ -95,3 +95,25 @@ def test_nobody_asks_which_kind_there_is():
 )
 def test_such_a_question_is_found(line):
     assert len(list(asked(line))) == 1
+
+
+# What Keras calls by position, and functions that are compiled, whose tensors are one
+# after another.
+POSITIONAL = {
+    "_fitting.py": set("compile compute_loss fit evaluate train_on_batch".split())
+    | {"test_on_batch"},
+    "on_device.py": {"__call__", "summed"},
+}
+
+
+def test_functions_of_many_parameters_have_keyword_only_ones():
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            names = [x.arg for x in node.args.args if x.arg not in ("self", "cls")]
+            free = node.name in POSITIONAL.get(path.name, ())
+            if len(names) > 3 and not node.args.kwonlyargs and not free:
+                found.append(f"{path.relative_to(PACKAGE)}: {node.name}")
+    assert found == []

@@ -13,13 +13,13 @@
 # %% [markdown]
 # # One model, any memory
 #
-# **Patch Diffusion** (Wang et al. 2023) trains on random crops of several sizes: small
-# crops are cheap, so a second of training sees more images. Its sampler then makes the
+# **Patch Diffusion** (Wang et al. 2023) trains on random crops of several sizes. Small
+# crops are cheap, so a second of training sees more images. The sampler generates the
 # whole image at once, and needs the memory of the whole image.
 #
-# Here the network is also given what the whole image shows, pooled to the size of the
-# crop, as Arakawa et al. 2023 do. One model, trained once, then makes images whole, in
-# 2 x 2 or in 4 x 4 patches: the memory is chosen when you sample.
+# Here the network is also conditioned on the whole noisy image, pooled to the size of
+# the crop, as in Arakawa et al. 2023. One model, trained once, then generates whole
+# images, or images in 2 x 2 or 4 x 4 patches. You choose the memory when you sample.
 
 # %%
 import os
@@ -43,8 +43,9 @@ scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
 # %% [markdown]
 # ## Training
 #
-# `RandomPatching` says what a step sees: a quarter of the image's side, half of it, or
-# all of it. A step on quarters takes four times as many crops, and is still less work.
+# `RandomPatching` defines the crops of a step: a quarter of the image's side, half of
+# it, or all of it. A step on quarters uses four times as many crops, and still costs
+# less.
 
 # %%
 patching = kp.RandomPatching(image_size=32, content=True)
@@ -54,7 +55,7 @@ for size, probability, times in zip(
     print(f"{size}: {probability:.0%} of the steps, {times} x batch_size crops")
 
 # %% [markdown]
-# The process is EDM's (Karras et al. 2022). Everything else is Keras: `compile`, `fit`.
+# The schedule is that of EDM (Karras et al. 2022). The rest is Keras: `compile`, `fit`.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -78,7 +79,7 @@ history = model.fit(scenes, batch_size=32, epochs=EPOCHS, verbose=0)
 print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3f}")
 
 # %% [markdown]
-# ## Sampling, at any N
+# ## Sampling with any N
 #
 # `model.tiled(n)` chooses the grid. `shift=True` shifts it at every step, so that no
 # border stays where it is.
@@ -99,10 +100,10 @@ figure.tight_layout(pad=0.3)
 plt.show()
 
 # %% [markdown]
-# The same seed starts from the same noise, so a column shows one scene made three ways.
-# The more patches, the rougher: at N = 4 a patch has 8 x 8 pixels, and this training is
-# short. The step between pixels across the borders of a 4 x 4 grid, over the step
-# elsewhere:
+# The same seed starts from the same noise, so a column shows one scene generated in
+# three ways. More patches give rougher images: at N = 4 a patch has 8 x 8 pixels, and
+# this training is short. The seam ratio is the step between pixels across the borders
+# of a 4 x 4 grid, divided by the step elsewhere:
 
 # %%
 for label, images in samples.items():
@@ -113,8 +114,8 @@ assert FAST or abs(np.log(kp.metrics.seam_ratio(samples["N = 4"], 4))) < 0.3
 # %% [markdown]
 # ## Memory
 #
-# What one call of the network takes above its weights, for four images, one patch of
-# each at a time. Measured for images of 128 x 128, at which it counts.
+# The activations of one network call, for four images, one patch of each at a time.
+# They are measured for images of 128 x 128, where memory matters.
 
 # %%
 large = kp.RandomPatching(image_size=128, content=True)
@@ -132,11 +133,11 @@ for n in (1, 2, 4):
 assert activations[4] < activations[2] < activations[1]
 
 # %% [markdown]
-# - `PatchSampler(model.tiled(4), memory_budget="300MB")` chooses how many patches go
-#   through the network at a time.
+# - `PatchSampler(model.tiled(4), memory_budget="300MB")` chooses how many patches the
+#   network processes at a time.
 # - `model.tiled(4, overlap=0.5)` blends patches that share half of their sides;
-#   `whole_above=5.0` makes the whole image one patch while the noise is strong.
+#   `whole_above=5.0` uses the whole image as one patch while the noise is strong.
 # - [Patch Diffusion: train on crops](train_on_crops.ipynb): labels and guidance.
-# - `RandomPatching(image_size=64)`, without `content`, is Patch Diffusion as published;
-#   `PatchSampler(model, "heun", steps=18)` is its sampler.
-# - The formulas: [Patch Diffusion in one page](../docs/patch_diffusion.md).
+# - `RandomPatching(image_size=64)`, without `content`, is the original method of Wang
+#   et al.; `PatchSampler(model, "heun", steps=18)` is its sampler.
+# - Formulas: [Patch Diffusion in one page](../docs/patch_diffusion.md).

@@ -13,18 +13,18 @@
 # %% [markdown]
 # # Patches that belong together
 #
-# In the paper's method all patches are made at once, each from noise, and agree only
-# through the pooled noisy image. That takes long training: until then every image is
-# cut where its patches meet, and the more patches, the worse.
+# In the original method of Arakawa et al. all patches are generated at once, each from
+# noise. They agree only through the pooled noisy image. That needs long training.
+# Before that, every image shows borders between its patches, and more patches are
+# worse.
 #
-# A **cascade** asks the network for a thumbnail first, of the size of a patch, and
-# then for images of twice the size, whose patches are told what the image before shows
-# and add the detail that it lacks.
-# What the image is of is settled before any patch of it is made. Its grid **moves** at
-# every step, so that no border stays where it is. A call of the network still sees one
-# patch, and takes the memory of one patch.
+# A **cascade** generates a thumbnail first, of the size of a patch, then images of
+# twice the size. Their patches are conditioned on the enlarged previous image and add
+# the missing detail. So the thumbnail determines what the image shows before any patch
+# is generated. The grid is **shifted** at every step, so that no border stays where it
+# is. A network call still sees one patch, and needs the memory of one patch.
 #
-# Here are both, from the same scenes, the same network and the same training.
+# This page compares both, with the same scenes, the same network and the same training.
 
 # %%
 import os
@@ -46,7 +46,7 @@ N, SHOWN, SAMPLES = 2, 10, 10 if FAST else 64  # 4 patches of 16 x 16 pixels.
 scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
 
 # %% [markdown]
-# One argument says which it is: the patching. Everything else is as in
+# The two models differ in one argument: the patching. Everything else is as in
 # [the first tutorial](train_a_patch_dpm.ipynb).
 
 
@@ -75,8 +75,8 @@ models = {
 }
 
 # %% [markdown]
-# Samples of both, unselected. The paper's houses are cut in the middle; the cascade's
-# are whole.
+# Samples of both, unselected. The label "the paper's" means the original method. Its
+# houses are cut in the middle; those of the cascade are whole.
 
 # %%
 samples = {"scenes": scenes[:SAMPLES]}
@@ -94,8 +94,9 @@ figure.tight_layout(pad=0.3)
 plt.show()
 
 # %% [markdown]
-# In figures: the step between pixels on two sides of a border, over the step elsewhere,
-# is to be what it is in the scenes. And the two edges of a scene have one colour.
+# Two numbers measure this. The seam ratio is the step between pixels across a border,
+# divided by the step elsewhere; it should be that of the scenes. The left and the right
+# edge of a scene have the same colour.
 
 
 # %%
@@ -113,8 +114,9 @@ assert FAST or off["cascade"] < 0.2 < 1 < off["the paper's"]
 assert FAST or edge_gap(samples["cascade"]) < edge_gap(samples["the paper's"])
 
 # %% [markdown]
-# Memory is that of one patch in both: the cascade's network is given two maps more in
-# its first layer, and that is all. Measured at a size at which it counts.
+# Both need the memory of one patch: the only difference is that the cascade's network
+# has two more maps in its first layer. The memory is measured at a size where it
+# matters.
 
 # %%
 activations = {}
@@ -130,6 +132,6 @@ for label, patching in {
 assert activations["cascade"] < 1.1 * activations["the paper's"]
 
 # %% [markdown]
-# - [Seams: what was tried](../docs/seams.md) has the other ways, with figures.
-# - `N = 4` above: no borders either, but houses that need longer training.
-# - `python -m keras_patchdpm train --help` trains any of them on your pictures.
+# - [Seams: what was tried](../docs/seams.md) compares more methods.
+# - With `N = 4` above, there are no borders either, but houses need longer training.
+# - `python -m keras_patchdpm train` trains any of them on your pictures; see `--help`.

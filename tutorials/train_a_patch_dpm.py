@@ -13,21 +13,22 @@
 # %% [markdown]
 # # Train a patch DPM in ten minutes
 #
-# A diffusion model (DPM) learns to take noise out of images, and makes new images by
-# starting from noise alone. Its network holds the features of a whole image in memory.
-# A *patch* DPM ([Arakawa et al. 2023](https://arxiv.org/abs/2304.07087)) cuts the image
-# into N x N patches, and its network sees one at a time: memory falls as 1/N².
+# A diffusion model (DPM) learns to remove noise from images. It generates new images
+# from noise alone. Its network holds the activations of a whole image in memory. A
+# *patch* DPM ([Arakawa et al. 2023](https://arxiv.org/abs/2304.07087)) divides the
+# image into N x N patches. Its network sees one patch at a time, so its activations
+# fall as 1/N².
 #
-# Patches that know nothing of each other would not make one image. Two things keep
-# them together, and this page shows what each is good for:
+# Independent patches would not fit together. Two inputs make them fit, and this page
+# shows the effect of each:
 #
-# - **position**: the network is told where in the image its patch lies;
-# - **global content conditioning (GCC)**: with each patch, the network is given the
-#   whole noisy image, pooled to the size of the patch.
+# - **position**: the position of the patch in the image;
+# - **global content conditioning (GCC)**: the whole noisy image, pooled to the size of
+#   the patch.
 #
 # Everything runs on a laptop without a GPU and without a download, in under ten minutes
-# of one processor core. In each step below a sentence states a fact, and the code under
-# it shows it, and fails if it is false.
+# on one processor core. Each step below states a fact. The code under it shows the
+# fact, and fails if the fact is false.
 
 # %%
 import os
@@ -53,9 +54,9 @@ BATCH, SHOWN, SAMPLES = 32, 10, 10 if FAST else 64
 # %% [markdown]
 # ## Scenes to learn from
 #
-# The package draws them. Each scene has **one colour theme**: the sky has a hue and the
-# ground the opposite one. The ground is **below the sky**, in one straight line from
-# edge to edge; in between stands a house, and the sun.
+# The package draws the scenes. Each has **one colour theme**: the sky has a hue and the
+# ground the opposite hue. The ground is **below the sky**, with one straight line from
+# edge to edge. Each scene also has a house and a sun.
 
 
 # %%
@@ -77,8 +78,8 @@ scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
 show({"scenes": scenes, "more": scenes[SHOWN:]})
 
 # %% [markdown]
-# Two numbers tell whether an image is such a scene. In all of them the ground is darker
-# than the sky in every corner, and the left edge is equal to the right edge.
+# Two numbers measure whether an image is such a scene. In every scene the ground is
+# darker than the sky in all corners, and the left edge is equal to the right edge.
 
 
 # %%
@@ -100,8 +101,8 @@ assert edge_gap(scenes) == 0.0
 # %% [markdown]
 # ## What the network sees
 #
-# `PatchGrid` knows where patches lie. `split` cuts an image into its patches, row by
-# row from the top left, and `merge` puts them back, bit for bit.
+# `PatchGrid` defines the patches. `split` divides an image into patches, row by row
+# from the top left. `merge` joins them again, bit for bit.
 
 # %%
 grid = kp.PatchGrid(N)
@@ -111,10 +112,10 @@ assert np.array_equal(grid.merge(patches), scenes[:SHOWN])
 show({f"patch {index}": patches[:, index] for index in range(N * N)})
 
 # %% [markdown]
-# The pooled image, `grid.content`, is given to the network beside each patch. It has
-# the size of one patch. It is taken from the *noisy* image, and each of its pixels is
-# the mean of N x N noisy ones, which leaves 1/N of the noise: it shows the layout of an
-# image while the patches are still lost in noise.
+# With each patch the network receives the pooled image, `grid.content`, which has the
+# size of one patch. It is computed from the *noisy* image. Each of its pixels is the
+# mean of N x N noisy pixels, which leaves 1/N of the noise. So the content shows the
+# layout of an image while noise still hides the patches.
 
 # %%
 clean = scenes[:SHOWN] / 127.5 - 1
@@ -137,13 +138,13 @@ show({"noisy": as_image(noisy), "its content": as_image(content)})
 # %% [markdown]
 # ## The model
 #
-# A model is a choice on three axes: the *patching* says what the network sees, the
-# *schedule* what noise is and what is predicted of it, the *network* is any functional
-# Keras model. This one is given four named inputs: the noisy patch, the noise level,
-# the place of the patch and the content.
+# A model combines three parts. The *patching* defines what the network sees. The
+# *schedule* defines the noise levels and what the network predicts. The *network* is
+# any functional Keras model. This network has four named inputs: the noisy patch, the
+# noise level, the index of the patch and the content.
 #
-# The papers' networks predict the noise (`prediction="noise"`). Here it is the clean
-# image: that gives good pictures of such plain scenes after a few minutes already.
+# The network of Arakawa et al. predicts the noise (`prediction="noise"`). This network
+# predicts the clean image, which gives good samples of simple scenes in a few minutes.
 
 
 # %%
@@ -185,9 +186,9 @@ assert shapes == {
 # %% [markdown]
 # ## Before training
 #
-# `PatchSampler` walks from noise to images. DDIM does so in 50 steps instead of the
-# schedule's 1000. Before training the network says the same of everything: the clean
-# image is grey.
+# `PatchSampler` generates images from noise. DDIM needs 50 steps instead of the
+# schedule's 1000. Before training the network predicts the same clean image for every
+# input: grey.
 
 
 # %%
@@ -207,9 +208,9 @@ assert before.std() < 1
 # %% [markdown]
 # ## Training
 #
-# `fit` is Keras' own. Each step draws one timestep and one noise for each *whole*
-# image, makes the image noisy, and cuts one random patch and the content out of it. The
-# loss falls.
+# `fit` is Keras' own. Each step draws one timestep and one noise for each *whole* image
+# and adds the noise. Then it cuts one random patch and computes the content. The loss
+# falls.
 
 # %%
 history = model.fit(scenes, batch_size=BATCH, epochs=EPOCHS, verbose=2)
@@ -217,8 +218,8 @@ losses = history.history["loss"]
 assert losses[-1] < losses[0]
 
 # %% [markdown]
-# After training, samples are scenes: sky above ground, in one theme. Of how the house
-# goes on in the next patch, the pooled image tells little; that takes longer to learn.
+# After training, samples are scenes: sky above ground, in one theme. The pooled image
+# shows little of how a house continues in the next patch; that takes longer to learn.
 
 # %%
 after = make_samples(model, SAMPLES)
@@ -228,8 +229,8 @@ assert FAST or upright(after) > 0.9
 assert FAST or edge_gap(after) < 25
 
 # %% [markdown]
-# How many patches go through the network at a time is a matter of memory alone: the
-# images are the same. (One step of rounding to `uint8` is allowed.)
+# `patches_per_call` changes only the memory and the speed: the images are the same.
+# (A rounding difference of 1 in `uint8` is allowed.)
 
 # %%
 one_by_one = kp.PatchSampler(model, solver="ddim", steps=4, patches_per_call=1)
@@ -238,14 +239,14 @@ pair = [sampler(4, seed=1).astype("int32") for sampler in (one_by_one, together)
 assert np.abs(pair[0] - pair[1]).max() <= 1
 
 # %% [markdown]
-# ## What position and GCC are good for
+# ## The effect of position and GCC
 #
-# The same training with one of them switched off.
+# The same training, with one of the two inputs switched off.
 #
-# - **Without position** a patch cannot know whether it is above or below: ground turns
-#   up over sky.
-# - **Without GCC** a patch knows its place, but not what the others are doing: each
-#   chooses a theme of its own, and the edges differ.
+# - **Without position** the network cannot know whether a patch is at the top or at the
+#   bottom: ground appears above sky.
+# - **Without GCC** the network knows the position of a patch, but not the other
+#   patches: each patch has its own theme, and the edges differ.
 
 # %%
 samples = {"full": after}
@@ -271,10 +272,10 @@ assert FAST or edge_gap(samples["no GCC"]) > 2 * edge_gap(after)
 # %% [markdown]
 # ## Seams
 #
-# `seam_ratio` is the mean step between pixels on two sides of a border between patches,
-# over the mean step everywhere else. Compare it with that of the real images, whose
-# house and sun lie where the borders are. Samples of this short training have seams;
-# without position or GCC they are worse.
+# `seam_ratio` is the mean step between pixels across the borders between patches,
+# divided by the mean step elsewhere. Compare it with that of the real images, whose
+# house and sun are on the borders. Samples of this short training have seams. Without
+# position or GCC the seams are worse.
 
 # %%
 seams = {
@@ -290,9 +291,9 @@ assert FAST or seams["full"] < min(seams["no position"], seams["no GCC"])
 # %% [markdown]
 # ## Memory
 #
-# What it is all for: the memory of the features falls as 1/N², that of the weights
-# stays. Measured for images of 128 x 128 pixels, one patch at a time; the table says
-# how. Trained or not makes no difference.
+# The activations fall as 1/N²; the weights stay the same. Both are measured for images
+# of 128 x 128 pixels, one patch at a time. The table says how. Training makes no
+# difference.
 
 # %%
 reports = []
@@ -307,14 +308,14 @@ assert halves < 0.35 * whole
 assert quarters < 0.15 * whole
 
 # %% [markdown]
-# ## Where to go on
+# ## Next steps
 #
 # - Your own pictures: `kp.datasets.load_images("folder/", image_size=64)`, or
 #   `python -m keras_patchdpm train --help`.
 # - Sharper samples: more epochs, `width=64`, `stem=1`.
 # - The original sampler: `kp.PatchSampler(model, solver="ddpm")`, all 1000 steps.
 # - A larger N: `kp.GridPatching(4)`, on larger images.
-# - `model.save("scenes.keras")` keeps the model; `keras.saving.load_model` reads it, on
+# - `model.save("scenes.keras")` saves the model; `keras.saving.load_model` reads it, on
 #   any backend.
 
 # %%

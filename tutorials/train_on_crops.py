@@ -14,8 +14,8 @@
 # # Patch Diffusion: train on crops
 #
 # **Patch Diffusion** (Wang et al. 2023) trains on random crops of several sizes. Small
-# crops are cheap, so a second of training sees more of them; two channels tell every
-# pixel where it lies in the whole image. The sampler then makes whole images.
+# crops are cheap, so a second of training sees more of them. Two channels hold the
+# coordinates of every pixel in the whole image. The sampler generates whole images.
 #
 # This tutorial trains such a model on labelled images, and guides its samples towards a
 # label.
@@ -38,7 +38,7 @@ IMAGES, EPOCHS, WIDTH, STEPS = (256, 1, 8, 2) if FAST else (4096, 24, 32, 18)
 BATCH, SHOWN = 32, 10
 
 # %% [markdown]
-# The label of a scene is the colour that its sky has most of.
+# The label of a scene is the strongest colour channel of its sky.
 
 # %%
 SKIES = ("red", "green", "blue")
@@ -57,8 +57,9 @@ for number, name in enumerate(SKIES):
 # %% [markdown]
 # ## Crops
 #
-# `RandomPatching` says what a step sees: a quarter of the image's side, half of it, or
-# all of it. A step on quarters takes four times as many crops, and is still less work.
+# `RandomPatching` defines the crops of a step: a quarter of the image's side, half of
+# it, or all of it. A step on quarters uses four times as many crops, and still costs
+# less.
 
 # %%
 patching = kp.RandomPatching(image_size=32)
@@ -76,8 +77,8 @@ print(f"pixels of a step, over one of whole images: {work:.2f}")
 print(f"images of a step, over one of whole images: {patching.mean_batch_multiplier}")
 
 # %% [markdown]
-# The crops are cut while the batches are made. Here is one batch of each size, each
-# crop at its place:
+# The crops are cut while the batches are built. Here is one batch of each size, with
+# each crop at its position:
 
 # %%
 batches = patching.batches(scenes, batch_size=SHOWN, seed=0, labels=labels)
@@ -98,9 +99,10 @@ plt.show()
 # %% [markdown]
 # ## Training
 #
-# The process is EDM's (Karras et al. 2022). `num_classes` lets the network take a
-# label; `label_dropout` withholds it now and then, for guidance to have something to
-# compare with. The half-life of the averaged weights counts the crops really seen.
+# The schedule is that of EDM (Karras et al. 2022). With `num_classes` the network is
+# conditioned on a label. `label_dropout` sometimes hides the label, because guidance
+# also needs predictions without a label. The half-life of the averaged weights counts
+# crops.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -132,8 +134,8 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 # %% [markdown]
 # ## Sampling, towards a label
 #
-# Whole images, by Heun's method. A row is one label, a column one seed: the same noise
-# becomes the same scene under another sky.
+# The sampler generates whole images with Heun's method. Each row has one label, each
+# column starts from the same noise: it shows the same scene under different skies.
 
 # %%
 guidance = kp.Guidance("label", 1.5)
@@ -148,8 +150,8 @@ figure.tight_layout(pad=0.3)
 plt.show()
 
 # %% [markdown]
-# How many of the samples have the sky that was asked for? Without a label a third
-# would.
+# How many of the samples have the sky of their label? Without labels it would be a
+# third.
 
 # %%
 asked = np.arange(10 if FAST else 60) % 3
@@ -163,7 +165,7 @@ for scale in (0.0, 1.0, 2.0):
 assert FAST or share > 0.8
 
 # %% [markdown]
-# - [One model, any memory](one_model_any_memory.ipynb): the network is also told what
-#   the whole image shows, and samples in any number of patches.
-# - The formulas, latents and augmentation:
+# - [One model, any memory](one_model_any_memory.ipynb): the network is also conditioned
+#   on the whole noisy image, and the sampler uses any number of patches.
+# - Formulas, latents and augmentation:
 #   [Patch Diffusion in one page](../docs/patch_diffusion.md).

@@ -18,7 +18,7 @@ def main():
     options = parser.parse_args()
     n = options.n
     report = kp.memory.profile(
-        kp.networks.arakawa_unet(options.image_size, n, options.width),
+        kp.networks.arakawa_unet(options.image_size, n, dim=options.width),
         batch_size=options.batch,
         divisions=n,
         isolated=True,

@@ -54,7 +54,7 @@ def main():
         "flip": True,
     }
     config = {**config, "training": record}
-    presets.save(options.out, config, model.network, "SHA-256: {sha256}\n")
+    presets.save(options.out, config, model.network, card="SHA-256: {sha256}\n")
     command_line.write(options, record)
 
 

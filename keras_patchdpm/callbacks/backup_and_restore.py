@@ -60,7 +60,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     >>> model.fit(batches, epochs=100, callbacks=[backup])
     """
 
-    def __init__(self, folder, every_epochs=1, keep=2, settings=None):
+    def __init__(self, folder, *, every_epochs=1, keep=2, settings=None):
         super().__init__()
         self.folder = _files.path_of("folder", folder)
         self.every_epochs = _checks.positive_int("every_epochs", every_epochs)

@@ -51,7 +51,14 @@ def run(options):
     )
     _check_folder(_files.path_of("--out", options.out))
     images = _images(options)
-    train(config, images, options.out, options.minutes, options.epochs, settings)
+    train(
+        config,
+        images,
+        options.out,
+        minutes=options.minutes,
+        epochs=options.epochs,
+        settings=settings,
+    )
     print(f"The trained model is in {options.out}/preset")
 
 

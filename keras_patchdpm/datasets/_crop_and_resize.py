@@ -12,7 +12,7 @@ from keras_patchdpm.datasets._fits import check_fits
 AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
 
 
-def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
+def random_crop_and_resize(images, draws, *, area=AREA, aspect=ASPECT, size=None):
     """Crops a random part of each image and resizes it to the size of the image.
 
     Use it as `ImageBatches(images, 32, augment=random_crop_and_resize)`: then it is
@@ -58,7 +58,7 @@ def random_crop_and_resize(images, draws, area=AREA, aspect=ASPECT, size=None):
     return in_dtype(found, images.dtype)
 
 
-def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
+def random_crop_and_resize_layer(size, *, area=AREA, aspect=ASPECT, seed=None):
     """`random_crop_and_resize` as a layer of keras-cv, for `tf.data` on any backend.
 
     Keras itself has no such layer, and `keras.ops` do not run in `tf.data` on JAX and
@@ -85,7 +85,7 @@ def random_crop_and_resize_layer(size, area=AREA, aspect=ASPECT, seed=None):
     area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
     size = _checks.pair("size", size)
     if seed is not None:
-        seed = _checks.integer("seed", seed, 0, _checks.LARGEST)
+        seed = _checks.integer("seed", seed, minimum=0, maximum=_checks.LARGEST)
     try:
         import keras_cv
     except ImportError as error:
@@ -117,14 +117,19 @@ def crop_and_resize(images, boxes, size):
     images = ops.cast(images, "float32")
     boxes = np.asarray(boxes, "float32")
     down, across = (
-        _shares(boxes[:, axis], boxes[:, axis + 2], images.shape[axis + 1], size[axis])
+        _shares(
+            boxes[:, axis],
+            boxes[:, axis + 2],
+            count=images.shape[axis + 1],
+            size=size[axis],
+        )
         for axis in (0, 1)
     )
     rows = ops.einsum("bih,bhwc->biwc", down, images)
     return ops.einsum("bjw,biwc->bijc", across, rows)
 
 
-def _shares(first, last, count, size):
+def _shares(first, last, *, count, size):
     """The weights `(B, size, count)` of `count` old pixels in `size` new pixels."""
     steps = np.linspace(0, 1, size) if size > 1 else np.array([0.5])
     at = (first[:, None] + (last - first)[:, None] * steps) * (count - 1)
@@ -136,9 +141,9 @@ def _check_range(name, ends, most):
     """Validates a range `(low, high)` of two positive numbers."""
 
     def end(name, value):
-        return _checks.real(name, value, 1e-6, most)
+        return _checks.real(name, value, minimum=1e-6, maximum=most)
 
-    low, high = _checks.sequence(name, ends, end, 2)
+    low, high = _checks.sequence(name, ends, end, count=2)
     if low > high:
         raise _checks.wrong_value(name, "be a range, the smaller end first", ends)
     return low, high

@@ -14,7 +14,7 @@ from keras_patchdpm.datasets._tfds import tfds_images
 
 
 def load_images(
-    source, image_size, split="train", limit=None, strict=False, smallest=None
+    source, image_size, *, split="train", limit=None, strict=False, smallest=None
 ):
     """Reads images, crops the middle of each and resizes it.
 
@@ -74,10 +74,17 @@ def load_images(
                 "`source` must be a folder of images, a .npy array or 'tfds:NAME'. "
                 f"Received: source={str(path)!r}, which is no folder."
             )
-    return _read(items, min(count, limit), limit, size, smallest, skipped)
+    return _read(
+        items,
+        min(count, limit),
+        limit=limit,
+        size=size,
+        smallest=smallest,
+        skipped=skipped,
+    )
 
 
-def _read(items, most, limit, size, smallest, skipped):
+def _read(items, most, *, limit, size, smallest, skipped):
     """Reads up to `limit` images into an array; there are at most `most`."""
     shape = (most, *size, 3)
     check_fits(math.prod(shape), f"{most} images, image_size={size}")

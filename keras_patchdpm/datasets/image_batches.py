@@ -50,6 +50,7 @@ class ImageBatches(keras.utils.PyDataset):
         self,
         images,
         batch_size,
+        *,
         flip=True,
         steps=None,
         seed=0,
@@ -59,8 +60,10 @@ class ImageBatches(keras.utils.PyDataset):
         super().__init__(**kwargs)
         self.images = _checks.array("images", images)
         _checks.images("images", self.images)
-        count = _checks.integer("the number of `images`", len(self.images), 1)
-        self.batch_size = _checks.integer("batch_size", batch_size, 1, count)
+        count = _checks.integer("the number of `images`", len(self.images), minimum=1)
+        self.batch_size = _checks.integer(
+            "batch_size", batch_size, minimum=1, maximum=count
+        )
         self.flip = _checks.boolean("flip", flip)
         if steps is None:
             steps = count // self.batch_size
@@ -78,7 +81,7 @@ class ImageBatches(keras.utils.PyDataset):
         return self.steps
 
     def __getitem__(self, index):
-        _checks.integer("index", index, 0, self.steps - 1)
+        _checks.integer("index", index, minimum=0, maximum=self.steps - 1)
         epoch = self.epoch  # Read once: the next epoch may begin meanwhile.
         order = self._order(epoch)
         start = index * self.batch_size

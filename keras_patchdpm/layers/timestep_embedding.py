@@ -42,7 +42,7 @@ class TimestepEmbedding(keras.layers.Layer):
 
     def __init__(self, dim, max_period=10_000.0, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.dim = _checks.integer("dim", dim, 4, _checks.LARGEST)
+        self.dim = _checks.integer("dim", dim, minimum=4, maximum=_checks.LARGEST)
         if self.dim % 2:
             raise ValueError(f"`dim` must be even. Received: dim={dim}.")
         self.max_period = _checks.real("max_period", max_period, minimum=1)

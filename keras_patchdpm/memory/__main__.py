@@ -54,7 +54,7 @@ def _report(options, divisions):
 
 def _network(options, divisions):
     if options.network == "arakawa_unet":
-        return networks.arakawa_unet(options.image_size, divisions, options.dim)
+        return networks.arakawa_unet(options.image_size, divisions, dim=options.dim)
     patching = GridPatching(divisions)
     return networks.unet(options.image_size, patching, width=options.dim)
 

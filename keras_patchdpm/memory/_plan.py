@@ -141,7 +141,13 @@ def plan(
 
     places = ("device", "host") if images_on is None else (images_on,)
     for place in places:
-        found = _best(functools.partial(planned, place), measure, model, sizes, trials)
+        found = _best(
+            functools.partial(planned, place),
+            measure,
+            model,
+            sizes=sizes,
+            trials=trials,
+        )
         if found is not None:
             break
     else:
@@ -151,7 +157,7 @@ def plan(
     return found
 
 
-def _best(planned, measure, model, sizes, trials):
+def _best(planned, measure, model, *, sizes, trials):
     """The fastest `MemoryPlan` within the budget, or `None` if there is none.
 
     Args:
@@ -183,7 +189,7 @@ def _best(planned, measure, model, sizes, trials):
 
 
 def _network(name, value):
-    return _checks.like(name, value, ("variables",), "model.network")
+    return _checks.like(name, value, asked=("variables",), example="model.network")
 
 
 def _known(model):

@@ -80,7 +80,10 @@ def profile(
     grid = _grid(tiled, divisions)
     batch_size = _checks.positive_int("batch_size", batch_size)
     patches_per_call = _checks.integer(
-        "patches_per_call", patches_per_call, 1, _num_patches(network, tiled, grid)
+        "patches_per_call",
+        patches_per_call,
+        minimum=1,
+        maximum=_num_patches(network, tiled, grid),
     )
     timed = _checks.boolean("timed", timed)
     options = {
@@ -98,7 +101,7 @@ def profile(
     return measure(network, **options)
 
 
-def measure(network, batch_size, patches_per_call, divisions, timed):
+def measure(network, *, batch_size, patches_per_call, divisions, timed):
     """`profile` of a network in this process, with validated arguments."""
     inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
     measured = _measure(backend_module(), network, inputs)

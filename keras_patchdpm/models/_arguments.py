@@ -8,7 +8,7 @@ import numpy as np
 from keras_patchdpm import _checks
 
 
-def check_compile(run_eagerly, steps_per_execution, jit_compile, auto_scale_loss):
+def check_compile(*, run_eagerly, steps_per_execution, jit_compile, auto_scale_loss):
     """Validates the arguments of `compile` that Keras does not validate.
 
     Raises:
@@ -35,7 +35,7 @@ def of_fit(arguments):
     found = dict(arguments)
     found["epochs"] = _checks.positive_int("epochs", found["epochs"])
     found["initial_epoch"] = _checks.integer(
-        "initial_epoch", found["initial_epoch"], 0, _checks.LARGEST
+        "initial_epoch", found["initial_epoch"], minimum=0, maximum=_checks.LARGEST
     )
     for name in (
         "batch_size",
@@ -69,7 +69,7 @@ def _count(name, value):
 
 
 def _share(value):
-    value = _checks.real("validation_split", value, 0, 1)
+    value = _checks.real("validation_split", value, minimum=0, maximum=1)
     if value == 1:
         raise ValueError(
             "`validation_split` must be below 1: some images must be left to train on. "

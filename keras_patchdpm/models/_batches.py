@@ -105,7 +105,9 @@ class BatchCheck:
     def _check(self, images, labels, weights):
         """Validates the arrays or tensors of one batch."""
         warn, self.first = self.first, False
-        _images.check(_as_numpy(images), self.image_shape, self.latents, warn)
+        _images.check(
+            _as_numpy(images), self.image_shape, latents=self.latents, warn=warn
+        )
         _labels.require(labels, self.num_classes)
         if self.num_classes is not None:
             _labels.check(_as_numpy(labels), self.num_classes, len(images))

@@ -32,17 +32,21 @@ def to_fit(model, arguments):
     table = _weights.of_classes(found.pop("class_weight"), model.num_classes)
     check = _batches.BatchCheck(model, table)
     data = [found.pop(name) for name in ("x", "y", "sample_weight")]
-    data, is_array = _validated(model, data, check, found["batch_size"])
+    data, is_array = _validated(
+        model, data, check=check, batch_size=found["batch_size"]
+    )
     if found["shuffle"] is None:
         # A data set keeps its order; by default Keras would shuffle a `PyDataset`.
         found["shuffle"] = is_array
     if found["validation_data"] is not None:
         found["validation_data"] = _held_out(model, found)
     elif found["validation_split"]:
-        data, found["validation_data"] = _split(model, data, is_array, found)
+        data, found["validation_data"] = _split(
+            model, data, is_array=is_array, arguments=found
+        )
     found["validation_split"] = 0.0
     if model.patching.cuts_batches:
-        batches, before = _crops_to_fit(model, data, check, found)
+        batches, before = _crops_to_fit(model, data, check=check, arguments=found)
         _follow_epochs(batches, before, found)
         data = model.of_open_sizes(batches), None, None
         found["shuffle"] = False
@@ -72,13 +76,13 @@ def to_evaluate(model, arguments):
     found = _arguments.of_evaluate(arguments)
     check = _batches.BatchCheck(model)
     data = [found.pop(name) for name in ("x", "y", "sample_weight")]
-    data, _ = _validated(model, data, check, found["batch_size"])
-    data = _to_measure(model, data, check, found["batch_size"])
+    data, _ = _validated(model, data, check=check, batch_size=found["batch_size"])
+    data = _to_measure(model, data, check=check, batch_size=found["batch_size"])
     found["x"], found["y"], found["sample_weight"] = data
     return found, check
 
 
-def to_step(model, x, y, sample_weight, class_weight=None):
+def to_step(model, x, y, *, sample_weight, class_weight=None):
     """Validates and converts the data of `train_on_batch` and `test_on_batch`.
 
     Returns:
@@ -89,11 +93,11 @@ def to_step(model, x, y, sample_weight, class_weight=None):
         return x, y, _weights.combined(y, sample_weight, table)
     _images.refuse_structures(x)
     check = _batches.BatchCheck(model, table)
-    data, _ = _validated(model, (x, y, sample_weight), check)
+    data, _ = _validated(model, (x, y, sample_weight), check=check)
     return _for_keras(data, check)
 
 
-def _validated(model, data, check, batch_size=None):
+def _validated(model, data, *, check, batch_size=None):
     """Validates the data: an array as a whole, a data set by its first batch.
 
     Returns:
@@ -119,7 +123,7 @@ def _validated(model, data, check, batch_size=None):
                 check(first, 0, whole=False)
         return [x, None, None], False
     images = _labels.as_numpy("x", x)
-    _images.check(images, model.image_shape, model.latents)
+    _images.check(images, model.image_shape, latents=model.latents)
     count = len(images)
     y = _labels.of_array(y, model.num_classes, count)
     sample_weight = _weights.of_array(sample_weight, count)
@@ -144,7 +148,7 @@ def _for_keras(data, check):
     return x, y, sample_weight
 
 
-def _crops_to_fit(model, data, check, arguments):
+def _crops_to_fit(model, data, *, check, arguments):
     """`(batches, before)`: `CropBatches`, and the number of epochs trained before."""
     x, labels, weights = data
     if _crops.are_cut(x):
@@ -159,8 +163,8 @@ def _crops_to_fit(model, data, check, arguments):
     batches = _crops.batches(
         model.patching,
         x,
-        arguments["batch_size"],
-        model.seed,
+        batch_size=arguments["batch_size"],
+        seed=model.seed,
         labels=labels,
         sample_weight=weights,
         epochs=arguments["epochs"],
@@ -168,7 +172,7 @@ def _crops_to_fit(model, data, check, arguments):
     return batches, model.epochs_trained
 
 
-def _to_measure(model, data, check, batch_size):
+def _to_measure(model, data, *, check, batch_size):
     """`(x, y, sample_weight)` for `evaluate`: the same batches in every call."""
     if isinstance(data[0], ImageBatches):
         data = [data[0].fixed(), None, None]
@@ -181,8 +185,8 @@ def _to_measure(model, data, check, batch_size):
         x = _crops.batches(
             model.patching,
             x,
-            batch_size,
-            model.test_seed,
+            batch_size=batch_size,
+            seed=model.test_seed,
             labels=labels,
             sample_weight=weights,
         )
@@ -202,14 +206,14 @@ def _held_out(model, arguments):
     try:
         check = _batches.BatchCheck(model)
         data = keras.utils.unpack_x_y_sample_weight(given)
-        data, _ = _validated(model, data, check, size)
+        data, _ = _validated(model, data, check=check, batch_size=size)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"`validation_data`: {error}") from None
-    return _to_measure(model, data, check, size)
+    return _to_measure(model, data, check=check, batch_size=size)
 
 
-def _split(model, data, is_array, arguments):
+def _split(model, data, *, is_array, arguments):
     """Splits arrays into training and validation data; as in Keras, the last images."""
     share = arguments["validation_split"]
     if not is_array:
@@ -230,7 +234,9 @@ def _split(model, data, is_array, arguments):
         for part in (slice(0, first), slice(first, count))
     )
     size = arguments["validation_batch_size"] or arguments["batch_size"]
-    return train, _to_measure(model, held, _batches.BatchCheck(model), size)
+    return train, _to_measure(
+        model, held, check=_batches.BatchCheck(model), batch_size=size
+    )
 
 
 def _follow_epochs(batches, before, arguments):

@@ -56,7 +56,10 @@ class ImageFitting(TrainStep):
                 compare the network's prediction with its target.
         """
         _arguments.check_compile(
-            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
         )
         super().compile(
             optimizer,
@@ -225,13 +228,15 @@ class ImageFitting(TrainStep):
         return_dict=False,
     ):
         """`keras.Model.train_on_batch` on images, which are validated as in `fit`."""
-        data = _data.to_step(self, x, y, sample_weight, class_weight)
+        data = _data.to_step(
+            self, x, y, sample_weight=sample_weight, class_weight=class_weight
+        )
         return_dict = _checks.boolean("return_dict", return_dict)
         return super().train_on_batch(*data, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """`keras.Model.test_on_batch` on images, which are validated as in `fit`."""
-        data = _data.to_step(self, x, y, sample_weight)
+        data = _data.to_step(self, x, y, sample_weight=sample_weight)
         return_dict = _checks.boolean("return_dict", return_dict)
         return super().test_on_batch(*data, return_dict=return_dict)
 

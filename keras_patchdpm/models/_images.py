@@ -69,7 +69,7 @@ def check_shape(shape, image_shape):
         )
 
 
-def check(images, image_shape, latents=False, warn=True):
+def check(images, image_shape, *, latents=False, warn=True):
     """Validates a batch, or a whole array of images: shape, type, range, NaN.
 
     Args:

@@ -113,7 +113,7 @@ def require(labels, num_classes):
         )
 
 
-def withhold(labels, num_classes, rate, seed):
+def withhold(labels, num_classes, *, rate, seed):
     """Replaces a share `rate` of the labels by "no label", for guidance by labels.
 
     Source: Ho & Salimans 2022 (arXiv:2207.12598), algorithm 1.

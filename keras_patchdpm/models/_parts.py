@@ -13,7 +13,7 @@ _MOST_GAIN = 1000  # 157 with "linear" noise, which samples latents well.
 
 def check_seed(name, seed):
     """Refuses seeds that a backend cannot hold."""
-    return _checks.integer(name, seed, 0, 2**31 - 1)
+    return _checks.integer(name, seed, minimum=0, maximum=2**31 - 1)
 
 
 def check_choices(schedule, patching):

@@ -83,8 +83,10 @@ def of_classes(class_weight, num_classes):
         )
     table = dict.fromkeys(range(num_classes), 1.0)
     for label, weight in class_weight.items():
-        label = _checks.integer("class_weight", label, 0, num_classes - 1)
-        table[label] = _checks.real("class_weight", weight, 0)
+        label = _checks.integer(
+            "class_weight", label, minimum=0, maximum=num_classes - 1
+        )
+        table[label] = _checks.real("class_weight", weight, minimum=0)
     return table
 
 

@@ -89,7 +89,9 @@ class PatchDPM(ImageFitting):
         self.patching = patching
         self.image_shape = image_shape
         self.num_classes = num_classes
-        self.label_dropout = _checks.real("label_dropout", label_dropout, 0, 1)
+        self.label_dropout = _checks.real(
+            "label_dropout", label_dropout, minimum=0, maximum=1
+        )
         self.latents = _checks.boolean("latents", latents)
         if self.latents:
             _parts.warn_of_growing_errors(schedule)
@@ -177,7 +179,7 @@ class PatchDPM(ImageFitting):
         >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
         >>> images = keras_patchdpm.sample(preset="runs/mine")
         """
-        presets.save_model(self, folder, card, storage)
+        presets.save_model(self, folder, card=card, storage=storage)
 
     def tiled(
         self,
@@ -279,7 +281,7 @@ class PatchDPM(ImageFitting):
         """The network's prediction for a dict of its inputs; called by Keras."""
         return self.network(inputs, training=training)
 
-    def prepare(self, images, seed, labels=None, training=True):
+    def prepare(self, images, seed, *, labels=None, training=True):
         """Draws noise level, noise and patches; called in each training and test step.
 
         All the mathematics of a step is here, the same on every backend.
@@ -312,14 +314,16 @@ class PatchDPM(ImageFitting):
         _labels.require(labels, self.num_classes)
         if self.num_classes is not None:
             rate = self.label_dropout if training else 0.0
-            labels = _labels.withhold(labels, self.num_classes, rate, seed)
+            labels = _labels.withhold(labels, self.num_classes, rate=rate, seed=seed)
             inputs["label"] = self._per_patch(labels)
         return inputs, target, None if weight is None else self._per_patch(weight)
 
     def prepare_batch(self, data, seed, training=True):
         """`prepare` for a batch of Keras and its weights; called by `TrainStep`."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs, target, weight = self.prepare(images, seed, labels, training)
+        inputs, target, weight = self.prepare(
+            images, seed, labels=labels, training=training
+        )
         if sample_weight is not None:
             given = self._per_patch(_weights.per_image(sample_weight))
             weight = given if weight is None else weight * given

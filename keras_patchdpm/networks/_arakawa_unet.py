@@ -26,6 +26,7 @@ EPSILON = 1e-5  # The default of PyTorch; that of Keras is 1e-3.
 def arakawa_unet(
     image_size=128,
     divisions=2,
+    *,
     dim=128,
     channels=3,
     multipliers=(1, 2, 4, 8),
@@ -81,9 +82,11 @@ def arakawa_unet(
     widths = _widths(dim, multipliers)
     image_size = limits.image_size(image_size)
     h, w = _patch_size(grid, image_size, len(widths))
-    channels = _checks.integer("channels", channels, 1, limits.CHANNELS)
+    channels = _checks.integer("channels", channels, minimum=1, maximum=limits.CHANNELS)
     if num_classes is not None:
-        num_classes = _checks.integer("num_classes", num_classes, 1, limits.CLASSES)
+        num_classes = _checks.integer(
+            "num_classes", num_classes, minimum=1, maximum=limits.CLASSES
+        )
     # A lower bound: two blocks in each resolution, two convolutions in each block.
     least = 4 * sum(limits.convolution(3, width, width) for width in widths)
     limits.check_weights(least + (grid.num_patches + (num_classes or 0)) * dim)
@@ -96,12 +99,14 @@ def arakawa_unet(
     }
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
-    embedding = _embedding(inputs, grid.num_patches, dim, num_classes)
+    embedding = _embedding(
+        inputs, num_patches=grid.num_patches, dim=dim, num_classes=num_classes
+    )
     conditioned = GlobalContentConditioning(name="conditioned")
     x = conditioned(inputs["noisy"], inputs["content"])
     x = conv2d(dim // 3 * 2, 7, padding="same", name="first_conv")(x)
     x = _u_net(x, embedding, widths)
-    x = _block(x, None, dim, "last_block")
+    x = _block(x, None, width=dim, name="last_block")
     x = conv2d(channels, 1, dtype="float32", name="output")(x)
     arguments = {
         "name": "arakawa_unet",
@@ -123,27 +128,27 @@ def _u_net(x, embedding, widths):
             x = conv2d(
                 x.shape[-1], 4, 2, padding="same", name=f"down{level - 1}_resample"
             )(x)
-        x = _stage(x, embedding, width, f"down{level}")
+        x = _stage(x, embedding, width=width, name=f"down{level}")
         skips.append(x)
-    x = _block(x, embedding, widths[-1], "mid_block1")
+    x = _block(x, embedding, width=widths[-1], name="mid_block1")
     x = _attention(x, SelfAttention2D, "mid_attention")
-    x = _block(x, embedding, widths[-1], "mid_block2")
+    x = _block(x, embedding, width=widths[-1], name="mid_block2")
     for stage, width in enumerate(reversed(widths[:-1])):
         x = layers.Concatenate(name=f"up{stage}_concat")([x, skips.pop()])
-        x = _stage(x, embedding, width, f"up{stage}")
+        x = _stage(x, embedding, width=width, name=f"up{stage}")
         x = conv2d_transpose(width, 4, 2, padding="same", name=f"up{stage}_resample")(x)
     return x
 
 
-def _stage(x, embedding, width, name):
+def _stage(x, embedding, *, width, name):
     """Two residual blocks and linear attention."""
-    x = _block(x, embedding, width, f"{name}_block1")
-    x = _block(x, embedding, width, f"{name}_block2")
+    x = _block(x, embedding, width=width, name=f"{name}_block1")
+    x = _block(x, embedding, width=width, name=f"{name}_block2")
     x = _attention(x, LinearAttention, f"{name}_attention")
     return x
 
 
-def _block(x, embedding, width, name):
+def _block(x, embedding, *, width, name):
     """A residual block of two 3x3 convolutions, the first scaled and shifted."""
     skip = x
     if x.shape[-1] != width:
@@ -154,12 +159,12 @@ def _block(x, embedding, width, name):
             GROUPS, epsilon=EPSILON, name=f"{name}_norm{part}"
         )(x)
         if part == 1 and embedding is not None:
-            x = _scale_shift(x, embedding, width, name)
+            x = _scale_shift(x, embedding, width=width, name=name)
         x = layers.Activation("silu", name=f"{name}_act{part}")(x)
     return layers.Add(name=f"{name}_add")([x, skip])
 
 
-def _scale_shift(x, embedding, width, name):
+def _scale_shift(x, embedding, *, width, name):
     """`x * (1 + scale) + shift`, with one scale and one shift for each channel."""
     scale = layers.Dense(width, name=f"{name}_scale")(embedding)
     scale = layers.Rescaling(1.0, offset=1.0, name=f"{name}_gain")(scale)
@@ -180,7 +185,7 @@ def _attention(x, kind, name):
     return layers.Add(name=f"{name}_add")([x, skip])
 
 
-def _embedding(inputs, num_patches, dim, num_classes):
+def _embedding(inputs, *, num_patches, dim, num_classes):
     """Timestep, position and label in one vector of length `4 * dim`."""
     level = TimestepEmbedding(dim, name="embedding_sinusoid")(inputs["level"])
     level = layers.Dense(dim, name="embedding_level")(level)
@@ -199,7 +204,7 @@ def _embedding(inputs, num_patches, dim, num_classes):
 
 def _widths(dim, multipliers):
     """Channels of each resolution, from the finest to the coarsest."""
-    if _checks.integer("dim", dim, 1, limits.WIDTH) % GROUPS:
+    if _checks.integer("dim", dim, minimum=1, maximum=limits.WIDTH) % GROUPS:
         raise ValueError(
             f"`dim` must be a multiple of {GROUPS}, the groups of the normalisation: "
             f"{_either(dim, GROUPS)}. Received: dim={dim}."

@@ -28,6 +28,7 @@ _FAR = 1024  # Pixels: how far an error message searches for another image size.
 def unet(
     image_size,
     patching=None,
+    *,
     channels=3,
     width=64,
     multipliers=(1, 2, 2),
@@ -88,42 +89,53 @@ def unet(
     Nichol 2021 (arXiv:2105.05233), section 3.
     """
     image_size = limits.image_size(image_size)
-    channels = _checks.integer("channels", channels, 1, limits.CHANNELS)
+    channels = _checks.integer("channels", channels, minimum=1, maximum=limits.CHANNELS)
     width = _check_width(width)
     multipliers = limits.multipliers(multipliers)
     blocks_per_level = _checks.integer(
-        "blocks_per_level", blocks_per_level, 1, limits.BLOCKS
+        "blocks_per_level", blocks_per_level, minimum=1, maximum=limits.BLOCKS
     )
     if attention_levels is None:
         attention_levels = range(1, len(multipliers))
     attention_levels = limits.integers(
-        "attention_levels", attention_levels, 0, len(multipliers) - 1
+        "attention_levels", attention_levels, minimum=0, maximum=len(multipliers) - 1
     )
-    stem = _checks.integer("stem", stem, 1, limits.STEM)
-    dropout = _checks.real("dropout", dropout, 0, 0.999)
+    stem = _checks.integer("stem", stem, minimum=1, maximum=limits.STEM)
+    dropout = _checks.real("dropout", dropout, minimum=0, maximum=0.999)
     if num_classes is not None:
-        num_classes = _checks.integer("num_classes", num_classes, 1, limits.CLASSES)
+        num_classes = _checks.integer(
+            "num_classes", num_classes, minimum=1, maximum=limits.CLASSES
+        )
     patching = WholeImage() if patching is None else patching
-    _checks.like("patching", patching, ("input_specs",), "GridPatching(2)")
+    _checks.like(
+        "patching", patching, asked=("input_specs",), example="GridPatching(2)"
+    )
     if schedule is not None:
-        _checks.like("schedule", schedule, ("level_dtype",), "DDPMSchedule()")
+        _checks.like(
+            "schedule", schedule, asked=("level_dtype",), example="DDPMSchedule()"
+        )
     name = _checks.string("name", name)
     image_shape = (*image_size, channels)
     specs = patching.input_specs(image_shape)
     level_dtype = "int32" if schedule is None else schedule.level_dtype
     for size in patching.window_sizes(image_shape):
-        _check_patch(size, stem * 2 ** (len(multipliers) - 1), patching, image_shape)
+        _check_patch(
+            size,
+            stem * 2 ** (len(multipliers) - 1),
+            patching=patching,
+            image_shape=image_shape,
+        )
     vectors = (num_classes or 0) + sum(spec.size or 0 for spec in specs.values())
     limits.check_weights(
         4 * width * vectors
         + limits.convolution(3, channels * stem**2, width)
         + _least_weights(
             specs["noisy"].shape[:2],
-            stem,
-            width,
-            multipliers,
-            blocks_per_level,
-            attention_levels,
+            stem=stem,
+            width=width,
+            multipliers=multipliers,
+            blocks=blocks_per_level,
+            attention_levels=attention_levels,
         )
     )
     inputs = {
@@ -133,7 +145,7 @@ def unet(
     inputs["level"] = keras.Input((), dtype=level_dtype, name="level")
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
-    embedding = _embedding(inputs, specs, width, num_classes)
+    embedding = _embedding(inputs, specs, width=width, num_classes=num_classes)
     x = _with_maps(inputs, specs)
     if stem > 1:
         x = SpaceToDepth(stem, name="stem")(x)
@@ -143,10 +155,14 @@ def unet(
         for block in range(blocks_per_level):
             prefix = f"{side}{level}_block{block}"
             x = residual_block(
-                x, embedding, width * multipliers[level], prefix, dropout
+                x,
+                embedding,
+                width=width * multipliers[level],
+                name=prefix,
+                dropout=dropout,
             )
         if level in attention_levels:
-            x = attention_block(x, embedding, f"{side}{level}_attention")
+            x = attention_block(x, embedding, name=f"{side}{level}_attention")
         return x
 
     skips = []
@@ -157,7 +173,7 @@ def unet(
             )(x)
         x = level_blocks(x, level, "down")
         skips.append(x)
-    x = residual_block(x, embedding, x.shape[-1], "middle", dropout)
+    x = residual_block(x, embedding, width=x.shape[-1], name="middle", dropout=dropout)
     for level in reversed(range(len(multipliers))):
         x = layers.Concatenate(name=f"up{level}_join")([x, skips[level]])
         x = level_blocks(x, level, "up")
@@ -198,7 +214,7 @@ def unet(
     return record(keras.Model(inputs, x, name=name), arguments)
 
 
-def _least_weights(patch, stem, width, multipliers, blocks, attention_levels):
+def _least_weights(patch, *, stem, width, multipliers, blocks, attention_levels):
     """A lower bound of the weights of the blocks."""
     widths = [width * multiplier for multiplier in multipliers]
     # On the way down and up, two convolutions in each block.
@@ -222,13 +238,17 @@ def _with_maps(inputs, specs):
     return layers.Concatenate(name="with_maps")([x, *maps]) if maps else x
 
 
-def _embedding(inputs, specs, width, num_classes):
+def _embedding(inputs, specs, *, width, num_classes):
     """One vector of the noise level, the label and all inputs that are no maps."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["level"])
     vectors = [layers.Dense(4 * width, activation="silu", name="level_dense")(x)]
     for name, spec in specs.items():
         if spec.kind in _VECTORS:
-            vectors.append(_VECTORS[spec.kind](inputs[name], spec.size, width, name))
+            vectors.append(
+                _VECTORS[spec.kind](
+                    inputs[name], size=spec.size, width=width, name=name
+                )
+            )
     if num_classes is not None:
         label = LabelEmbedding(num_classes, 4 * width, name="label_vector")
         vectors.append(label(inputs["label"]))
@@ -238,19 +258,19 @@ def _embedding(inputs, specs, width, num_classes):
     return layers.Dense(4 * width, activation="silu", name="embedding")(x)
 
 
-def _position(x, size, width, name):
+def _position(x, *, size, width, name):
     """The vector of a patch's position, from its one-hot code."""
     x = PositionOneHotEmbedding(size, 4 * width, name=f"{name}_vector")(x)
     return layers.Activation("silu", name=f"{name}_act")(x)
 
 
-def _index(x, size, width, name):
+def _index(x, *, size, width, name):
     """A learned vector for each value of an int."""
     return layers.Embedding(size, 4 * width, name=f"{name}_vector")(x)
 
 
-def _number(x, size, width, name):
-    """The vector of a float: scaled to the range of timesteps, then embedded so."""
+def _number(x, *, size, width, name):
+    """The vector of a float: scaled to the range of timesteps, embedded like them."""
     x = layers.Rescaling(1000, dtype="float32", name=f"{name}_scaled")(x)
     x = TimestepEmbedding(width, name=f"{name}_waves")(x)
     return layers.Dense(4 * width, activation="silu", name=f"{name}_dense")(x)
@@ -261,17 +281,18 @@ _VECTORS = {"position": _position, "index": _index, "number": _number}
 
 def _check_width(width):
     """Refuses an odd `width`: the noise level is embedded in half as many sines."""
-    if _checks.integer("width", width, 4, limits.WIDTH) % 2:
+    if _checks.integer("width", width, minimum=4, maximum=limits.WIDTH) % 2:
         raise ValueError(f"`width` must be even. Received: width={width}.")
     return int(width)
 
 
-def _check_patch(size, factor, patching, image_shape):
+def _check_patch(size, factor, *, patching, image_shape):
     """Refuses patches that the stem and the levels cannot divide evenly."""
     h, w = size
     if h % factor or w % factor:
         fitting = [
-            _fitting_sides(patching, image_shape, axis, factor) for axis in (0, 1)
+            _fitting_sides(patching, image_shape, axis=axis, factor=factor)
+            for axis in (0, 1)
         ]
         wanted = "larger images"
         if all(fitting):
@@ -286,7 +307,7 @@ def _check_patch(size, factor, patching, image_shape):
         )
 
 
-def _fitting_sides(patching, image_shape, axis, factor):
+def _fitting_sides(patching, image_shape, *, axis, factor):
     """The nearest image sides whose patches are multiples of `factor`, a list."""
 
     def fits(side):

@@ -33,7 +33,7 @@ def modulate(x, embedding, name):
     return layers.Add(name=f"{name}_out")([x, scaled, shift])
 
 
-def residual_block(x, embedding, width, name, dropout=0.0):
+def residual_block(x, embedding, *, width, name, dropout=0.0):
     """A residual block of two 3x3 convolutions, modulated by `embedding`.
 
     The last convolution is initialised with zeros, so that the block starts as the
@@ -58,7 +58,7 @@ def residual_block(x, embedding, width, name, dropout=0.0):
     return layers.Add(name=f"{name}_add")([skip, x])
 
 
-def attention_block(x, embedding, name, head_size=32):
+def attention_block(x, embedding, *, name, head_size=32):
     """Residual attention over the pixels of `x`, with their positions and `embedding`.
 
     From both, attention can find the pixels of the pooled image that belong to a patch.

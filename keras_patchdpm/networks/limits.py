@@ -55,16 +55,18 @@ def image_size(value):
     """Validates `(height, width)` of an image, each side at most `IMAGE_SIZE`."""
     size = _checks.pair("image_size", value)
     for side in size:
-        _checks.integer("image_size", side, 1, IMAGE_SIZE)
+        _checks.integer("image_size", side, minimum=1, maximum=IMAGE_SIZE)
     return size
 
 
 def multipliers(values):
     """Validates `multipliers`, a tuple of positive ints."""
-    return integers("multipliers", values, 1, MULTIPLIER, at_least_one=True)
+    return integers(
+        "multipliers", values, minimum=1, maximum=MULTIPLIER, at_least_one=True
+    )
 
 
-def integers(name, values, minimum, maximum, at_least_one=False):
+def integers(name, values, *, minimum, maximum, at_least_one=False):
     """Validates a tuple of at most `LEVELS` ints within `[minimum, maximum]`."""
     if not isinstance(values, list | tuple | range):
         raise TypeError(
@@ -76,7 +78,10 @@ def integers(name, values, minimum, maximum, at_least_one=False):
             f"`{name}` must have {int(at_least_one)} to {LEVELS} elements. "
             f"Received: {len(values)} of them, {name}={list(values[:LEVELS])}."
         )
-    return tuple(_checks.integer(name, value, minimum, maximum) for value in values)
+    return tuple(
+        _checks.integer(name, value, minimum=minimum, maximum=maximum)
+        for value in values
+    )
 
 
 def convolution(side, inner, outer):

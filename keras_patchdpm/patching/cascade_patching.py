@@ -67,7 +67,7 @@ class CascadePatching(Patching):
             )
         self.grid = PatchGrid(self.divisions)
         self.shift = _checks.boolean("shift", shift)
-        self.content_noise = _checks.real("content_noise", content_noise, 0)
+        self.content_noise = _checks.real("content_noise", content_noise, minimum=0)
         self.num_stages = self.divisions.bit_length()
         self.sampling_noise = self._each("sampling_noise", sampling_noise)
 
@@ -119,7 +119,12 @@ class CascadePatching(Patching):
     def stages(self, image_shape):
         *image_size, channels = _checks.shape("image_shape", image_shape)
         return [
-            _stage(number, tiling, channels, (0.0, *self.sampling_noise)[number])
+            _stage(
+                number,
+                tiling,
+                channels=channels,
+                noise=(0.0, *self.sampling_noise)[number],
+            )
             for number, tiling in enumerate(self.tilings(image_size))
         ]
 
@@ -172,10 +177,10 @@ class CascadePatching(Patching):
         number = functools.partial(_checks.real, minimum=0)
         if isinstance(value, numbers.Real):
             return (number(name, value),) * count
-        return _checks.sequence(name, value, number, count, least=0)
+        return _checks.sequence(name, value, number, count=count, least=0)
 
 
-def _stage(number, tiling, channels, noise):
+def _stage(number, tiling, *, channels, noise):
     """The `Stage` of a `number`, where 0 is that of the thumbnail."""
     return Stage(
         tiling,
@@ -188,7 +193,7 @@ def _stage(number, tiling, channels, noise):
     )
 
 
-def _image_inputs(noisy, previous, number, noise):
+def _image_inputs(noisy, previous, *, number, noise):
     """`image_inputs` of a `Stage`: thumbnail, number of the stage, content noise."""
     batch = noisy.shape[0]
     inputs = {

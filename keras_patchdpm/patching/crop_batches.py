@@ -36,6 +36,7 @@ class CropBatches(keras.utils.PyDataset):
         self,
         patching,
         images,
+        *,
         batch_size,
         seed,
         sample_weight=None,
@@ -47,7 +48,13 @@ class CropBatches(keras.utils.PyDataset):
         self.seed = seed
         if hasattr(images, "shape"):
             batch_size = _checks.positive_int("batch_size", batch_size)
-            self.stream = _ArrayStream(images, batch_size, seed, labels, sample_weight)
+            self.stream = _ArrayStream(
+                images,
+                batch_size=batch_size,
+                seed=seed,
+                labels=labels,
+                sample_weight=sample_weight,
+            )
         elif isinstance(images, keras.utils.PyDataset):
             turns = max(patching.batch_multipliers)
             self.stream = _IndexedStream(images, turns)
@@ -131,7 +138,7 @@ class CropBatches(keras.utils.PyDataset):
 class _ArrayStream:
     """An endless stream of the images of an array: all of them once, then again."""
 
-    def __init__(self, images, batch_size, seed, labels, sample_weight):
+    def __init__(self, images, *, batch_size, seed, labels, sample_weight):
         self.images = keras.ops.convert_to_numpy(images)
         self.image_shape = self.images.shape[1:]
         self.extra = [
@@ -242,7 +249,7 @@ def _joined(batches):
     return np.concatenate(images), labels, None
 
 
-def one_each(name, values, count, whole=False):
+def one_each(name, values, count, *, whole=False):
     """Validates one number of at least 0 for each image; an array `(count,)`."""
     values = _checks.array(name, values)
     shape = _checks.numbers_of(name, values, None)

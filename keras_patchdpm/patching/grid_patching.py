@@ -69,9 +69,12 @@ class GridPatching(Patching):
         self.position = _checks.one_of("position", position, POSITIONS)
         self.content = _checks.boolean("content", content)
         self.patches_per_image = _checks.integer(
-            "patches_per_image", patches_per_image, 1, self.grid.num_patches
+            "patches_per_image",
+            patches_per_image,
+            minimum=1,
+            maximum=self.grid.num_patches,
         )
-        self.halo = _checks.integer("halo", halo, 0, _checks.LARGEST)
+        self.halo = _checks.integer("halo", halo, minimum=0, maximum=_checks.LARGEST)
         self.shift = _checks.boolean("shift", shift)
         if self.shift and self.position == "one_hot":
             raise ValueError(
@@ -127,7 +130,9 @@ class GridPatching(Patching):
     def stages(self, image_shape):
         *image_size, channels = _checks.shape("image_shape", image_shape)
         tiling = self.tiling(image_size)
-        return [grid_stage(tiling, channels, self.position, self.content)]
+        return [
+            grid_stage(tiling, channels, position=self.position, content=self.content)
+        ]
 
     def get_config(self):
         return {
@@ -140,7 +145,7 @@ class GridPatching(Patching):
         }
 
 
-def grid_stage(tiling, channels, position, content):
+def grid_stage(tiling, channels, *, position, content):
     """The one stage of a grid: see `GridPatching` for the arguments."""
     tile_inputs = {
         "one_hot": conditions.index_input,

@@ -79,7 +79,7 @@ class RandomPatching(Patching):
         self.fractions = _checks.sequence("fractions", fractions, _fraction)
         self.sizes = [self._size(fraction) for fraction in self.fractions]
         self.full_size_probability = _checks.real(
-            "full_size_probability", full_size_probability, 0, 1
+            "full_size_probability", full_size_probability, minimum=0, maximum=1
         )
         self.given_probabilities = None
         if probabilities is None:
@@ -123,11 +123,11 @@ class RandomPatching(Patching):
         return specs
 
     def image_shape(self, window_shape):
-        channels = _checks.sequence("window_shape", window_shape, _side, 3)[-1]
+        channels = _checks.sequence("window_shape", window_shape, _side, count=3)[-1]
         return (*self.image_size, channels)
 
     def batches(
-        self, images, batch_size, seed, sample_weight=None, epochs=1, labels=None
+        self, images, batch_size, seed, *, sample_weight=None, epochs=1, labels=None
     ):
         """Batches of crops, with the position of each crop; called by `fit`.
 
@@ -157,10 +157,16 @@ class RandomPatching(Patching):
         seed = _checks.integer("seed", seed, minimum=0)
         epochs = _checks.positive_int("epochs", epochs)
         return CropBatches(
-            self, images, batch_size, seed, sample_weight, epochs, labels
+            self,
+            images,
+            batch_size=batch_size,
+            seed=seed,
+            sample_weight=sample_weight,
+            epochs=epochs,
+            labels=labels,
         )
 
-    def example(self, images, add_noise, seed_generator, rows, cols):
+    def example(self, images, add_noise, seed_generator, *, rows, cols):
         """The network's inputs and target, for crops whose positions are in the batch.
 
         Args:
@@ -213,7 +219,7 @@ class RandomPatching(Patching):
                 stacklevel=4,
             )
         position = "coordinates" if self.coordinates else False
-        return [grid_stage(tiling, channels, position, self.content)]
+        return [grid_stage(tiling, channels, position=position, content=self.content)]
 
     def sampling_divisions(self, image_shape):
         """The divisions whose patches have a size of the training."""
@@ -304,11 +310,11 @@ class RandomPatching(Patching):
 
 
 def _fraction(name, value):
-    return _checks.real(name, value, 1e-6, 1)
+    return _checks.real(name, value, minimum=1e-6, maximum=1)
 
 
 def _probability(name, value):
-    return _checks.real(name, value, 0, 1)
+    return _checks.real(name, value, minimum=0, maximum=1)
 
 
 def _side(name, value):

@@ -93,7 +93,7 @@ def tiled(
     found = _of_stages(model, model.patching.tiled(model.image_shape, **options))
     if whole_above is None:
         return found
-    whole_above = _checks.real("whole_above", whole_above, 0)
+    whole_above = _checks.real("whole_above", whole_above, minimum=0)
     whole = model.patching.tiled(found.image_shape, image_size=found.image_shape[:2])
     whole = _of_stages(model, whole)
     return dataclasses.replace(found, whole=whole, whole_above=whole_above)

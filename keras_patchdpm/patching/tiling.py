@@ -59,10 +59,10 @@ class Tiling(Configured):
         self.grid = PatchGrid(divisions)
         self.image_size = _checks.pair("image_size", image_size)
         self.patch_size = self.grid.patch_size(self.image_size)
-        self.halo = _checks.integer("halo", halo, 0, _checks.LARGEST)
+        self.halo = _checks.integer("halo", halo, minimum=0, maximum=_checks.LARGEST)
         self.shift = _checks.boolean("shift", shift)
         if overlap is not None:
-            overlap = _checks.real("overlap", overlap, 0, 0.9)
+            overlap = _checks.real("overlap", overlap, minimum=0, maximum=0.9)
         self.overlap = overlap
         self.window_size = tuple(side + 2 * self.halo for side in self.patch_size)
         if any(np.greater(self.window_size, self.image_size)):
@@ -72,7 +72,7 @@ class Tiling(Configured):
                 f"Choose a smaller `halo`. Received: halo={halo}."
             )
         self._axes = tuple(
-            _Axis.of(*each, self.halo, self.shift, self.overlap)
+            _Axis.of(*each, halo=self.halo, shift=self.shift, overlap=self.overlap)
             for each in zip(
                 self.image_size, self.patch_size, self.grid.divisions, strict=True
             )
@@ -176,7 +176,7 @@ class _Axis(typing.NamedTuple):
     blended: bool
 
     @classmethod
-    def of(cls, whole, side, parts, halo, shift, overlap):
+    def of(cls, whole, side, parts, *, halo, shift, overlap):
         """The axis of `whole` pixels, divided into `parts`."""
         stride, offsets = side, (0, 1)
         shifted = shift and parts > 1

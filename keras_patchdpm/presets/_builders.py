@@ -88,6 +88,6 @@ def _check_plain(name, value):
         for element in value:
             _check_plain(name, element)
     elif isinstance(value, int) and not isinstance(value, bool):
-        _checks.integer(name, value, -MOST, MOST)
+        _checks.integer(name, value, minimum=-MOST, maximum=MOST)
     elif isinstance(value, float):
         _checks.real(name, value)

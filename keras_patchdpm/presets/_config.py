@@ -67,7 +67,7 @@ def check(config):
     if "latents" in config:
         _checks.boolean("latents", config["latents"])
     if "label_dropout" in config:
-        _checks.real("label_dropout", config["label_dropout"], 0, 1)
+        _checks.real("label_dropout", config["label_dropout"], minimum=0, maximum=1)
     seen = config.get("training", {}).get("patches_seen", 0)
     _checks.integer("patches_seen", seen, minimum=0)
 

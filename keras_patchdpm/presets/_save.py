@@ -16,7 +16,7 @@ Written by `PatchDPM.save_to_preset`. SHA-256 of the weights: {sha256}.
 """
 
 
-def save(folder, config, network, card, storage="float16"):
+def save(folder, config, network, *, card, storage="float16"):
     """Writes a preset; replaces one that is in the folder.
 
     Each weight file has a new name. `config.json`, which contains that name, is written
@@ -53,7 +53,7 @@ def save(folder, config, network, card, storage="float16"):
         (folder / former).unlink(missing_ok=True)
 
 
-def save_model(model, folder, card=None, storage="float16"):
+def save_model(model, folder, *, card=None, storage="float16"):
     """Writes a `PatchDPM` as a preset: see `PatchDPM.save_to_preset`."""
     path = _files.path_of("folder", folder)
     if os.fspath(folder) in _load.names():
@@ -73,8 +73,14 @@ def save_model(model, folder, card=None, storage="float16"):
     if plain:
         config[_config.SAMPLING] = plain
     if guide is not None:
-        save(path / _settings.GUIDE, describe(guide), guide.network, _CARD, storage)
-    save(path, config, model.network, card, storage)
+        save(
+            path / _settings.GUIDE,
+            describe(guide),
+            guide.network,
+            card=_CARD,
+            storage=storage,
+        )
+    save(path, config, model.network, card=card, storage=storage)
 
 
 def describe(model):

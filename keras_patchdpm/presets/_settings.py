@@ -94,7 +94,7 @@ def check(plain):
     if "scale" not in guidance:
         raise ValueError(f"`guidance` needs `scale`. Received: {guidance!r:.200}.")
     interval = guidance.get("interval", (0, None))
-    _checks.sequence("interval", interval, lambda name, value: value, 2)
+    _checks.sequence("interval", interval, lambda name, value: value, count=2)
 
 
 def _check_keys(name, value, known):

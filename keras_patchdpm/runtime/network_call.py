@@ -28,7 +28,9 @@ def network_call(network):
         RuntimeError: In a process that was forked, see `check_process`.
     """
     check_process()
-    _checks.like("network", network, ("predict_on_batch",), "model.network")
+    _checks.like(
+        "network", network, asked=("predict_on_batch",), example="model.network"
+    )
     if not isinstance(network, keras.Model) or backend_name() not in SUPPORTED:
         return network.predict_on_batch
     return backend_module().network_call(network)

@@ -157,7 +157,7 @@ def check_patches_per_call(value, num_patches):
             f"patches of a step. Received: patches_per_call={value!r} (of type "
             f"{type(value).__name__})."
         )
-    return _checks.integer("patches_per_call", value, 1, num_patches)
+    return _checks.integer("patches_per_call", value, minimum=1, maximum=num_patches)
 
 
 def check_seed(seed):

@@ -125,11 +125,14 @@ def check_finite(what, values, level=None):
         ValueError: If a value is not finite.
     """
     refuse_wrong(
-        what, values.size - np.count_nonzero(np.isfinite(values)), values.size, level
+        what,
+        values.size - np.count_nonzero(np.isfinite(values)),
+        values.size,
+        level=level,
     )
 
 
-def refuse_wrong(what, wrong, count, level=None):
+def refuse_wrong(what, wrong, count, *, level=None):
     """Raises the error of `check_finite` if `wrong`, a number of values, is not 0."""
     if wrong:
         where = "" if level is None else f" at the noise level {tuple(level)}"

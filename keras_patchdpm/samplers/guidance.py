@@ -60,7 +60,7 @@ class Guidance:
         if not (isinstance(self.by, str) and self.by == "label"):
             check_model("by", self.by)
             set_("guide", as_tiled(self.by))
-        set_("scale", _checks.real("scale", self.scale, 0))
+        set_("scale", _checks.real("scale", self.scale, minimum=0))
         set_("interval", _interval(self.interval))
         if self.stages is not None:
             stage = functools.partial(_checks.integer, minimum=0)
@@ -167,7 +167,7 @@ def _inputs(network):
 
 def _interval(interval):
     """Validates `interval`."""
-    low, high = _checks.sequence("interval", interval, _bound, 2)
+    low, high = _checks.sequence("interval", interval, _bound, count=2)
     if high < low:
         raise ValueError(
             "`interval` must be the least and the largest strength of the noise. "
@@ -177,10 +177,10 @@ def _interval(interval):
 
 
 def _bound(name, value):
-    return math.inf if value == math.inf else _checks.real(name, value, 0)
+    return math.inf if value == math.inf else _checks.real(name, value, minimum=0)
 
 
-def check_labels(labels, num_images, guidance, num_classes):
+def check_labels(labels, num_images, *, guidance, num_classes):
     """Validates the argument `labels` of the sampler; one label for each image.
 
     Args:
@@ -212,7 +212,7 @@ def check_labels(labels, num_images, guidance, num_classes):
             f"Leave them out. Received: labels={labels!r}."
         )
     if np.ndim(labels) == 0:
-        label = _checks.integer("labels", labels, 0, num_classes - 1)
+        label = _checks.integer("labels", labels, minimum=0, maximum=num_classes - 1)
         return np.broadcast_to(np.int32(label), (num_images,))
     each = list(labels)
     if len(each) != num_images:
@@ -220,5 +220,8 @@ def check_labels(labels, num_images, guidance, num_classes):
             f"`labels` must hold one int for each of the {num_images} images, or be "
             f"one int for all. Received: {len(each)} labels."
         )
-    found = [_checks.integer("labels", label, 0, num_classes - 1) for label in each]
+    found = [
+        _checks.integer("labels", label, minimum=0, maximum=num_classes - 1)
+        for label in each
+    ]
     return np.array(found, "int32")

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 
-def join(xp, windows, of_images, of_tiles):
+def join(xp, windows, *, of_images, of_tiles):
     """Joins all inputs on one batch axis: first all patches of the first image.
 
     Args:
@@ -57,7 +57,7 @@ class HostInputs:
             np.asarray(indices, "int32"), self.tiles.corners[indices]
         )
         windows = {name: np.stack(each, axis=1) for name, each in windows.items()}
-        return join(np, windows, self.of_images, _arrays(of_tiles))
+        return join(np, windows, of_images=self.of_images, of_tiles=_arrays(of_tiles))
 
 
 def _arrays(tensors):

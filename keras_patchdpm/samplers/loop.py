@@ -67,17 +67,19 @@ def walk(denoise, state, levels, *, solver, level_of=None, noise=None, update=No
             rng = None
         elif rng is None:
             rng = noise(state.step + 1)
-        state.noisy = update(state.noisy, coefficients, clean, state.clean, rng)
+        state.noisy = update(
+            state.noisy, coefficients, clean, previous=state.clean, rng=rng
+        )
         if solver.corrects and then.sigma:
             clean_then = denoise(state.noisy, then, None)
             share = solver.correction(now, then)
             coefficients = Coefficients(1.0, share, -share)
-            state.noisy = update(state.noisy, coefficients, clean, clean_then)
+            state.noisy = update(state.noisy, coefficients, clean, previous=clean_then)
         state.clean, state.step = clean, state.step + 1
         yield state
 
 
-def update_in_place(noisy, coefficients, clean, previous=None, rng=None):
+def update_in_place(noisy, coefficients, clean, *, previous=None, rng=None):
     """Overwrites the noisy images with those of the next level.
 
     Args:

@@ -80,7 +80,7 @@ class GuidedCalls:
         num_classes: Int, or `None` for a model without labels.
     """
 
-    def __init__(self, predict, worse, guidance, num_classes):
+    def __init__(self, predict, worse, *, guidance, num_classes):
         self.predict, self.worse = predict, worse
         self.scale = np.float32(guidance.scale)
         self.guide_inputs, self.num_classes = guidance.guide_inputs, num_classes

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def image_rngs(seed, images, step, stage=0):
+def image_rngs(seed, images, step, *, stage=0):
     """Random generators of a step, one for each image, whatever its batch.
 
     They are NumPy's, so that one seed gives the same noise on every backend.
@@ -20,7 +20,7 @@ def image_rngs(seed, images, step, stage=0):
     return [np.random.default_rng((seed, image, step, stage)) for image in images]
 
 
-def starting_noise(seed, images, shape, stage=0):
+def starting_noise(seed, images, shape, *, stage=0):
     """Standard normal noise from which the sampling of the images starts.
 
     Args:
@@ -31,12 +31,12 @@ def starting_noise(seed, images, shape, stage=0):
         Float32 array of shape `(B, H, W, C)`.
     """
     noise = np.empty((len(images), *shape), "float32")
-    for image, rng in zip(noise, image_rngs(seed, images, 0, stage), strict=True):
+    for image, rng in zip(noise, image_rngs(seed, images, 0, stage=stage), strict=True):
         rng.standard_normal(dtype="float32", out=image)
     return noise
 
 
-def previous_rngs(seed, images, stage, source):
+def previous_rngs(seed, images, *, stage, source):
     """Random generators for noise that is added to the images of an earlier stage.
 
     Args:

@@ -91,7 +91,7 @@ class DeviceDenoiser:
             wrong = int(ops.convert_to_numpy(wrong))
             windows = len(self.on_host.groups) * self.count
             values = self.batch_size * windows * math.prod(self.stage.window_shape)
-            refuse_wrong("The network's prediction", wrong, values, level)
+            refuse_wrong("The network's prediction", wrong, values, level=level)
             self.unchecked = None
 
     def _step(self, noisy, level):
@@ -194,7 +194,7 @@ class _Step:
                 for name, values in images.items()
             }
             of_tiles = self.stage.tile_conditions(index, corners)
-            inputs = join(ops, windows, conditions, of_tiles)
+            inputs = join(ops, windows, of_images=conditions, of_tiles=of_tiles)
             prediction = ops.cast(self._predict(calls, inputs, numbers[2]), "float32")
             finite = ops.cast(ops.isfinite(prediction), "int32")
             clean = numbers[0] * inputs["noisy"] + numbers[1] * prediction
@@ -229,7 +229,7 @@ class _Step:
         )
 
 
-def update(noisy, coefficients, clean, previous=None, rng=None):
+def update(noisy, coefficients, clean, *, previous=None, rng=None):
     """The images of the next level as a new tensor: see `loop.update_in_place`."""
     noise = None
     if rng is not None:

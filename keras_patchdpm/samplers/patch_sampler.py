@@ -136,7 +136,7 @@ class PatchSampler:
 
         >>> images = sampler(num_images=16, seed=0, batch_size=4, verbose=1)
         """
-        _checks.integer("num_images", num_images, 1, MOST_IMAGES)
+        _checks.integer("num_images", num_images, minimum=1, maximum=MOST_IMAGES)
         dtype = arguments.check_dtype(dtype)
         if self.decode is None:
             arguments.check_fits(num_images, self.model.image_shape, dtype)
@@ -207,7 +207,9 @@ class PatchSampler:
         >>> for k, image in enumerate(sampler.stream(num_images=1000, batch_size=1)):
         ...     keras_patchdpm.save_images(image[None], f"{k:04}.png")
         """
-        num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
+        num_images = _checks.integer(
+            "num_images", num_images, minimum=1, maximum=MOST_IMAGES
+        )
         seed = arguments.check_seed(seed)
         dtype = arguments.check_dtype(dtype)
         arguments.check_floats(dtype, self.model.latents, self.decode)
@@ -215,7 +217,7 @@ class PatchSampler:
         if callback is not None:
             _checks.function("callback", callback)
         _checks.one_of("verbose", verbose, (0, 1))
-        found = sizes(self, num_images, batch_size, verbose)
+        found = sizes(self, num_images, batch_size=batch_size, verbose=verbose)
         self.plan = found.plan
         classes = self.model.num_classes
         run = Run(
@@ -227,7 +229,9 @@ class PatchSampler:
             batch_size=found.batch_size,
             noise=noise,
             dtype=dtype,
-            labels=check_labels(labels, num_images, self.guidance, classes),
+            labels=check_labels(
+                labels, num_images, guidance=self.guidance, num_classes=classes
+            ),
             guidance=self.guidance,
             decode=self.decode,
             patches_per_call=found.patches_per_call,
@@ -269,11 +273,13 @@ class PatchSampler:
         >>> between = np.sqrt(0.5) * one + np.sqrt(0.5) * other    # standard normal
         >>> image = sampler(1, noise=between)
         """
-        num_images = _checks.integer("num_images", num_images, 1, MOST_IMAGES)
+        num_images = _checks.integer(
+            "num_images", num_images, minimum=1, maximum=MOST_IMAGES
+        )
         seed = arguments.check_seed(seed)
         arguments.check_fits(num_images, self.model.image_shape, "float32")
         noise = [
-            starting_noise(seed, range(num_images), shape, stage)
+            starting_noise(seed, range(num_images), shape, stage=stage)
             for stage, shape in enumerate(self._image_shapes)
         ]
         return noise if len(noise) > 1 else noise[0]

@@ -73,7 +73,9 @@ class Run:
         if self.guidance is None:
             return lambda stage, level: calls
         worse = NetworkCalls(self._networks(network)[-1])
-        guided = GuidedCalls(calls, worse, self.guidance, self.model.num_classes)
+        guided = GuidedCalls(
+            calls, worse, guidance=self.guidance, num_classes=self.model.num_classes
+        )
 
         def of(stage, level):
             return guided if self.guidance.used(stage, level) else calls
@@ -117,7 +119,9 @@ class Run:
             batch = Batch.of(saved)
             saved = ()  # The later batches begin with their first step.
             self.get_ready()
-            images = self._finished(self._make(numbers, batch, progress, saving))
+            images = self._finished(
+                self._make(numbers, batch, progress=progress, saving=saving)
+            )
             saving.end_batch(images)
             yield from images
 
@@ -131,7 +135,7 @@ class Run:
         if self.guidance is not None and not self.guidance.by_label:
             self.guidance.guide.attach_state()
 
-    def _make(self, numbers, batch, progress, saving):
+    def _make(self, numbers, batch, *, progress, saving):
         """Generates the images of the given numbers, stage by stage.
 
         Starts at the progress that `batch` has.
@@ -191,7 +195,7 @@ class Run:
     def _denoiser(self, number, numbers, previous):
         """The function that denoises images in the stage of a number."""
 
-        def of(model, predict, stage, patches_per_call):
+        def of(model, predict, *, stage, patches_per_call):
             on_host = PatchDenoiser(
                 predict=functools.partial(predict, number),
                 schedule=self.model.schedule,
@@ -218,11 +222,18 @@ class Run:
             )
 
         stage = self.stages[number]
-        by_patches = of(self.model, self.predict, stage, self.patches_per_call)
+        by_patches = of(
+            self.model,
+            self.predict,
+            stage=stage,
+            patches_per_call=self.patches_per_call,
+        )
         whole = self.model.whole
         if whole is None:
             return by_patches
-        as_one = of(whole, self.predict_whole, whole.stages[-1], 1)
+        as_one = of(
+            whole, self.predict_whole, stage=whole.stages[-1], patches_per_call=1
+        )
         return WholeAbove(as_one, by_patches, self.model.whole_above)
 
     def _finished(self, result):
@@ -244,7 +255,7 @@ class Run:
         """The noise from which the stage of a number starts."""
         if self.noise is None:
             shape = self.stages[number].image_shape
-            return starting_noise(self.seed, numbers, shape, number)
+            return starting_noise(self.seed, numbers, shape, stage=number)
         return np.array(self.noise[number][numbers], "float32", order="C")
 
 
@@ -287,7 +298,7 @@ def _on_host(images):
     return np.array(ops.convert_to_numpy(images))
 
 
-def _estimate(stage, state, previous, check):
+def _estimate(stage, state, *, previous, check):
     """The clean estimate of the last step as images, in a new array."""
     check()
     return stage.finish(np.array(ops.convert_to_numpy(state.clean)), previous)

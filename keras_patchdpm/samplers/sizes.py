@@ -26,7 +26,7 @@ class Sizes(typing.NamedTuple):
     plan: typing.Any = None
 
 
-def sizes(sampler, num_images, batch_size, verbose):
+def sizes(sampler, num_images, *, batch_size, verbose):
     """The `Sizes` of a call of a sampler.
 
     Args:
@@ -39,14 +39,14 @@ def sizes(sampler, num_images, batch_size, verbose):
     """
     held = sampler.solver.image_buffers
     if sampler.memory_budget is not None:
-        return _planned(sampler, num_images, batch_size, verbose)
+        return _planned(sampler, num_images, batch_size=batch_size, verbose=verbose)
     size = BATCH_SIZE if batch_size is None else batch_size
     size = _checks.positive_int("batch_size", size)
     place = sampler.images_on or _place(sampler, min(size, num_images), held)
     return Sizes(size, sampler.patches_per_call, place)
 
 
-def _planned(sampler, num_images, batch_size, verbose):
+def _planned(sampler, num_images, *, batch_size, verbose):
     """The sizes that a memory budget allows."""
     if batch_size is not None:
         raise ValueError(

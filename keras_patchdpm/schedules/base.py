@@ -32,7 +32,7 @@ class Schedule(Configured, abc.ABC):
     ...     def alpha_sigma(self, level):
     ...         return 1 - level, level
     ...
-    ...     def target(self, clean, noise, alpha, sigma):
+    ...     def target(self, clean, noise, *, alpha, sigma):
     ...         return noise - clean
     ...
     ...     def clean(self, prediction, noisy, level):
@@ -75,7 +75,7 @@ class Schedule(Configured, abc.ABC):
         """
 
     @abc.abstractmethod
-    def target(self, clean, noise, alpha, sigma):
+    def target(self, clean, noise, *, alpha, sigma):
         """What the network should predict; called in training.
 
         Args:
@@ -101,7 +101,7 @@ class Schedule(Configured, abc.ABC):
         )
         clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
         noisy = alpha * clean + sigma * noise
-        return noisy, self.target(clean, noise, alpha, sigma)
+        return noisy, self.target(clean, noise, alpha=alpha, sigma=sigma)
 
     @abc.abstractmethod
     def clean(self, prediction, noisy, level):

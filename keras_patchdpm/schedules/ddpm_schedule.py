@@ -99,6 +99,7 @@ class DDPMSchedule(Schedule):
         self,
         beta_schedule="cosine",
         num_timesteps=None,
+        *,
         prediction="noise",
         loss="l2",
         min_snr_gamma=None,
@@ -107,12 +108,16 @@ class DDPMSchedule(Schedule):
         named = isinstance(self.beta_schedule, str)
         if num_timesteps is None:
             num_timesteps = 1000 if named else len(self.beta_schedule)
-        self.num_timesteps = _checks.integer("num_timesteps", num_timesteps, 1, MOST)
+        self.num_timesteps = _checks.integer(
+            "num_timesteps", num_timesteps, minimum=1, maximum=MOST
+        )
         self.prediction = _checks.one_of("prediction", prediction, predictions.TYPES)
         self.loss = _checks.one_of("loss", loss, _LOSSES)
         self.min_snr_gamma = min_snr_gamma
         if min_snr_gamma is not None:
-            self.min_snr_gamma = _checks.real("min_snr_gamma", min_snr_gamma, 1e-6)
+            self.min_snr_gamma = _checks.real(
+                "min_snr_gamma", min_snr_gamma, minimum=1e-6
+            )
         # NumPy in float64: exact, and independent of graph, device and precision.
         betas = self._betas()
         alpha_squared = np.cumprod(1 - betas)
@@ -166,8 +171,10 @@ class DDPMSchedule(Schedule):
             self.sigmas, timestep
         )
 
-    def target(self, clean, noise, alpha, sigma):
-        return predictions.target(self.prediction, clean, noise, alpha, sigma)
+    def target(self, clean, noise, *, alpha, sigma):
+        return predictions.target(
+            self.prediction, clean, noise, alpha=alpha, sigma=sigma
+        )
 
     def clean(self, prediction, noisy, level):
         """The clean image that follows from a prediction.
@@ -180,7 +187,7 @@ class DDPMSchedule(Schedule):
             Array or tensor of the shape of `noisy`.
         """
         return predictions.clean(
-            self.prediction, prediction, noisy, level.alpha, level.sigma
+            self.prediction, prediction, noisy, alpha=level.alpha, sigma=level.sigma
         )
 
     def weight(self, timestep):
@@ -236,7 +243,9 @@ class DDPMSchedule(Schedule):
         Raises:
             ValueError: If `timestep` is not in `[0, num_timesteps)`.
         """
-        timestep = _checks.integer("timestep", timestep, 0, self.num_timesteps - 1)
+        timestep = _checks.integer(
+            "timestep", timestep, minimum=0, maximum=self.num_timesteps - 1
+        )
         return NoiseLevel(
             float(self.alphas[timestep]), float(self.sigmas[timestep]), timestep
         )
@@ -255,5 +264,7 @@ class DDPMSchedule(Schedule):
         # The values of a tensor are unknown while a graph is built.
         if not ops.is_tensor(timestep):
             for value in np.unique(timestep):
-                _checks.integer("timestep", value, 0, self.num_timesteps - 1)
+                _checks.integer(
+                    "timestep", value, minimum=0, maximum=self.num_timesteps - 1
+                )
         return ops.take(ops.convert_to_tensor(table.astype("float32")), timestep)

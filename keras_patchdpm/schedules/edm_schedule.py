@@ -65,6 +65,7 @@ class EDMSchedule(Schedule):
 
     def __init__(
         self,
+        *,
         sigma_min=0.002,
         sigma_max=80.0,
         sigma_data=0.5,
@@ -72,12 +73,18 @@ class EDMSchedule(Schedule):
         log_std=1.2,
         rho=7.0,
     ):
-        self.sigma_min = _checks.real("sigma_min", sigma_min, WEAKEST, STRONGEST)
-        self.sigma_max = _checks.real("sigma_max", sigma_max, WEAKEST, STRONGEST)
-        self.sigma_data = _checks.real("sigma_data", sigma_data, WEAKEST, STRONGEST)
-        self.log_mean = _checks.real("log_mean", log_mean, -14, 14)
-        self.log_std = _checks.real("log_std", log_std, 1e-6, 5)
-        self.rho = _checks.real("rho", rho, 0.1, 1000)
+        self.sigma_min = _checks.real(
+            "sigma_min", sigma_min, minimum=WEAKEST, maximum=STRONGEST
+        )
+        self.sigma_max = _checks.real(
+            "sigma_max", sigma_max, minimum=WEAKEST, maximum=STRONGEST
+        )
+        self.sigma_data = _checks.real(
+            "sigma_data", sigma_data, minimum=WEAKEST, maximum=STRONGEST
+        )
+        self.log_mean = _checks.real("log_mean", log_mean, minimum=-14, maximum=14)
+        self.log_std = _checks.real("log_std", log_std, minimum=1e-6, maximum=5)
+        self.rho = _checks.real("rho", rho, minimum=0.1, maximum=1000)
         if self.sigma_min >= self.sigma_max:
             raise ValueError(
                 "`sigma_min` must be below `sigma_max`. Received: "
@@ -110,7 +117,7 @@ class EDMSchedule(Schedule):
         alpha = ops.rsqrt(strength**2 + self.sigma_data**2)
         return alpha, strength * alpha
 
-    def target(self, clean, noise, alpha, sigma):
+    def target(self, clean, noise, *, alpha, sigma):
         return sigma / self.sigma_data * clean - alpha * self.sigma_data * noise
 
     def clean(self, prediction, noisy, level):
@@ -155,11 +162,12 @@ class EDMSchedule(Schedule):
         if spacings.is_sequence(steps):
             spacings.check_no_spacing(spacing)
             strengths = [
-                _checks.real("steps", step, WEAKEST, STRONGEST) for step in steps
+                _checks.real("steps", step, minimum=WEAKEST, maximum=STRONGEST)
+                for step in steps
             ]
         else:
             steps = STEPS if steps is None else steps
-            steps = _checks.integer("steps", steps, 1, MOST_STEPS)
+            steps = _checks.integer("steps", steps, minimum=1, maximum=MOST_STEPS)
             ends = np.array([self.sigma_max, self.sigma_min]) ** (1 / self.rho)
             strengths = (np.linspace(*ends, steps) ** self.rho).tolist()
         if not strengths or any(np.diff(strengths) >= 0):
@@ -171,7 +179,9 @@ class EDMSchedule(Schedule):
 
     def at_strength(self, strength):
         """The `NoiseLevel` of a strength `s`, a positive float."""
-        strength = _checks.real("strength", strength, WEAKEST / 2, 2 * STRONGEST)
+        strength = _checks.real(
+            "strength", strength, minimum=WEAKEST / 2, maximum=2 * STRONGEST
+        )
         alpha = 1 / math.sqrt(strength**2 + self.sigma_data**2)
         return NoiseLevel(alpha, strength * alpha, math.log(strength) / 4)
 

@@ -9,7 +9,7 @@ import math
 TYPES = ("noise", "velocity", "clean")
 
 
-def target(prediction_type, clean, noise, alpha, sigma):
+def target(prediction_type, clean, noise, *, alpha, sigma):
     """What the network should return."""
     if prediction_type == "noise":
         return noise
@@ -18,7 +18,7 @@ def target(prediction_type, clean, noise, alpha, sigma):
     return alpha * noise - sigma * clean
 
 
-def clean(prediction_type, prediction, noisy, alpha, sigma):
+def clean(prediction_type, prediction, noisy, *, alpha, sigma):
     """The clean image that follows from a prediction.
 
     Raises:

@@ -105,7 +105,9 @@ _SPREAD = {
 
 def _own(steps, total):
     """Validates a sequence of timesteps given by the user."""
-    found = [_checks.integer("steps", step, 0, total - 1) for step in steps]
+    found = [
+        _checks.integer("steps", step, minimum=0, maximum=total - 1) for step in steps
+    ]
     if not found or any(np.diff(found) >= 0):
         raise ValueError(
             "Timesteps must fall, from the noisiest to the cleanest, and there must be "

@@ -65,7 +65,7 @@ class DDIM(Solver):
     """
 
     def __init__(self, eta=0.0):
-        self.eta = _checks.real("eta", eta, 0, 1)
+        self.eta = _checks.real("eta", eta, minimum=0, maximum=1)
 
     def coefficients(self, now, then, before=None):
         left = remaining(now, then)
@@ -99,7 +99,9 @@ class DPMSolver2M(Solver):
     def coefficients(self, now, then, before=None):
         clean = then.alpha * (1 - remaining(now, then))
         noisy = then.sigma / now.sigma
-        return Coefficients(noisy, *_extrapolated(clean, now, then, before))
+        return Coefficients(
+            noisy, *_extrapolated(clean, now=now, then=then, before=before)
+        )
 
 
 @serializable
@@ -120,7 +122,9 @@ class DPMSolver2MSDE(Solver):
     def coefficients(self, now, then, before=None):
         left = remaining(now, then)
         removed = (1 - left) * (1 + left)  # 1 - e^(-2h)
-        estimates = _extrapolated(then.alpha * removed, now, then, before)
+        estimates = _extrapolated(
+            then.alpha * removed, now=now, then=then, before=before
+        )
         noise = then.sigma * math.sqrt(removed)
         return Coefficients(left * then.sigma / now.sigma, *estimates, noise=noise)
 
@@ -156,7 +160,7 @@ class Heun(Solver):
     corrects = True
 
     def __init__(self, churn=0.0):
-        self.churn = _checks.real("churn", churn, 0)
+        self.churn = _checks.real("churn", churn, minimum=0)
 
     def coefficients(self, now, then, before=None):
         noisy = then.sigma / now.sigma
@@ -223,7 +227,7 @@ def _length(now, then):
     return -math.log(left) if left else math.inf
 
 
-def _extrapolated(coefficient, now, then, before):
+def _extrapolated(coefficient, *, now, then, before):
     """Coefficients of two clean estimates that extrapolate half a step ahead."""
     if before is None or not before.alpha:
         return coefficient, 0.0

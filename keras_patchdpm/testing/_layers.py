@@ -53,10 +53,16 @@ def check_layer(make, *inputs, output_shape, rng, output_dtype=None, policies=PO
     require(finite and np.ptp(expected) > 0, "a trivial output")
     require(layer.get_config() == config, "`build` or `call` changed an argument")
     _check_stated_shape(layer, inputs, output_shape)
-    _check_config(make, layer, inputs, expected)
+    _check_config(make, layer, inputs=inputs, expected=expected)
     _check_file(_check_symbolic(layer, inputs, expected), inputs, expected)
     for policy in policies:
-        _check_policy(make(dtype=policy), layer, inputs, expected, output_dtype)
+        _check_policy(
+            make(dtype=policy),
+            layer,
+            inputs=inputs,
+            expected=expected,
+            output_dtype=output_dtype,
+        )
     return layer
 
 
@@ -88,7 +94,7 @@ def _check_stated_shape(layer, inputs, output_shape):
         require(found == wanted, f"states the shape {found}, expected {wanted}")
 
 
-def _check_config(make, layer, inputs, expected):
+def _check_config(make, layer, *, inputs, expected):
     """`get_config` and Keras' own serialisation give the layer back."""
     named = make(name="own_name").get_config()["name"]
     require(named == "own_name", f"`get_config` has the name {named}, not that given")
@@ -135,7 +141,7 @@ def _check_file(model, inputs, expected):
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 
-def _check_policy(mixed, layer, inputs, expected, output_dtype):
+def _check_policy(mixed, layer, *, inputs, expected, output_dtype):
     """Mixed precision: dtypes as stated, float32 weights, similar values."""
     _call(mixed, inputs)
     mixed.set_weights(layer.get_weights())

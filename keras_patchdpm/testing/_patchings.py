@@ -55,7 +55,7 @@ def check_patching(patching, image_shape=(16, 16, 3)):
     for stage in stages:
         require(isinstance(stage, Stage), f"`stages` has no `Stage`: {stage!r}")
         _check_tiles(stage)
-        _check_inputs(stage, previous, names, rng)
+        _check_inputs(stage, previous, names=names, rng=rng)
         previous.append(_images(stage.image_shape, rng))
     _check_model(patching, image_shape, rng)
 
@@ -120,7 +120,7 @@ def _check_example(patching, image_shape, rng):
         ops.convert_to_numpy(inputs["noisy"]),
         ops.convert_to_numpy(target),
         "the target is cut at other pixels than the noisy patch",
-        0,
+        tolerance=0,
     )
 
 
@@ -141,10 +141,12 @@ def _check_tiles(stage):
                 f"tile {index} lies outside of the image: {rows}, {cols}",
             )
             part += tiles.blend(index)
-        require_close(total, np.ones_like(total), "the blend weights' sum", 1e-5)
+        require_close(
+            total, np.ones_like(total), "the blend weights' sum", tolerance=1e-5
+        )
 
 
-def _check_inputs(stage, previous, names, rng):
+def _check_inputs(stage, previous, *, names, rng):
     """The inputs of sampling are those of training."""
     noisy = _images(stage.image_shape, rng)
     tiles = stage.tiling.tiles(rng)
@@ -183,5 +185,5 @@ def _check_model(patching, image_shape, rng):
         for count in (1, most)
     )
     require_close(
-        one, all_at_once, "images with 1 and with all patches in a call", 2e-4
+        one, all_at_once, "images with 1 and with all patches in a call", tolerance=2e-4
     )

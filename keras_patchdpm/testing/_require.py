@@ -11,7 +11,7 @@ def require(condition, message):
         raise AssertionError(message)
 
 
-def require_close(found, expected, what, tolerance=1e-4):
+def require_close(found, expected, what, *, tolerance=1e-4):
     """Raises `AssertionError` unless two arrays are the same to `tolerance`."""
     found, expected = np.asarray(found), np.asarray(expected)
     require(

@@ -53,7 +53,7 @@ def check_schedule(schedule):
         level = NoiseLevel(float(alpha), float(sigma))
         expected = level.alpha * clean[image] + level.sigma * noise[image]
         where = f"at alpha={level.alpha:.4g}, sigma={level.sigma:.4g}"
-        require_close(noisy[image], expected, f"`add_noise` {where}", 1e-3)
+        require_close(noisy[image], expected, f"`add_noise` {where}", tolerance=1e-3)
         restored = schedule.clean(target[image], noisy[image], level)
         # An error of the target grows as much as one of the network.
         gain = abs(float(schedule.clean(1.0, 0.0, level)))
@@ -61,13 +61,15 @@ def check_schedule(schedule):
             np.asarray(restored),
             clean[image],
             f"`clean` of noisy image and target {where}",
-            1e-4 * max(gain, 10),
+            tolerance=1e-4 * max(gain, 10),
         )
         both = schedule.clean(2.0 + 3.0, 2.0 + 3.0, level)
         parts = 2 * schedule.clean(1.0, 1.0, level) + 3 * schedule.clean(
             1.0, 1.0, level
         )
-        require_close(both, parts, f"`clean` is not linear {where}", 1e-6 * (1 + gain))
+        require_close(
+            both, parts, f"`clean` is not linear {where}", tolerance=1e-6 * (1 + gain)
+        )
     weight = schedule.weight(drawn)
     if weight is not None:
         weight = ops.convert_to_numpy(weight)

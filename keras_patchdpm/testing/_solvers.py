@@ -65,7 +65,9 @@ def _check_steps(solver, levels):
             solver.uses_previous or not found.previous,
             f"{where} use the previous estimate: set `uses_previous = True`",
         )
-    require_close((found.noisy, found.noise), (0, 0), "the last step adds noise", 1e-9)
+    require_close(
+        (found.noisy, found.noise), (0, 0), "the last step adds noise", tolerance=1e-9
+    )
     if solver.corrects:
         for now, then in itertools.pairwise(levels[:-1]):
             require(

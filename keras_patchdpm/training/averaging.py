@@ -18,7 +18,7 @@ def images_per_step(model, batch_size):
         TypeError: If `model` is no `PatchDPM`, or `batch_size` no int.
         ValueError: If `batch_size` is below 1.
     """
-    _checks.like("model", model, ("patching",), "PatchDPM(...)")
+    _checks.like("model", model, asked=("patching",), example="PatchDPM(...)")
     batch_size = _checks.positive_int("batch_size", batch_size)
     return batch_size * model.patching.mean_batch_multiplier
 
@@ -43,6 +43,6 @@ def ema_momentum(half_life, images_per_step):
 
     Source: Karras et al. 2022 (arXiv:2206.00364), appendix F.2.
     """
-    half_life = _checks.real("half_life", half_life, 1e-6)
-    images_per_step = _checks.real("images_per_step", images_per_step, 1e-6)
+    half_life = _checks.real("half_life", half_life, minimum=1e-6)
+    images_per_step = _checks.real("images_per_step", images_per_step, minimum=1e-6)
     return 0.5 ** (images_per_step / half_life)

@@ -53,7 +53,7 @@ class TrainingSettings:
 
 
 def _momentum(name, value):
-    value = _checks.real(name, value, 0, 1)
+    value = _checks.real(name, value, minimum=0, maximum=1)
     if value == 1:
         raise ValueError(
             f"With `{name}=1` the averaged weights would stay the random ones. Use a "
@@ -77,13 +77,17 @@ _POLICIES = (
 
 _CHECKS = {
     "batch_size": _checks.positive_int,
-    "learning_rate": lambda name, value: _checks.real(name, value, 0),
-    "warmup_steps": lambda name, value: _checks.integer(name, value, 0, 2**31 - 1),
+    "learning_rate": lambda name, value: _checks.real(name, value, minimum=0),
+    "warmup_steps": lambda name, value: _checks.integer(
+        name, value, minimum=0, maximum=2**31 - 1
+    ),
     "decay_steps": _checks.positive_int,
     "ema_momentum": _momentum,
     "steps_per_epoch": _checks.positive_int,
     "precision": _policy,
     "flip": _checks.boolean,
-    "seed": lambda name, value: _checks.integer(name, value, 0, 2**31 - 1),
+    "seed": lambda name, value: _checks.integer(
+        name, value, minimum=0, maximum=2**31 - 1
+    ),
     "start_from": lambda name, value: str(_files.path_of(name, value)),
 }

@@ -23,7 +23,7 @@ class StopAfter(keras.callbacks.Callback):
 
     def __init__(self, minutes):
         super().__init__()
-        self.seconds = 60 * _checks.real("minutes", minutes, 0)
+        self.seconds = 60 * _checks.real("minutes", minutes, minimum=0)
 
     def on_train_begin(self, logs=None):
         self.start = time.monotonic()
@@ -33,7 +33,7 @@ class StopAfter(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def train(config, images, folder, minutes=None, epochs=None, settings=None):
+def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
     """Trains a model, or resumes a training that was stopped or killed.
 
     The folder then has `backup/` (from which the same call resumes, see
@@ -84,9 +84,9 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
         batches = datasets.ImageBatches(
             images,
             settings.batch_size,
-            settings.flip,
-            settings.steps_per_epoch,
-            settings.seed,
+            flip=settings.flip,
+            steps=settings.steps_per_epoch,
+            seed=settings.seed,
         )
         record = {**config, "training": dataclasses.asdict(settings)}
         identity = {**record, "images": _arguments.fingerprint(images)}
@@ -103,7 +103,7 @@ def train(config, images, folder, minutes=None, epochs=None, settings=None):
             seen = int(model.optimizer.iterations)
             seen *= images_per_step(model, settings.batch_size)
             record["training"]["patches_seen"] = seen_before + round(seen)
-            presets.save(folder / "preset", record, model.network, _CARD)
+            presets.save(folder / "preset", record, model.network, card=_CARD)
         finally:
             backup.release()
             lock.release(force=True)

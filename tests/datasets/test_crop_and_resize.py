@@ -35,7 +35,9 @@ def test_boxes_say_which_part():
 def test_parts_have_the_sizes_that_were_asked_for():
     area, aspect = (0.3, 0.6), (0.8, 1.25)
     images = np.repeat(ramps(32, 32), 500, axis=0)
-    found = random_crop_and_resize(images, np.random.default_rng(0), area, aspect)
+    found = random_crop_and_resize(
+        images, np.random.default_rng(0), area=area, aspect=aspect
+    )
     sides = found[:, -1, -1] - found[:, 0, 0]
     areas, aspects = sides.prod(-1), sides[:, 1] / sides[:, 0]
     for values, (low, high) in ((areas, area), (aspects, aspect)):
@@ -49,7 +51,9 @@ def test_dtype_and_range_are_kept(rng):
     images = rng.integers(0, 256, (3, 8, 8, 3), dtype="uint8")
     found = random_crop_and_resize(images, np.random.default_rng(0), size=(4, 6))
     assert found.dtype == "uint8" and found.shape == (3, 4, 6, 3)
-    same = random_crop_and_resize(images, np.random.default_rng(0), (1, 1), (1, 1))
+    same = random_crop_and_resize(
+        images, np.random.default_rng(0), area=(1, 1), aspect=(1, 1)
+    )
     np.testing.assert_array_equal(same, images)
 
 

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.once
 
 def test_it_makes_the_same_of_the_same_box(rng):
     """Its box is read from two channels that say where a pixel was."""
-    layer = random_crop_and_resize_layer((12, 16), (0.3, 0.9), (0.7, 1.4), seed=1)
+    layer = random_crop_and_resize_layer(
+        (12, 16), area=(0.3, 0.9), aspect=(0.7, 1.4), seed=1
+    )
     images = rng.normal(size=(4, 20, 24, 3)).astype("float32")
     both = np.concatenate([images, np.repeat(ramps(20, 24), 4, axis=0)], axis=-1)
     found = np.asarray(layer(both, training=True))

@@ -230,7 +230,7 @@ def fake_tfds(monkeypatch):
 
 def test_tensorflow_datasets(images, fake_tfds):
     fake_tfds.images = images
-    np.testing.assert_array_equal(load_images("tfds:celeb_a", 8, "test"), images)
+    np.testing.assert_array_equal(load_images("tfds:celeb_a", 8, split="test"), images)
     assert fake_tfds.asked == ("celeb_a", "test", False)
     assert len(load_images("tfds:celeb_a", 8, limit=2)) == 2
     fake_tfds.images = images[..., :1]

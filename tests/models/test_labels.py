@@ -40,7 +40,7 @@ def seeds():
 @pytest.mark.parametrize("count", [1, 3])
 def test_each_patch_has_the_label_of_its_image(count):
     model = labelled(GridPatching(2, patches_per_image=count))
-    inputs, _, _ = model.prepare(IMAGES, seeds(), LABELS, training=False)
+    inputs, _, _ = model.prepare(IMAGES, seeds(), labels=LABELS, training=False)
     found = ops.convert_to_numpy(inputs["label"])
     np.testing.assert_array_equal(found, LABELS.repeat(count))
 
@@ -49,7 +49,7 @@ def test_labels_are_withheld_as_often_as_asked():
     images, labels = np.zeros((1000, SIZE, SIZE, 3), "uint8"), np.full(1000, 2)
     model = labelled()
     model.label_dropout = 0.25
-    inputs, _, _ = model.prepare(images, seeds(), labels)
+    inputs, _, _ = model.prepare(images, seeds(), labels=labels)
     found = ops.convert_to_numpy(inputs["label"])
     assert set(found) == {2, 3}
     assert 200 < np.sum(found == 3) < 300
@@ -275,7 +275,9 @@ def test_both_papers_networks_take_labels():
         draws = np.random.default_rng(0)
         for weight in network.weights:
             weight.assign(draws.normal(0, 0.3, weight.shape).astype("float32"))
-        inputs, _, _ = model.prepare(tiny_images(2, size=16), seeds(), np.array([0, 0]))
+        inputs, _, _ = model.prepare(
+            tiny_images(2, size=16), seeds(), labels=np.array([0, 0])
+        )
         outputs = [
             ops.convert_to_numpy(
                 network({**inputs, "label": ops.full((2,), label, "int32")})

@@ -22,7 +22,9 @@ OTHERS = [
 @pytest.mark.parametrize("patching", [GridPatching((2, 1), patches_per_image=2), None])
 def test_a_file_holds_the_whole_model(patching, tmp_path):
     patching = patching or WholeImage()
-    schedule = DDPMSchedule("linear", 50, "clean", "huber", min_snr_gamma=3.0)
+    schedule = DDPMSchedule(
+        "linear", 50, prediction="clean", loss="huber", min_snr_gamma=3.0
+    )
     model = tiny_model(patching, schedule, seed=11)
     model.compile(optimizer="sgd", loss="mae", metrics=["mse"])
     model.save(tmp_path / "model.keras")

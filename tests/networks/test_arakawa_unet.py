@@ -23,7 +23,7 @@ def make_inputs(rng):
 def test_parity_with_the_authors_network():
     stored = golden()
     divisions, dim = int(stored["divisions"]), int(stored["dim"])
-    network = arakawa_unet(int(stored["image_size"]), divisions, dim)
+    network = arakawa_unet(int(stored["image_size"]), divisions, dim=dim)
     load_authors_weights(network, authors_tensors())
     grid = PatchGrid(divisions)
     images, timestep = stored["x"], stored["timestep"].astype("int32")

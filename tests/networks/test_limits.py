@@ -70,8 +70,8 @@ TINY = {"width": 4, "blocks_per_level": 1, "multipliers": (1, 3)}
         lambda: unet(16, CascadePatching(2), stem=4, channels=9, **TINY),
         lambda: unet(16, RandomPatching(16, (0.5,)), multipliers=(4, 1, 1), width=4),
         lambda: unet(16, multipliers=(1,), width=4, blocks_per_level=3),
-        lambda: arakawa_unet(16, 8, 8, multipliers=(1, 2), num_classes=9),
-        lambda: arakawa_unet(16, 2, 8, multipliers=(1,)),
+        lambda: arakawa_unet(16, 8, dim=8, multipliers=(1, 2), num_classes=9),
+        lambda: arakawa_unet(16, 2, dim=8, multipliers=(1,)),
     ],
 )
 def test_a_network_never_has_fewer_weights_than_the_lower_bound(build):

@@ -226,7 +226,9 @@ def test_data_sets_of_whole_images_are_cropped():
 
 def test_weights_go_with_their_images():
     weights = np.arange(12, dtype="float32")
-    batches = RandomPatching((16, 24), (1.0,)).batches(images(), 4, 0, weights)
+    batches = RandomPatching((16, 24), (1.0,)).batches(
+        images(), 4, 0, sample_weight=weights
+    )
     whole = images()
     data, _, found = batches[1]
     for image, weight in zip(data["images"], found, strict=True):

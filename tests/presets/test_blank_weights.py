@@ -64,7 +64,7 @@ def test_layers_built_afterwards_are_random():
 @pytest.mark.once
 def test_layers_of_other_threads_are_random(tmp_path):
     network = presets.parts(GRID)["network"]
-    presets.save(tmp_path, GRID, network, "Card.")
+    presets.save(tmp_path, GRID, network, card="Card.")
     errors, spreads, done = [], [], threading.Event()
 
     def load():

@@ -38,7 +38,7 @@ def other():
 
 @pytest.fixture
 def folder(network, tmp_path):
-    presets.save(tmp_path, PRESET, network, "Card.")
+    presets.save(tmp_path, PRESET, network, card="Card.")
     return tmp_path
 
 
@@ -403,17 +403,17 @@ def test_a_preset_whose_writing_is_stopped_loads(
     if stop == 4:
         monkeypatch.setattr(pathlib.Path, "unlink", not_of_weights)
     with pytest.raises(KeyboardInterrupt):
-        presets.save(folder, PRESET, other, "Other card.")
+        presets.save(folder, PRESET, other, card="Other card.")
     monkeypatch.undo()
     # The configuration is written last.
     loads_as(network if stop < 4 else other, folder)
-    presets.save(folder, PRESET, other, "Other card.")
+    presets.save(folder, PRESET, other, card="Other card.")
     loads_as(other, folder)
 
 
 def test_the_weights_of_the_preset_before_are_removed(folder, other):
     before = weights_of(folder)
-    presets.save(folder, PRESET, other, "Other card.")
+    presets.save(folder, PRESET, other, card="Other card.")
     assert not before.exists()
     assert len(list(folder.glob("*.npz"))) == 1
 
@@ -425,7 +425,7 @@ def test_a_preset_can_be_read_while_it_is_written(folder, network, other):
     def write():
         try:
             for number in range(20):
-                presets.save(folder, PRESET, others[number % 2], "Card.")
+                presets.save(folder, PRESET, others[number % 2], card="Card.")
         finally:
             done.set()
 

@@ -22,7 +22,7 @@ def network(rng):
 
 @pytest.fixture
 def folder(network, tmp_path):
-    presets.save(tmp_path / "mine", PRESET, network, "Checksum {sha256}.")
+    presets.save(tmp_path / "mine", PRESET, network, card="Checksum {sha256}.")
     return tmp_path / "mine"
 
 
@@ -131,7 +131,7 @@ def test_a_model_is_saved_as_a_preset_and_comes_back(patching, schedule, rng, tm
 
 
 def test_the_authors_network_is_saved_as_a_preset(tmp_path):
-    network = kp.networks.arakawa_unet(8, 2, 8, multipliers=(1, 2))
+    network = kp.networks.arakawa_unet(8, 2, dim=8, multipliers=(1, 2))
     model = kp.PatchDPM(network, kp.DDPMSchedule(), kp.GridPatching(2))
     model.save_to_preset(tmp_path)
     found = kp.PatchDPM.from_preset(tmp_path).network

@@ -143,7 +143,11 @@ def test_an_update_is_the_sum_it_says(rng, monkeypatch, block):
     fresh = [rng.standard_normal(SHAPE[1:], "float32") for rng in rngs_of(SHAPE)]
     expected = 0.1 * noisy + 0.2 * clean - 0.3 * before + 0.4 * np.stack(fresh)
     update_in_place(
-        noisy, Coefficients(0.1, 0.2, -0.3, 0.4), clean, before, rngs_of(SHAPE)
+        noisy,
+        Coefficients(0.1, 0.2, -0.3, 0.4),
+        clean,
+        previous=before,
+        rng=rngs_of(SHAPE),
     )
     np.testing.assert_allclose(noisy, expected, atol=1e-6)
 

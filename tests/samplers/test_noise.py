@@ -24,13 +24,13 @@ def test_an_image_has_its_noise_whatever_the_batch():
     for row, image in enumerate([3, 0, 5]):
         alone = starting_noise(7, [image], shape, stage=2)
         np.testing.assert_array_equal(together[row], alone[0])
-        (draws,) = image_rngs(7, [image], 0, 2)
+        (draws,) = image_rngs(7, [image], 0, stage=2)
         np.testing.assert_array_equal(draws.standard_normal(shape, "float32"), alone[0])
 
 
 def test_seed_image_step_and_stage_each_give_other_noise():
     draws = [
-        image_rngs(seed, [image], step, stage)[0].bytes(16)
+        image_rngs(seed, [image], step, stage=stage)[0].bytes(16)
         for seed, image, step, stage in itertools.product(range(3), repeat=4)
     ]
     assert len(set(draws)) == 81

@@ -52,7 +52,7 @@ def test_noise_is_drawn_by_solvers_that_add_it(monkeypatch):
 
         def draws(seed, images, step, stage):
             steps.append(step)
-            return image_rngs(seed, images, step, stage)
+            return image_rngs(seed, images, step, stage=stage)
 
         monkeypatch.setattr(run, "image_rngs", draws)
         PatchSampler(numpy_model(), solver, steps=4)()

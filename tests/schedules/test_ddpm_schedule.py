@@ -120,8 +120,8 @@ def test_an_error_of_the_clean_image_costs_the_same_in_all_predictions(predictio
                 prediction,
                 estimate,
                 (noisy - level.alpha * estimate) / level.sigma,
-                level.alpha,
-                level.sigma,
+                alpha=level.alpha,
+                sigma=level.sigma,
             )
             for estimate in (clean, clean + error)
         )
@@ -190,7 +190,9 @@ def test_one_step_starts_from_noise():
 
 
 def test_config_round_trip():
-    schedule = DDPMSchedule("linear", 30, "velocity", "l1", min_snr_gamma=5)
+    schedule = DDPMSchedule(
+        "linear", 30, prediction="velocity", loss="l1", min_snr_gamma=5
+    )
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(schedule)))
     assert config["registered_name"] == "keras_patchdpm>DDPMSchedule"
     clone = keras.saving.deserialize_keras_object(config)

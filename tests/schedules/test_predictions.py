@@ -18,7 +18,7 @@ def pair(rng):
 def test_targets_are_what_their_names_say(pair):
     clean, noise = pair
     found = {
-        kind: predictions.target(kind, clean, noise, ALPHA, SIGMA)
+        kind: predictions.target(kind, clean, noise, alpha=ALPHA, sigma=SIGMA)
         for kind in predictions.TYPES
     }
     np.testing.assert_array_equal(found["noise"], noise)
@@ -34,7 +34,7 @@ def test_velocity_is_the_speed_on_the_circle(pair):
     before, after = (
         np.cos(a) * clean + np.sin(a) * noise for a in (angle - step, angle + step)
     )
-    velocity = predictions.target("velocity", clean, noise, ALPHA, SIGMA)
+    velocity = predictions.target("velocity", clean, noise, alpha=ALPHA, sigma=SIGMA)
     np.testing.assert_allclose(velocity, (after - before) / (2 * step), atol=1e-6)
 
 
@@ -42,18 +42,18 @@ def test_velocity_is_the_speed_on_the_circle(pair):
 def test_the_clean_image_comes_back(pair, kind):
     clean, noise = pair
     noisy = ALPHA * clean + SIGMA * noise
-    target = predictions.target(kind, clean, noise, ALPHA, SIGMA)
-    found = predictions.clean(kind, target, noisy, ALPHA, SIGMA)
+    target = predictions.target(kind, clean, noise, alpha=ALPHA, sigma=SIGMA)
+    found = predictions.clean(kind, target, noisy, alpha=ALPHA, sigma=SIGMA)
     np.testing.assert_allclose(found, clean, atol=1e-12)
 
 
 def test_noise_says_nothing_of_the_image_in_pure_noise(pair):
     noise, noisy = pair
     with pytest.raises(ValueError, match="pure noise.*velocity.*alpha=0"):
-        predictions.clean("noise", noise, noisy, 0.0, 1.0)
-    velocity = predictions.target("velocity", noisy, noise, 0.0, 1.0)
+        predictions.clean("noise", noise, noisy, alpha=0.0, sigma=1.0)
+    velocity = predictions.target("velocity", noisy, noise, alpha=0.0, sigma=1.0)
     np.testing.assert_array_equal(
-        predictions.clean("velocity", velocity, noise, 0.0, 1.0), noisy
+        predictions.clean("velocity", velocity, noise, alpha=0.0, sigma=1.0), noisy
     )
 
 
