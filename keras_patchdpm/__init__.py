@@ -1,6 +1,6 @@
 """Patch-based diffusion models for Keras 3.
 
-Images are made in N x N patches, one at a time, so that memory falls as N grows.
+Images are generated in N x N patches, one at a time, so that memory falls as N grows.
 """
 
 from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
@@ -64,5 +64,5 @@ __all__ = [
 
 
 def __dir__():
-    """The public names, without the modules that they come from."""
+    """The public names, without the modules that define them."""
     return [*__all__, "__version__"]

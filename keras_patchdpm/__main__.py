@@ -16,7 +16,7 @@ def main(arguments=None):
     """Runs a command.
 
     Args:
-        arguments: List of strings, or `None` for those of the process.
+        arguments: List of strings. Default `None`: those of the command line.
 
     Returns:
         Int, the exit status: 0, 2 after an error, 130 after Ctrl-C.

@@ -1,7 +1,7 @@
-"""Picks a backend that is installed, before Keras is imported.
+"""Chooses a backend that is installed, before Keras is imported.
 
-Keras takes TensorFlow when nothing is configured, and stops if it is missing. The
-package asks for less: any one of the three backends, configured or not.
+If no backend is configured, Keras uses TensorFlow, and fails if it is not installed.
+This package accepts any of the three backends, configured or not.
 """
 
 import importlib.util
@@ -17,9 +17,9 @@ def choose(environment, saved, installed):
     """Returns the backend to use.
 
     Args:
-        environment: String or None. The value of `KERAS_BACKEND`.
-        saved: String or None. The `"backend"` of Keras' configuration file. Keras
-            writes `"tensorflow"` there by itself, so that value counts as no choice.
+        environment: String or `None`. The value of `KERAS_BACKEND`.
+        saved: String or `None`. The `"backend"` in the configuration file of Keras.
+            `"tensorflow"` counts as no choice, since Keras itself writes that value.
         installed: Collection of strings. The names in `SUPPORTED` that can be
             imported.
 
@@ -67,7 +67,7 @@ def _check(name, source, installed):
 
 
 def _saved():
-    """The backend in Keras' configuration file, None if it names none."""
+    """The backend in the configuration file of Keras, or `None`."""
     home = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
     try:
         config = json.loads((home / "keras.json").read_text())
@@ -77,7 +77,7 @@ def _saved():
 
 
 def _set_backend():
-    """Sets `KERAS_BACKEND`, or checks the backend of a Keras already imported."""
+    """Sets `KERAS_BACKEND`; if Keras is imported already, validates its backend."""
     installed = [name for name in SUPPORTED if importlib.util.find_spec(name)]
     keras = sys.modules.get("keras")
     if keras is None:

@@ -1,4 +1,4 @@
-"""Argument checks shared by the package: each returns the value or raises."""
+"""Validates arguments: each function returns the value or raises an error."""
 
 import math
 import numbers
@@ -10,24 +10,24 @@ import keras
 import numpy as np
 
 _PACKAGE = str(pathlib.Path(__file__).parent)
-LARGEST = 2**31 - 1  # An int32 holds it, in which backends count sizes and indices.
-_LONGEST = 200  # Letters of a value in a message.
+LARGEST = 2**31 - 1  # The largest int32, the type of sizes and indices in backends.
+_LONGEST = 200  # Characters of a value in a message.
 
 
 def received(name, value):
-    """`name=value` for the end of a message, short whatever `value` is."""
+    """`name=value` for the end of a message, at most `_LONGEST` characters of it."""
     sides = _sides(value)
     if sides is not None and (None in sides or math.prod(sides) > 4):
         return f"{name}=array of shape {sides} and dtype {value.dtype}"
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # An int of thousands of digits, or an object that cannot.
+    except Exception:  # An int of thousands of digits, or a `repr` that fails.
         text = f"<{type(value).__name__}>"
     return f"{name}={text[:_LONGEST]}{'...' if len(text) > _LONGEST else ''}"
 
 
 def wrong_type(name, wanted, value):
-    """The `TypeError` for an argument of another type than `wanted`, a text."""
+    """The `TypeError` for an argument of a wrong type; `wanted` is a text."""
     return TypeError(
         f"`{name}` must be {wanted}. Received: {received(name, value)} "
         f"(of type {type(value).__name__})."
@@ -35,7 +35,7 @@ def wrong_type(name, wanted, value):
 
 
 def wrong_value(name, wanted, value):
-    """The `ValueError` for an argument that is not `wanted`, a text."""
+    """The `ValueError` for an argument with a wrong value; `wanted` is a text."""
     return ValueError(f"`{name}` must {wanted}. Received: {received(name, value)}.")
 
 
@@ -52,7 +52,7 @@ def integer(name, value, *, minimum=None, maximum=None):
 
 
 def positive_int(name, value):
-    """Returns `value` as an int of at least 1 that a backend can count to."""
+    """Returns `value` as an int from 1 to `LARGEST`."""
     return integer(name, value, minimum=1, maximum=LARGEST)
 
 
@@ -61,10 +61,10 @@ def real(name, value, *, minimum=None, maximum=None):
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise wrong_type(name, "a number", value)
     try:
-        number = float(value) + 0.0  # Not -0.0.
+        number = float(value) + 0.0  # Turns -0.0 into 0.0.
     except OverflowError:  # An int of hundreds of digits.
         number = math.inf
-    above = minimum is None or number >= minimum  # Not so for NaN.
+    above = minimum is None or number >= minimum  # False for NaN.
     below = maximum is None or number <= maximum
     if not (above and below and math.isfinite(number)):
         if minimum is None and maximum is None:
@@ -80,7 +80,7 @@ def real(name, value, *, minimum=None, maximum=None):
 
 
 def boolean(name, value):
-    """Returns `value` as a bool; anything else is refused, `"false"` above all."""
+    """Returns `value` as a bool; refuses other types, such as the string `"false"`."""
     if not isinstance(value, bool | np.bool_):
         raise wrong_type(name, "True or False", value)
     return bool(value)
@@ -126,14 +126,14 @@ def one_of(name, value, options):
 
 
 def sequence(name, value, check, *, count=None, least=1):
-    """Returns a tuple of what a list, tuple or 1D array holds, each entry checked.
+    """Returns a list, tuple or 1D array as a tuple of validated entries.
 
     Args:
         name: Name of the argument.
-        value: What the user passed. Generators, sets, dicts and strings are refused.
+        value: Value of the argument. Generators, sets, dicts and strings are refused.
         check: Function `(name, entry) -> entry`, such as `positive_int`.
-        count: Int, how many entries there must be, or `None` for any number.
-        least: Int, how many there must be at least.
+        count: Int, the required number of entries. Default `None`: any number.
+        least: Int, the smallest number of entries. Default 1.
     """
     unordered = isinstance(value, str | bytes | dict | set | frozenset)
     try:
@@ -178,7 +178,7 @@ def numbers_of(name, value, axes):
         name: Name of the argument.
         value: NumPy array, tensor of the backend or symbolic tensor.
         axes: Tuple of the names of its axes, such as `("batch", "height")`, or `None`
-            for any.
+            for any number of axes.
     """
     sides = _sides(value)
     wanted = "" if axes is None else f" of shape ({', '.join(axes)})"
@@ -186,7 +186,7 @@ def numbers_of(name, value, axes):
         raise wrong_type(name, f"an array or tensor{wanted}", value)
     try:
         kind = keras.backend.standardize_dtype(value.dtype)
-    except ValueError:  # Keras has no such type: strings, objects, dates.
+    except ValueError:  # A type that Keras does not have: strings, objects, dates.
         kind = str(value.dtype)
     if not kind.startswith(("float", "bfloat", "int", "uint")):
         raise TypeError(
@@ -204,23 +204,23 @@ def array(name, value):
     """Returns `value`, nested lists or a tensor, as a NumPy array."""
     try:
         return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:  # Ragged, or with gradients.
+    except (TypeError, ValueError, RuntimeError) as error:  # Ragged, or has gradients.
         raise wrong_type(name, "an array", value) from error
 
 
 def images(name, value):
-    """Returns `(height, width, channels)` of images `(B, H, W, C)`, of any numbers."""
+    """Returns `(height, width, channels)` of images `(B, H, W, C)` of any numbers."""
     axes = "batch", "height", "width", "channels"
     return image_shape(name, numbers_of(name, value, axes))
 
 
 def _sides(value):
-    """The shape of an array or tensor, a tuple; `None` for anything else."""
+    """The shape of an array or tensor, a tuple; `None` for other objects."""
     if isinstance(value, type) or not hasattr(value, "dtype"):
         return None
     try:
         return tuple(value.shape)
-    except (AttributeError, TypeError, ValueError):  # Keras' `Layer`, unknown rank.
+    except (AttributeError, TypeError, ValueError):  # A `Layer`, or an unknown rank.
         return None
 
 
@@ -237,7 +237,7 @@ def image_shape(name, shape):
 
 
 def warn(message):
-    """Warns, at the line of the user's code that called the package."""
+    """Warns, with the line of the user's code that called the package."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1

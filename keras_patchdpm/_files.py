@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writes files so that they are complete or not there at all."""
 
 import contextlib
 import math
@@ -13,19 +13,19 @@ import psutil
 
 from keras_patchdpm import _checks
 
-_SUFFIX = ".part"  # Of a file that is being written.
+_SUFFIX = ".part"  # Suffix of a file that is being written.
 
 
 def path_of(name, value):
     """Returns `value`, a string or a path, as a `Path` with `~` expanded.
 
     Args:
-        name: Name of the argument, for the message.
-        value: What the user passed.
+        name: Name of the argument, for error messages.
+        value: Value of the argument.
 
     Raises:
-        TypeError: If it is neither a string nor a path.
-        ValueError: If it is empty or holds a null character.
+        TypeError: If `value` is neither a string nor a path.
+        ValueError: If `value` is empty or has a null character.
     """
     if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
         raise _checks.wrong_type(name, "a path", value)
@@ -36,18 +36,18 @@ def path_of(name, value):
 
 @contextlib.contextmanager
 def replacing(path):
-    """Opens a new file that takes the name `path` once it is whole.
+    """Opens a new file that replaces the file at `path` once it is complete.
 
-    The bytes go to a temporary file in the same folder, which is flushed to the disk
-    and then renamed. If the block raises, or the disk is full, the temporary file is
-    removed and whatever was at `path` stays. Several processes and threads may write
-    to the same `path`: the last one wins, and no file is torn.
+    The bytes are written to a temporary file in the same folder, which is flushed to
+    the disk and then renamed. If the block raises an error, or the disk is full, the
+    temporary file is removed and the old file at `path` stays. Several processes and
+    threads may write to the same `path`: the last one wins.
 
     Args:
         path: `Path` of the file.
 
     Yields:
-        Binary file, open for writing and reading, that can seek.
+        Binary file, open for writing, reading and seeking.
 
     Raises:
         OSError: If the file cannot be written; the message names `path`.
@@ -72,18 +72,18 @@ def replacing(path):
 
 
 def write(path, content):
-    """Writes bytes or a string to `path`, whole or not at all; see `replacing`."""
+    """Writes bytes or a string to `path`, completely or not at all: see `replacing`."""
     with replacing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
 def replacing_folder(path):
-    """Makes a new folder that is named `path` once all files in it are whole.
+    """Creates a new folder that replaces the one at `path` once it is complete.
 
-    The block writes to a temporary folder beside `path`. Its files are then flushed
-    to the disk, an older folder at `path` is removed, and the new one is renamed. If
-    the block raises, the temporary folder is removed and whatever was at `path` stays.
+    The block writes to a temporary folder next to `path`. Its files are then flushed to
+    the disk, an older folder at `path` is removed, and the new one is renamed. If the
+    block raises an error, the temporary folder is removed and the old folder stays.
 
     Args:
         path: `Path` of the folder. One process at a time writes to it.
@@ -116,7 +116,7 @@ def replacing_folder(path):
 
 
 def remove_folder(path):
-    """Removes a folder, or a file, if there is one; no half of it keeps the name."""
+    """Renames a folder or a file, if there is one, and then removes it."""
     if os.path.lexists(path):
         temporary = _beside(path)
         os.rename(path, temporary)
@@ -124,17 +124,18 @@ def remove_folder(path):
 
 
 def check_writable(path, size=0):
-    """Refuses a path that cannot be written, before long work whose result is lost.
+    """Refuses a path that cannot be written, before a long computation.
 
     Args:
         path: `Path` of a file that will be written.
-        size: Int. Bytes that it will have, as far as is known.
+        size: Int. Expected size of the file in bytes. Default 0: unknown.
 
     Returns:
         `path`.
 
     Raises:
-        ValueError: If its folder does not exist, or it is a folder itself.
+        ValueError: If the folder of the file does not exist, or `path` is a folder or
+            another kind of file.
         OSError: If the folder is read-only, the name too long or the disk too full.
     """
     folder = path.absolute().parent
@@ -167,7 +168,7 @@ def check_writable(path, size=0):
 
 
 def _kind(path):
-    """`stat.S_IFREG`, `stat.S_IFDIR` or another kind of file; None if there is none."""
+    """The kind of a file, such as `stat.S_IFREG`; `None` if it does not exist."""
     try:
         return stat.S_IFMT(os.stat(path).st_mode)
     except FileNotFoundError:
@@ -177,7 +178,7 @@ def _kind(path):
 
 
 def sync_folder(folder):
-    """Flushes the names in a folder to the disk, where the system can."""
+    """Flushes the names in a folder to the disk, if the system supports it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -191,9 +192,9 @@ def remove_abandoned(folder, alone=False):
     """Removes temporary files and folders of processes that were killed.
 
     Args:
-        folder: `Path` of the folder in which they wrote.
-        alone: Bool. Whether no other process writes to `folder`, for a lock says so.
-            Otherwise what a living process may be writing stays.
+        folder: `Path` of the folder with these files.
+        alone: Bool. Whether a lock excludes that another process writes to `folder`.
+            Otherwise the files of running processes stay. Default: no.
     """
     for path in folder.glob(f".*{_SUFFIX}"):
         match = re.fullmatch(rf"\.(\d+)-[0-9a-f]{{8}}{re.escape(_SUFFIX)}", path.name)
@@ -202,11 +203,11 @@ def remove_abandoned(folder, alone=False):
 
 
 def reason(error):
-    """Why a file could not be written, in a few words.
+    """The reason why a file could not be written, as a short text.
 
     Args:
-        error: `OSError`, or what another library raised for it: HDF5 puts the number
-            of the system's error into its text.
+        error: `OSError`, or the error of another library: HDF5 writes the number of the
+            system's error into its text.
     """
     if getattr(error, "strerror", None):
         return error.strerror
@@ -215,7 +216,7 @@ def reason(error):
 
 
 def _largest_file():
-    """Bytes that a file of this process may have."""
+    """The largest size of a file of this process, in bytes."""
     if os.name != "posix":
         return math.inf
     import resource
@@ -225,7 +226,7 @@ def _largest_file():
 
 
 def _beside(path):
-    """A new name in the folder of `path`; it says which process writes there."""
+    """A new name in the folder of `path`, with the id of this process."""
     return path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}")
 
 
@@ -238,7 +239,7 @@ def _remove(path):
 
 
 def cannot_write(path, error):
-    """`error`, with a message that names the file and says what to do."""
+    """An error like `error`, whose message names the file and says what to do."""
     message = (
         f"{path} could not be written ({reason(error)}). What was there before is "
         "unchanged. Free some space, or choose a path that you may write to."

@@ -1,7 +1,7 @@
-"""`.npz` files, read by one thread at a time.
+"""Reads `.npz` files, in one thread at a time.
 
-NumPy reads the header of each array with `ast.literal_eval`, which fails now and then
-in Python 3.11 where two threads call it ("AST constructor recursion depth mismatch").
+NumPy reads the header of each array with `ast.literal_eval`, which sometimes fails in
+Python 3.11 if two threads call it ("AST constructor recursion depth mismatch").
 """
 
 import contextlib
@@ -14,6 +14,6 @@ LOCK = threading.Lock()
 
 @contextlib.contextmanager
 def opened(file):
-    """The arrays of a file by their names, none of which may hold Python objects."""
+    """Context with the arrays of a file by name; refuses arrays of Python objects."""
     with LOCK, np.load(file, allow_pickle=False) as arrays:
         yield arrays

@@ -1,4 +1,4 @@
-"""The name under which Keras saves and finds this package's classes."""
+"""Registers the classes of this package with Keras, for saving and loading."""
 
 import keras
 
@@ -8,7 +8,7 @@ serializable = keras.saving.register_keras_serializable(package=PACKAGE)
 
 
 class Configured:
-    """An object that is known by its configuration, as `get_config` returns it."""
+    """An object with `repr` and `from_config` that follow from its `get_config`."""
 
     def __repr__(self):
         config = self.get_config().items()

@@ -1,4 +1,4 @@
-"""The grid of patches: how an image is divided, put together and pooled."""
+"""The grid of patches: divides, merges and pools images."""
 
 from keras import ops
 
@@ -69,14 +69,14 @@ class PatchGrid:
         return height // self.rows, width // self.cols
 
     def cell(self, patch_index, image_size):
-        """Where one patch lies.
+        """The pixels of one patch.
 
         Args:
             patch_index: Int in `[0, num_patches)`.
             image_size: `(height, width)` of the image in pixels.
 
         Returns:
-            Two slices, of rows and of columns of the image's pixels.
+            Two slices: the rows and the columns of the patch in the image.
         """
         patch_index = _checks.integer(
             "patch_index", patch_index, minimum=0, maximum=self.num_patches - 1
@@ -105,7 +105,7 @@ class PatchGrid:
         return ops.reshape(x, (-1, self.num_patches, h, w, channels))
 
     def merge(self, patches):
-        """Lays patches back in place: the inverse of `split`.
+        """Puts patches together to images: the inverse of `split`.
 
         Args:
             patches: Tensor or array of shape `(B, P, h, w, C)`.
@@ -132,7 +132,7 @@ class PatchGrid:
     def content(self, images):
         """The whole image pooled to the size of one patch (GCC).
 
-        The mean over windows of `rows` x `cols` pixels.
+        Each pixel is the mean over a window of `rows` x `cols` pixels.
 
         Args:
             images: Tensor or array of shape `(B, H, W, C)`.

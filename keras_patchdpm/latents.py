@@ -1,32 +1,33 @@
-"""Images as the latents of an autoencoder: smaller, and with channels of their own."""
+"""Latents: images that an autoencoder has encoded, for training and sampling."""
 
 import keras
 import numpy as np
 
 from keras_patchdpm import _checks
 
-STD = 0.5  # Of what is trained on: `sigma_data` of an `EDMSchedule`.
-FAR = 10.0  # Images in [-1, 1] have no such value, whatever a resize added.
+STD = 0.5  # Standard deviation of scaled latents: `sigma_data` of an `EDMSchedule`.
+FAR = 10.0  # Images in [-1, 1] have no such value, even after a resize.
 
 
 class LatentSpace:
-    """An autoencoder of the user's, and how its latents are scaled for training.
+    """An autoencoder of your own, with the scale of its latents for training.
 
-    Models of latents are `PatchDPM(..., latents=True)`; nothing else is different.
+    A model of latents is `PatchDPM(..., latents=True)`; everything else is as for
+    images.
 
     Args:
         encode: Function of float images in [-1, 1], `(B, H, W, C)`, to latents
             `(B, h, w, c)`, such as a `keras.Model` or its `predict_on_batch`.
-        decode: Function back.
-        mean: Float, or one for each channel: of the latents as `encode` gives them.
-            `fit` measures it.
-        std: Positive float, or one for each channel: their standard deviation. `fit`
-            measures it.
+        decode: Function of latents to images, the inverse of `encode`.
+        mean: Float, or one for each channel. Mean of the latents that `encode` returns.
+            `fit` measures it. Default 0.
+        std: Positive float, or one for each channel. Standard deviation of the latents
+            that `encode` returns. `fit` measures it. Default 0.5: not scaled.
 
     Raises:
         TypeError: If `encode` or `decode` is no function.
-        ValueError: If a mean is not finite, a standard deviation not positive, or
-            their shape is no number or list of numbers.
+        ValueError: If `mean` is not finite, `std` is not positive, or one of them is
+            neither a number nor a list of numbers.
 
     Example:
 
@@ -53,15 +54,15 @@ class LatentSpace:
 
         Args:
             images: Array `(count, H, W, C)`, uint8 in [0, 255] or float in [-1, 1].
-            batch_size: Positive int. Images at a time.
+            batch_size: Positive int. Images in one call of `encode`. Default 32.
 
         Returns:
             `self`.
 
         Raises:
-            TypeError: If the images are of another type.
-            ValueError: If there are none, they are far outside [-1, 1], a channel of
-                the latents never changes, or `encode` returns anything but finite
+            TypeError: If the images have another type.
+            ValueError: If there are no images, they are far outside [-1, 1], a channel
+                of the latents is constant, or `encode` returns anything but finite
                 latents `(B, h, w, c)`.
         """
         count, total, squares = 0, 0.0, 0.0
@@ -81,11 +82,11 @@ class LatentSpace:
         return self
 
     def encode(self, images, batch_size=32):
-        """The latents of images, scaled for training.
+        """Encodes images to latents, scaled for training.
 
         Args:
             images: Array `(count, H, W, C)`, uint8 in [0, 255] or float in [-1, 1].
-            batch_size: Positive int. Images at a time.
+            batch_size: Positive int. Images in one call of `encode`. Default 32.
 
         Returns:
             Float32 array `(count, h, w, c)`.
@@ -100,16 +101,17 @@ class LatentSpace:
         return np.concatenate(scaled)
 
     def decode(self, latents):
-        """The images of latents: what a `PatchSampler` is given as `decode`.
+        """Decodes latents to images; pass it to `PatchSampler` as `decode`.
 
         Args:
-            latents: Float array `(B, h, w, c)`, scaled as `encode` does.
+            latents: Float array `(B, h, w, c)`, scaled as by `encode`.
 
         Returns:
             Float32 array `(B, H, W, C)`, about in [-1, 1].
 
         Raises:
-            ValueError: If `latents` or what `decode` returns is not of four axes.
+            ValueError: If `latents`, or the result of the user's `decode`, does not
+                have four axes, or is not finite.
         """
         latents = _checks.array("latents", latents)
         _checks.images("latents", latents)
@@ -134,7 +136,7 @@ class LatentSpace:
 
 
 def _per_channel(name, value):
-    """`value`, a finite number or one for each channel, as a float32 array."""
+    """Validates a finite number, or one for each channel; a float32 array."""
     try:
         found = np.asarray(value)
         numbers = found.dtype != bool and found.size and found.ndim <= 1
@@ -150,7 +152,7 @@ def _per_channel(name, value):
 
 
 def _to_range(images):
-    """Images as float32 in [-1, 1]."""
+    """Converts images to float32 in [-1, 1]."""
     if images.dtype == "uint8":
         return images.astype("float32") / 127.5 - 1
     if not np.issubdtype(images.dtype, np.floating):
@@ -169,7 +171,7 @@ def _to_range(images):
 
 
 def _checked(name, values, count):
-    """What a function of the user's has returned."""
+    """Validates the result of a function of the user."""
     if values.ndim != 4 or len(values) != count or not np.isfinite(values).all():
         raise ValueError(
             f"`{name}` must return finite numbers of the shape (batch, height, width, "

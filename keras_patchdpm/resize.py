@@ -1,4 +1,4 @@
-"""Images of another size, by two matrices: the same numbers on every backend."""
+"""Resizes images by two matrices, with the same numbers on every backend."""
 
 import functools
 
@@ -9,20 +9,20 @@ from keras_patchdpm import _checks
 
 
 def shrink(images, size):
-    """The mean over the area that each new pixel covers.
+    """Resizes images to a smaller size: the mean over the area of each new pixel.
 
-    Where the sizes divide, it is average pooling.
+    If the old size is a multiple of the new one, it is average pooling.
 
     Args:
         images: Float tensor or array of shape `(B, H, W, C)`.
-        size: `(height, width)`, no larger than the images'.
+        size: `(height, width)`, no larger than that of the images.
 
     Returns:
         Tensor of shape `(B, height, width, C)`.
 
     Raises:
         TypeError: If `images` is no array or tensor, or `size` not two ints.
-        ValueError: If `size` is larger.
+        ValueError: If `size` is larger than that of the images.
     """
     old, size = _sizes(images, size)
     if size[0] > old[0] or size[1] > old[1]:
@@ -34,33 +34,35 @@ def shrink(images, size):
 
 
 def enlarge(images, size):
-    """A cubic B-spline over the pixels: a blur, without a trace of their grid.
+    """Resizes images to a larger size with a cubic B-spline, which blurs them slightly.
 
-    Interpolation goes through the old pixels, and so shows where they were: of faces
-    enlarged twofold, bilinear, every second step between pixels is 24 % larger.
+    Interpolation would keep the values of the old pixels, so that their grid is
+    visible: after bilinear interpolation of faces to twice the size, every second
+    difference between neighbouring pixels is 24 % larger. The B-spline has no such
+    pattern.
 
     Args:
         images: Float tensor or array of shape `(B, H, W, C)`.
-        size: `(height, width)`, no smaller than the images'.
+        size: `(height, width)`, no smaller than that of the images.
 
     Returns:
         Tensor of shape `(B, height, width, C)`.
 
     Raises:
         TypeError: If `images` is no array or tensor, or `size` not two ints.
-        ValueError: If `size` is smaller.
+        ValueError: If `size` is smaller than that of the images.
     """
     size = _enlarged(images, size)
     return _resize(images, size, _spline)
 
 
 def enlarge_part(images, size, part):
-    """A part of what `enlarge` gives, in NumPy: for the sampler, patch by patch.
+    """A part of the images of `enlarge`, in NumPy; the sampler needs it per patch.
 
     Args:
         images: Float array of shape `(B, H, W, C)`.
-        size: `(height, width)` of the whole, no smaller than the images'.
-        part: Two slices of its rows and columns.
+        size: `(height, width)` of the enlarged images.
+        part: Two slices of the rows and columns of the enlarged images.
 
     Returns:
         Array of shape `(B, h, w, C)`, of the size of the part.
@@ -71,13 +73,13 @@ def enlarge_part(images, size, part):
         for *sizes, wanted in zip(images.shape[1:3], size, part, strict=True)
     )
     used = images[:, rows, cols]
-    # By one axis after the other: both at once is many times the work in NumPy.
+    # One axis after the other: both at once is many times slower in NumPy.
     used = np.einsum("hH,bHWc->bhWc", down.astype(images.dtype), used, optimize=True)
     return np.einsum("wW,bhWc->bhwc", across.astype(images.dtype), used, optimize=True)
 
 
 class Enlarged:
-    """Images that `enlarge` enlarges, as a whole or in parts, when they are needed.
+    """Images that are enlarged when they are needed, as a whole or in parts.
 
     Args:
         images: Float array or tensor of shape `(B, H, W, C)`.
@@ -88,22 +90,22 @@ class Enlarged:
         self.images, self.size = images, size
 
     def whole(self):
-        """All of the enlarged images, a tensor."""
+        """The whole enlarged images, a tensor."""
         return enlarge(self.images, self.size)
 
     def part(self, window):
-        """Two slices of them, an array: see `enlarge_part`."""
+        """A part of the enlarged images, an array; `window` is two slices."""
         return enlarge_part(self.images, self.size, window)
 
 
 def _sizes(images, size):
-    """Old and new `(height, width)`, both checked."""
+    """Validates and returns the old and the new `(height, width)`."""
     old = _checks.images("images", images)[:2]
     return old, _checks.sequence("size", size, _checks.positive_int, count=2)
 
 
 def _enlarged(images, size):
-    """The new `(height, width)`, which must be no smaller than the old one."""
+    """Validates and returns the new `(height, width)`, no smaller than the old one."""
     old, size = _sizes(images, size)
     if size[0] < old[0] or size[1] < old[1]:
         raise ValueError(
@@ -122,24 +124,24 @@ def _resize(images, size, matrix):
 
 
 def _used(matrix):
-    """The columns of a matrix that are not all zero, and their slice."""
+    """The matrix from its first to its last non-zero column, and their slice."""
     columns = np.flatnonzero(matrix.any(axis=0))
     columns = slice(columns[0], columns[-1] + 1)
     return matrix[:, columns], columns
 
 
 def _area(source, target):
-    """Rows: new pixels; columns: the share of each old one in it."""
+    """Matrix of the share of each old pixel (column) in each new pixel (row)."""
     edges = np.linspace(0, source, target + 1)[:, None]
-    covered = np.clip(edges - np.arange(source), 0, 1)  # Of each old pixel, so far.
+    covered = np.clip(edges - np.arange(source), 0, 1)  # Of each old pixel, cumulated.
     return np.diff(covered, axis=0) * target / source
 
 
-@functools.lru_cache(maxsize=64)  # The sampler asks for it at every patch.
+@functools.lru_cache(maxsize=64)  # The sampler needs it for every patch.
 def _spline(source, target):
-    """Rows: new pixels; columns: the weight of each old one in it."""
+    """Matrix of the weight of each old pixel (column) in each new pixel (row)."""
     centres = (np.arange(target) + 0.5) * source / target - 0.5
-    # Two more old pixels at either side, which repeat the one at the edge.
+    # Two more old pixels on each side repeat the pixel at the edge.
     apart = np.abs(centres[:, None] - np.arange(-2, source + 2))
     weights = (np.maximum(2 - apart, 0) ** 3 - 4 * np.maximum(1 - apart, 0) ** 3) / 6
     weights[:, 2] += weights[:, :2].sum(axis=1)

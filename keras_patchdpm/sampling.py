@@ -1,10 +1,10 @@
-"""Images from the weights that come with the package, in one call."""
+"""Generates images with the weights in the package, in one call."""
 
 from keras_patchdpm import _checks, presets
 from keras_patchdpm.models import PatchDPM
 
-N = 2  # Unless a preset is named.
-DEFAULTS = {"solver": "ddim", "steps": 50}  # Of a preset that has no settings.
+N = 2  # If neither `n` nor a preset is given.
+DEFAULTS = {"solver": "ddim", "steps": 50}  # For a preset without settings.
 
 
 def sample(
@@ -22,40 +22,43 @@ def sample(
     batch_size=None,
     checkpoint=None,
 ):
-    """Makes images with trained weights, patch by patch.
+    """Generates images with a trained model, patch by patch.
 
     Args:
         n: Positive int, N of Arakawa et al.: images are generated in `n` x `n` patches.
-            Default `None`: the most that the preset allows, and 2 without a `preset`.
-            Of a cascade a smaller `n` gives smaller images, of patches of the same
-            size: of the package's own, 1, 2 and 4 give 32, 64 and 128 pixels.
-        num_images: Positive int.
-        solver: See `PatchSampler`. `None` for the preset's, or `"ddim"`.
-        steps: Int from 1 to 1000, network calls per patch. `None` for the preset's, or
-            50.
-        seed: Non-negative int. Image k of one seed is always the same.
-        patches_per_call: Int from 1 to the patches of a step, which are `n * n`, or
-            `(n + 1) ** 2` of a moving grid. More are faster and take more memory.
-        preset: Name of a trained model (`PatchDPM.presets()` lists them), or path of a
-            folder with one. Default `None`: the package's own for `n`, the first that
-            `PatchDPM.presets()` lists.
-        verbose: 1 shows a progress bar, and the plan for a `memory_budget`.
-        memory_budget: Int of bytes or a string such as `"300MB"`, which chooses
-            `patches_per_call`; see `PatchSampler`.
-        precision: Keras dtype policy, such as `"mixed_float16"`, or `None`.
-        batch_size: Positive int, images that are computed together; `None` for 16, or
-            as many as `memory_budget` allows.
-        checkpoint: Path of a file in which the state is saved, from which the same
-            call resumes, or `None`; see `PatchSampler`.
+            For a cascade a smaller `n` gives smaller images, with patches of the same
+            size: for that of the package, 1, 2 and 4 give 32, 64 and 128 pixels.
+            Default `None`: 2 without a `preset`, otherwise the preset's largest.
+        num_images: Positive int. Default 2.
+        solver: See `PatchSampler`. Default `None`: that of the preset, or `"ddim"`.
+        steps: Int from 1 to 1000. Steps of the solver: the fewer, the faster. Default
+            `None`: that of the preset, or 50.
+        seed: Non-negative int. Image k of one seed is always the same. Default 0.
+        patches_per_call: Int from 1 to the patches of a step: `n * n`, or
+            `(n + 1) ** 2` of a shifted grid. More are faster and need more memory.
+            Default 1.
+        preset: Name of a trained model (`PatchDPM.presets()` lists them), or path of
+            the folder of one. Default `None`: the first in that list that can generate
+            images in `n` x `n` patches.
+        verbose: 1 shows a progress bar, and the plan for a `memory_budget`. Default 0:
+            nothing is shown.
+        memory_budget: Int of bytes, or a string such as `"300MB"`. It chooses
+            `patches_per_call`; see `PatchSampler`. Default `None`: no limit.
+        precision: Keras dtype policy, such as `"mixed_float16"`. Default `None`: the
+            global policy.
+        batch_size: Positive int. Images that are computed together, at most. Default
+            `None`: 16, or as many as `memory_budget` allows.
+        checkpoint: Path of a file for the progress, from which the same call resumes;
+            see `PatchSampler`. Default `None`: no checkpoint.
 
     Returns:
         Uint8 array of shape `(num_images, H, W, C)`, in [0, 255].
 
     Raises:
         TypeError: If `n` or another count is not an int.
-        ValueError: If an argument is out of range, `n` is not the preset's, there is no
-            model for `n` (the message lists those there are), or the preset is of
-            latents.
+        ValueError: If an argument is out of range, the preset cannot be sampled in
+            `n` x `n` patches, no built-in preset can (the message lists all), or the
+            preset is a model of latents.
 
     Example:
 
@@ -99,7 +102,7 @@ def image_shape(n=None, preset=None):
     """`(height, width, channels)` of the images that `sample` generates.
 
     Raises:
-        ValueError: If there is no such preset, or none for `n`.
+        ValueError: If there is no such preset, or no preset for `n`.
     """
     n, preset = _choice(n, preset)
     config = presets.read_config(preset)
@@ -110,7 +113,7 @@ def image_shape(n=None, preset=None):
 
 
 def _choice(n, preset):
-    """`(n, preset)`, where `n` is `None` for the preset's own."""
+    """`(n, preset)`; `n` is `None` if only the preset was given."""
     if n is not None:
         n = _checks.positive_int("n", n)
     if preset is not None:
@@ -142,10 +145,10 @@ def _options(patching, image_shape, *, n, preset):
 
 
 def _preset_of(n):
-    """The first preset of the package that can be sampled in `n` x `n` patches.
+    """The first built-in preset that can be sampled in `n` x `n` patches.
 
     Raises:
-        ValueError: If there is none; the message lists all.
+        ValueError: If there is no such preset; the message lists all.
     """
     known = {preset["name"]: preset["n"] for preset in PatchDPM.presets()}
     for name, numbers in known.items():

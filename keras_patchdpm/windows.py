@@ -1,15 +1,15 @@
-"""Windows: rectangles of one size, cut out of images anywhere."""
+"""Windows: rectangles of one size, cut out of images at any position."""
 
 from keras import ops
 
 
 def cut(images, corners, size):
-    """Cuts windows out of images, others of each image.
+    """Cuts windows out of images, at other positions in each image.
 
     Args:
         images: Tensor or array of shape `(B, H, W, C)`.
         corners: Int tensor of shape `(B, K, 2)`: row and column of the top left pixel
-            of each window, which must lie inside the image.
+            of each window. The whole window must be inside the image.
         size: `(h, w)` of the windows in pixels.
 
     Returns:
@@ -20,7 +20,7 @@ def cut(images, corners, size):
 
 
 def pick(images, rows, cols):
-    """Takes pixels out of images: all given columns of all given rows.
+    """Selects pixels of images: all given columns of all given rows.
 
     Args:
         images: Tensor or array of shape `(B, H, W, C)`.
@@ -28,7 +28,7 @@ def pick(images, rows, cols):
         cols: Int tensor of shape `(B, ..., w)`.
 
     Returns:
-        Tensor of shape `(B, ..., h, w, C)`. A graph need not know `h` and `w`.
+        Tensor of shape `(B, ..., h, w, C)`. `h` and `w` may be unknown in a graph.
     """
     height, width, channels = images.shape[1:]
     pixels = rows[..., :, None] * width + cols[..., None, :]
@@ -41,7 +41,7 @@ def pick(images, rows, cols):
 
 
 def coordinates(corners, size, image_size):
-    """Where the pixels of windows lie in the image, from -1 to 1.
+    """The coordinates of the pixels of windows in the image, from -1 to 1.
 
     Args:
         corners: Int tensor or array of shape `(..., 2)`, as in `cut`.
@@ -49,8 +49,8 @@ def coordinates(corners, size, image_size):
         image_size: `(height, width)` of the image in pixels.
 
     Returns:
-        Float32 tensor of shape `(..., h, w, 2)`: across (-1 is left), then down (-1
-        is the top).
+        Float32 tensor of shape `(..., h, w, 2)`: first the horizontal coordinate (-1
+        is left), then the vertical one (-1 is the top).
 
     Source: Wang et al. 2023 (arXiv:2304.12526), section 3.1.
     """
@@ -59,7 +59,7 @@ def coordinates(corners, size, image_size):
 
 
 def places(rows, cols, image_size):
-    """Where pixels lie in the image, as `coordinates` tells it.
+    """The coordinates of pixels in the image, as in `coordinates`.
 
     Args:
         rows: Int tensor of shape `(..., h)`.

@@ -1,7 +1,7 @@
-"""Backups of a training on disk: a folder each, which is whole or not there at all.
+"""Backups of a training on disk: one folder each, which appears complete or not at all.
 
-`epoch-000012/` holds `variables.npz` and `state.json`. The state has the SHA-256 of the
-variables and of itself, so that a backup of which a bit has changed is recognised.
+`epoch-000012/` has `variables.npz` and `state.json`. The state contains the SHA-256 of
+the variables and of itself, so that any changed bit of a backup is detected.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ _STATE, _VARIABLES = "state.json", "variables.npz"
 
 @dataclasses.dataclass(frozen=True)
 class Backup:
-    """A whole backup.
+    """A complete backup.
 
     Attributes:
         path: `Path` of its folder.
-        epoch: Int. Epochs that are done.
+        epoch: Int. Number of finished epochs.
         curve: List of dicts, the logs of each epoch.
-        settings: What the user passed as `settings`.
+        settings: Dict, the user's `settings`.
         model: Dict, see `_variables.describe`.
     """
 
@@ -36,16 +36,16 @@ class Backup:
 
     @property
     def variables(self):
-        """`Path` of the values of all variables."""
+        """`Path` of the file of all variables."""
         return self.path / _VARIABLES
 
 
 def write(folder, epoch, save, **state):
-    """Writes a backup that appears by one rename.
+    """Writes a backup under another name, then renames it.
 
     Args:
         folder: `Path` of the folder of all backups.
-        epoch: Int. Epochs that are done.
+        epoch: Int. Number of finished epochs.
         save: Function that writes the variables into a binary file.
         **state: `curve`, `settings` and `model` of `Backup`.
     """
@@ -59,17 +59,18 @@ def write(folder, epoch, save, **state):
 
 
 def prune(folder, epoch, keep):
-    """Removes all backups but the newest `keep` up to `epoch`."""
+    """Removes all backups except the newest `keep` of those up to `epoch`."""
     older = [number for number in _epochs(folder) if number <= epoch]
     for number in set(_epochs(folder)) - set(older[:keep]):
         _files.remove_folder(_path(folder, number))
 
 
 def newest(folder):
-    """The newest backup that is whole, or `None`; and the broken ones that are newer.
+    """Finds the newest complete backup.
 
     Returns:
-        `(backup, broken)`, `broken` a list of `(path, reason)`.
+        `(backup, broken)`: a `Backup`, or `None` if there is none, and a list of
+        `(path, reason)` of the newer backups, which are damaged.
     """
     broken = []
     for epoch in _epochs(folder):
@@ -86,16 +87,16 @@ def _path(folder, epoch):
 
 
 def _epochs(folder):
-    """The epochs of which there are backups, whole or broken, the newest first."""
+    """The epochs that have a backup, complete or damaged, the newest first."""
     matches = (re.fullmatch(r"epoch-(\d{6,})", path.name) for path in folder.iterdir())
     epochs = {int(match[1]) for match in matches if match}
     return sorted((e for e in epochs if (_path(folder, e)).exists()), reverse=True)
 
 
 def _read(path, epoch):
-    """The backup at `path`; a `ValueError` says why it is broken."""
+    """Reads the backup at `path`; a `ValueError` says why it is damaged."""
     for name in (_STATE, _VARIABLES):
-        if not (path / name).is_file():  # Nor a pipe, which would hang.
+        if not (path / name).is_file():  # Reading a pipe would hang.
             raise ValueError(f"it has no {name}")
     try:
         state = json.loads((path / _STATE).read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""One training at a time in a folder."""
+"""A lock, so that only one training at a time uses a folder."""
 
 import os
 import threading
@@ -13,23 +13,23 @@ _HELD = weakref.WeakValueDictionary()  # Locks of this process, by path.
 
 
 class _Lock(filelock.FileLock):
-    """A lock that knows which thread acquired it."""
+    """A lock that stores which thread acquired it."""
 
     owner = None
 
 
 def acquire(folder):
-    """Locks a folder, or refuses if another training has locked it.
+    """Locks a folder; refuses if another training has locked it.
 
-    The system releases the lock when the process ends, however it ends. A `fit` that
-    an error or Ctrl-C ended cannot release its lock: the next one in the same thread
-    takes the lock over.
+    The system releases the lock when the process ends in any way. If an error or Ctrl-C
+    ends `fit`, the lock is not released. The next `fit` in the same thread then
+    acquires it.
 
     Args:
-        folder: `Path`; made if need be.
+        folder: `Path`. The folder is created if it does not exist.
 
     Returns:
-        A lock: `release(force=True)` ends it. It ends too if nobody refers to it.
+        A lock. `release(force=True)` releases it, and so does garbage collection.
 
     Raises:
         BlockingIOError: If another process, or another thread, trains in `folder`.

@@ -1,14 +1,14 @@
-"""Backups that a training must not resume from."""
+"""Refuses backups from which a training must not resume."""
 
 from keras_patchdpm.callbacks import _settings
 
 
 def unless_clean(folder, broken):
-    """Refuses to start from nothing where there are backups.
+    """Refuses to start a new training in a folder with backups that cannot be read.
 
     Args:
-        folder: `Path` of the backups, of which none is whole.
-        broken: List of `(path, reason)`.
+        folder: `Path` of the backups, all of which are damaged.
+        broken: List of `(path, reason)`, the damaged backups.
     """
     if (folder / "latest.weights.h5").exists():
         raise ValueError(
@@ -45,7 +45,7 @@ def of_another_model(path, kept, given):
 
     Args:
         path: `Path` of the backup.
-        kept, given: Of the backup and the model, see `_variables.describe`.
+        kept, given: Results of `_variables.describe`, for the backup and the model.
     """
     if kept == given:
         return

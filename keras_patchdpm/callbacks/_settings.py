@@ -1,17 +1,17 @@
-"""Settings of a training that a resumed one must share."""
+"""Settings that a resumed training must share with the first one."""
 
 import json
 
 
 def plain(name, settings):
-    """`settings` as JSON gives them back, with lists for tuples.
+    """Converts settings to the types of JSON, with lists in place of tuples.
 
     Args:
-        name: Name of the argument, for the message.
+        name: Name of the argument, for error messages.
         settings: Dict, or `None` for an empty one.
 
     Raises:
-        TypeError: If they are no dict, or hold what JSON has no form for.
+        TypeError: If `settings` is no dict, or has values that JSON cannot represent.
     """
     settings = {} if settings is None else settings
     if not isinstance(settings, dict):
@@ -29,14 +29,15 @@ def plain(name, settings):
 
 
 def differences(one, other):
-    """Lists what differs between two dicts, by name.
+    """Lists the differences between two dicts.
 
     Args:
         one, other: Dicts, which may hold dicts.
 
     Returns:
-        List of `(name, value, other value)`, of strings, `nothing` where a dict has no
-        such key; a name within a dict has that dict's name and a dot before it.
+        List of `(name, value, other value)`, three strings. The value is `nothing` if a
+        dict does not have the key. The name of a key in an inner dict is
+        `outer.inner`.
     """
     found = []
     for key in dict.fromkeys([*one, *other]):

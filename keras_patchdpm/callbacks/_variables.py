@@ -1,7 +1,7 @@
-"""All that training changes in a model, as one file of arrays.
+"""Saves all variables of a model and its optimizer in one file of arrays.
 
-Not `save_weights`: HDF5 ends the process when the disk is full, and Keras leaves out
-the states of seed generators.
+`save_weights` is not used: HDF5 ends the process when the disk is full, and Keras does
+not save the states of seed generators.
 """
 
 import keras
@@ -11,7 +11,7 @@ from keras_patchdpm import _npz
 
 
 def of(model):
-    """The variables of a model and its optimizer, in an order that never changes."""
+    """The variables of a model and its optimizer, always in the same order."""
     optimizer = model.optimizer
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
@@ -19,7 +19,7 @@ def of(model):
 
 
 def describe(model):
-    """What a backup's variables must agree with: a dict for JSON."""
+    """The optimizer's class and the variables' shapes, which a backup must share."""
     return {
         "optimizer": type(model.optimizer).__name__,
         "shapes": [list(variable.shape) for variable in of(model)],
@@ -27,7 +27,7 @@ def describe(model):
 
 
 def num_bytes(model):
-    """Bytes of a model's variables in a file, roughly."""
+    """About the size of the file of a model's variables, in bytes."""
     return sum(4 * int(np.prod(variable.shape)) + 300 for variable in of(model))
 
 
@@ -38,12 +38,12 @@ def save(model, file):
 
 
 def load(model, path):
-    """Gives the variables the values in a file."""
+    """Reads the variables from a file."""
     with _npz.opened(path) as arrays:
         for index, variable in enumerate(of(model)):
             variable.assign(arrays[f"arr_{index}"])
 
 
 def _plain(array):
-    """`array`, in float32 if NumPy has no such type by itself (bfloat16, float8)."""
+    """`array`, as float32 if NumPy itself does not have its type (bfloat16, float8)."""
     return array.astype("float32") if array.dtype.kind == "V" else array

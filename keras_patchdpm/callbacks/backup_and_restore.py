@@ -1,4 +1,4 @@
-"""Backups of a training that survive a kill at any moment."""
+"""The callback that backs up a training and resumes it."""
 
 import warnings
 
@@ -9,48 +9,49 @@ from keras_patchdpm.callbacks import _backups, _lock, _refusals, _settings, _var
 
 
 class BackupAndRestore(keras.callbacks.Callback):
-    """Backs a training up, and resumes it when the same call is run again.
+    """Backs up a training, and resumes it when the same call is run again.
 
     A backup is a folder such as `epoch-000012`. It is written under another name,
-    flushed to the disk and renamed, so that a process that is killed at any moment, or
-    a full disk, leaves the earlier backups whole. `fit` starts from the newest backup
-    whose checksums are right, and prints its name; without a backup it starts clean.
-    Backups stay when the training ends, so `fit` with more `epochs` continues it.
+    flushed to the disk and renamed. So a killed process or a full disk does not damage
+    the earlier backups. `fit` starts from the newest backup whose checksums are right,
+    and prints its name. Without a backup, a new training starts. Backups stay when the
+    training ends: `fit` with more `epochs` continues it.
 
-    A backup holds the weights, the states of the optimizer (averages, learning rate
-    and loss scale included) and of seed generators, and the logs of all epochs.
-    Backups are written at the end of epochs, and a resumed training repeats the epoch
-    in which it was stopped. It ends bit for bit where an unbroken one ends, if the
-    batches of an epoch depend on the number of the epoch alone: with
-    `datasets.ImageBatches`, `shuffle=False`, or a `RandomPatching` on an array. It does
-    not with the default `shuffle=True` of an array or a shuffled `tf.data.Dataset` or
-    `DataLoader`, whose order Keras does not save, nor if another callback has a state
-    (the patience of `EarlyStopping` starts anew) or, on PyTorch, a `Dropout` layer has
-    no `seed`. For frequent backups choose short epochs: `ImageBatches(steps=)`, or
-    `steps_per_epoch`.
+    A backup contains the weights, the state of the optimizer (with averages, learning
+    rate and loss scale), the states of seed generators, and the logs of all epochs.
+    Backups are written at the end of epochs. A resumed training repeats the epoch in
+    which it was stopped. For frequent backups choose short epochs:
+    `ImageBatches(steps=)`, or `steps_per_epoch`.
 
-    Works with any compiled Keras model, with one process per folder.
+    The result of a resumed training is bit-identical to that of an unbroken one, if the
+    batches of an epoch depend on its number alone: `datasets.ImageBatches`,
+    `shuffle=False`, or `RandomPatching` on an array. It is not for a shuffled array
+    (the default), `tf.data.Dataset` or `DataLoader`, whose order Keras does not save;
+    if another callback has a state (the patience of `EarlyStopping` starts again); or,
+    on PyTorch, if a `Dropout` layer has no `seed`.
+
+    It works with any compiled Keras model, with one process per folder.
 
     Args:
-        folder: Path. Of the backups of this training alone; made if need be.
-        every_epochs: Positive int. Epochs from one backup to the next (default: 1). The
-            last epoch of a training is backed up too.
-        keep: Positive int. Backups to keep (default: 2, so that one is left if the disk
-            damages the other).
-        settings: Dict of what JSON can write, or `None` (default) for nothing to
-            compare. A backup of other settings is refused, and the differences are
-            listed: put in whatever a resumed training must share, such as the batch
-            size.
+        folder: Path of a folder for the backups of this training alone. It is created
+            if it does not exist.
+        every_epochs: Positive int. Epochs from one backup to the next. The last epoch
+            of a training is backed up too. Default 1.
+        keep: Positive int. Number of backups to keep. Default 2, so that one is left if
+            the disk damages the other.
+        settings: Dict of values that JSON can represent, which a resumed training must
+            share, such as the batch size. A backup with other settings is refused; the
+            message lists the differences. Default `None`: nothing is compared.
 
     Attributes:
-        curve: List of dicts, `epoch` and the logs of each epoch so far, those before a
-            restart included.
+        curve: List of dicts, `epoch` and the logs of each epoch so far, also of those
+            before a restart.
 
     Raises:
-        ValueError: In `fit`, if all backups in `folder` are damaged, or the newest is
-            of another model, optimizer or `settings`.
+        ValueError: In `fit`, if all backups in `folder` are damaged, or the newest has
+            another model, optimizer or `settings`.
         BlockingIOError: In `fit`, if another process trains with `folder`.
-        OSError: In `fit`, if a backup cannot be written. Those there are stay whole.
+        OSError: In `fit`, if a backup cannot be written. The earlier backups stay.
 
     Example:
 
@@ -69,7 +70,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._held = None
 
     def on_train_begin(self, logs=None):
-        """Keras calls it when `fit` starts: locks the folder, restores the training."""
+        """Keras calls it when `fit` starts: locks the folder, resumes the training."""
         try:
             self._held = _lock.acquire(self.folder)
             _files.remove_abandoned(self.folder, alone=True)
@@ -81,8 +82,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             raise
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Keras calls it before each epoch."""
-        _start_at(self.model, None)  # `fit` has read it; a later `fit` starts at 0.
+        """Keras calls it before each epoch: resets the epoch at which `fit` starts."""
+        _start_at(self.model, None)  # This `fit` has read it; a later one starts at 0.
 
     def on_epoch_end(self, epoch, logs=None):
         """Keras calls it after each epoch: writes a backup if one is due."""
@@ -93,22 +94,22 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._back_up(done)
 
     def on_train_end(self, logs=None):
-        """Keras calls it when `fit` ends without an error."""
+        """Keras calls it when `fit` ends without an error: releases the folder."""
         _start_at(self.model, None)
         self.release()
 
     def release(self):
-        """Lets another process train with the folder, after Ctrl-C in a notebook.
+        """Unlocks the folder for other processes; call it after Ctrl-C in a notebook.
 
-        A training that ends, or a process that ends in any way, releases the folder
-        without this.
+        It is not needed if `fit` ends without an error, or if the process ends in any
+        way: then the folder is unlocked automatically.
         """
         if self._held is not None:
             self._held.release(force=True)
             self._held = None
 
     def _restore(self):
-        """Gives the model the state of the newest whole backup, if there is one."""
+        """Loads the newest complete backup into the model, if there is one."""
         _start_at(self.model, None)
         self.curve = []
         backup, broken = _backups.newest(self.folder)
@@ -150,15 +151,15 @@ class BackupAndRestore(keras.callbacks.Callback):
 
 
 def _start_at(model, epoch):
-    """Sets the epoch at which `fit` starts; `None` leaves it to `fit`.
+    """Sets the epoch at which `fit` starts; `None`: its argument `initial_epoch`.
 
-    The one place that uses this private name of Keras, as its own callback does: Keras
-    has no public one.
+    It uses a private name of Keras, as the callback of Keras does: there is no public
+    one.
     """
     model._initial_epoch = epoch
 
 
 def _numbers(logs):
-    """Logs as numbers of Python, which JSON writes and reads without a loss."""
+    """Converts logs to Python numbers, which JSON keeps exactly."""
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in logs.items()}
     return {name: array.tolist() for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""Values of command-line options, checked before any work; and how help shows them."""
+"""Validates command-line options, formats help, and runs a command."""
 
 import argparse
 import math
@@ -21,17 +21,17 @@ def run(parser, arguments):
     """Parses `arguments` and runs the command; errors become one line.
 
     Args:
-        parser: `argparse.ArgumentParser`. Its options or those of its subparsers set
-            `run`, a function of the options; `parser`, which prints what is wrong
-            with them; and `interrupted`, a function of the options that says what is
-            kept after Ctrl-C.
-        arguments: List of strings, or `None` for those of the process.
+        parser: `argparse.ArgumentParser`. It, or its subparsers, set the defaults
+            `run`, a function of the options; `parser`, which reports wrong options; and
+            `interrupted`, a function of the options that returns what is kept after
+            Ctrl-C.
+        arguments: List of strings, or `None` for those of the command line.
 
     Returns:
         Int, the exit status: 0, 2 after an error, 130 after Ctrl-C.
     """
     options, unknown = parser.parse_known_args(arguments)
-    if unknown:  # The command's own usage, not the one of the list of commands.
+    if unknown:  # Prints the usage of the command, not of the list of commands.
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         options.run(options)
@@ -70,7 +70,7 @@ def momentum(text):
 
 
 def size(text):
-    """An int, or `[height, width]` of `"HxW"`: a list, as JSON has it."""
+    """An int, or `[height, width]` for `"HxW"`: a list, as in JSON."""
     parts = text.lower().split("x")
     if len(parts) > 2:
         raise argparse.ArgumentTypeError(f"must be pixels or HxW, not {text!r}")
@@ -79,7 +79,7 @@ def size(text):
 
 
 def path(text):
-    """A path with `~` expanded, as a string: it may also be a name."""
+    """A path with `~` expanded, as a string, since it may also be a name."""
     try:
         return str(_files.path_of("path", text))
     except (ValueError, RuntimeError) as error:  # No such user has a home.
@@ -109,6 +109,6 @@ def _number(text, wanted, accepts):
 
 
 def _report(message, status):
-    """Prints what went wrong; returns the exit status."""
+    """Prints an error message; returns the exit status."""
     print(f"error: {message}", file=sys.stderr)
     return status

@@ -1,4 +1,4 @@
-"""`python -m keras_patchdpm sample`: images from trained weights."""
+"""`python -m keras_patchdpm sample`: generates images with a trained model."""
 
 import math
 import pathlib
@@ -80,7 +80,7 @@ def add_options(parser):
 
 
 def run(options):
-    """Generates images and writes them; what cannot be written is refused before."""
+    """Generates and writes images; checks before that the file can be written."""
     import keras_patchdpm
 
     shape = (options.num_images, *image_shape(options.n, options.preset))

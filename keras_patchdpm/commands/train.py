@@ -19,7 +19,7 @@ def add_options(parser):
 
 
 def run(options):
-    """Reads the images and trains until the time or the epochs are over."""
+    """Reads the images and trains until the time limit or the last epoch."""
     from keras_patchdpm.training import TrainingSettings, train
 
     if options.minutes is None and options.epochs is None:
@@ -195,7 +195,7 @@ def _add_training(group):
 
 
 def _images(options):
-    """The images of --data; says how many were read, and which files were not."""
+    """Reads the images of --data; prints how many, and which files were not read."""
     from keras_patchdpm.datasets import load_images
 
     with warnings.catch_warnings(record=True) as caught:
@@ -219,7 +219,7 @@ def _images(options):
 
 
 def _check_folder(path):
-    """Refuses a folder that cannot be made or written to, before images are read."""
+    """Refuses a folder that cannot be created or written, before images are read."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"There is a file of that name. Received: --out {path}.")
     existing = path.absolute()
@@ -242,7 +242,7 @@ def _network(options):
 
 
 def _patching(options):
-    """The configuration of what the network sees."""
+    """The configuration of the patching."""
     given = {
         name: value
         for name in ("position", "halo", "shift")

@@ -1,4 +1,4 @@
-"""Images to train on."""
+"""Training images: loads, crops, batches and saves them."""
 
 from keras_patchdpm.datasets._crop_and_resize import (
     random_crop_and_resize,

@@ -1,4 +1,4 @@
-"""Images from a `.npy` file."""
+"""Reads images from a `.npy` file."""
 
 import functools
 import stat
@@ -8,17 +8,17 @@ from PIL import Image
 
 
 def open_array(path):
-    """Opens an array of images as a memory map: only what is used is read.
+    """Opens an array of images as a memory map, which reads only the parts in use.
 
     Args:
         path: `Path` of a `.npy` file.
 
     Returns:
-        `numpy.memmap` of uint8 and the shape `(count, H, W, 3)`.
+        `numpy.memmap` of type uint8 and shape `(count, H, W, 3)`.
 
     Raises:
         OSError: If the file cannot be opened.
-        ValueError: If it is no such array. Nothing in it is executed.
+        ValueError: If the file is no such array. No code in it is executed.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(
@@ -29,7 +29,7 @@ def open_array(path):
         images = np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
-    except Exception as error:  # A damaged header meets NumPy in many ways.
+    except Exception as error:  # A damaged header can raise any error in NumPy.
         raise ValueError(
             "`source` is no .npy array of images, or not a whole one. Write one by "
             f"`numpy.save`. Received: source={str(path)!r} ({_first_line(error)})."
@@ -43,7 +43,7 @@ def open_array(path):
 
 
 def array_images(images):
-    """`(count, items)` of an array, as `folder_images` returns them of a folder."""
+    """`(count, items)` for an array, as `folder_images` returns them for a folder."""
     items = (
         (f"image {number}", functools.partial(Image.fromarray, image))
         for number, image in enumerate(images)

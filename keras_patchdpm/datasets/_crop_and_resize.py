@@ -1,4 +1,4 @@
-"""Random crops of whole images, resized: augmentation that leaves no borders."""
+"""Augmentation: random crops of whole images, resized to the size of the image."""
 
 import math
 
@@ -13,26 +13,27 @@ AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
 
 
 def random_crop_and_resize(images, draws, *, area=AREA, aspect=ASPECT, size=None):
-    """A random part of each image, in the size of the whole.
+    """Crops a random part of each image and resizes it to the size of the image.
 
-    It is made before patches or crops are cut, so their coordinates stay right: use it
-    as `ImageBatches(images, 32, augment=random_crop_and_resize)`.
+    Use it as `ImageBatches(images, 32, augment=random_crop_and_resize)`: then it is
+    applied before patches are cut, whose coordinates stay right.
 
     Args:
         images: Array `(B, H, W, C)`, uint8 or float.
         draws: `numpy.random.Generator`.
-        area: `(least, most)` in (0, 1]: the part's area over the image's.
-        aspect: `(least, most)`, positive: the part's width over its height, for a
-            square image.
-        size: `(height, width)` of the result, or `None` for that of the images.
+        area: `(least, most)` in (0, 1]: area of the part over that of the image.
+            Default `(0.8, 1.0)`.
+        aspect: `(least, most)`, positive: width of the part over its height, for a
+            square image. Default `(0.9, 1.1)`.
+        size: `(height, width)` of the result. Default `None`: that of the images.
 
     Returns:
         Array `(B, height, width, C)` of the same dtype.
 
     Raises:
-        TypeError: If an argument has another type.
-        ValueError: If a range is empty or out of bounds, or the result is larger than
-            the memory of the machine.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a range is empty or out of bounds, or the result does not fit in
+            the machine's memory.
 
     Example:
 
@@ -58,15 +59,15 @@ def random_crop_and_resize(images, draws, *, area=AREA, aspect=ASPECT, size=None
 
 
 def random_crop_and_resize_layer(size, *, area=AREA, aspect=ASPECT, seed=None):
-    """The same as a layer of keras-cv, for `tf.data` pipelines on any backend.
+    """`random_crop_and_resize` as a layer of keras-cv, for `tf.data` on any backend.
 
-    Keras has no such layer of its own, and `keras.ops` do not run in `tf.data` on JAX
-    and PyTorch. Needs the `cv` extra: `pip install 'keras-patchdpm[cv]'`.
+    Keras itself has no such layer, and `keras.ops` do not run in `tf.data` on JAX and
+    PyTorch. Needs the `cv` extra: `pip install 'keras-patchdpm[cv]'`.
 
     Args:
         size: `(height, width)` of the result.
-        area, aspect: As in `random_crop_and_resize`.
-        seed: Non-negative int, or `None` for another one each time.
+        area, aspect: As in `random_crop_and_resize`, with the same defaults.
+        seed: Non-negative int. Default `None`: another seed each time.
 
     Returns:
         `keras_cv.layers.RandomCropAndResize`.
@@ -102,11 +103,11 @@ def random_crop_and_resize_layer(size, *, area=AREA, aspect=ASPECT, seed=None):
 
 
 def crop_and_resize(images, boxes, size):
-    """Parts of images, resized bilinearly, as `tf.image.crop_and_resize` does.
+    """Crops and resizes images bilinearly, as `tf.image.crop_and_resize` does.
 
     Args:
         images: Array or tensor `(B, H, W, C)`.
-        boxes: Array `(B, 4)`: top, left, bottom, right, where 0 is the middle of the
+        boxes: Array `(B, 4)`: top, left, bottom, right, where 0 is the centre of the
             first pixel and 1 that of the last.
         size: `(height, width)` of the result.
 
@@ -129,7 +130,7 @@ def crop_and_resize(images, boxes, size):
 
 
 def _shares(first, last, *, count, size):
-    """How much each of `count` pixels gives to each of `size`: `(B, size, count)`."""
+    """The weights `(B, size, count)` of `count` old pixels in `size` new pixels."""
     steps = np.linspace(0, 1, size) if size > 1 else np.array([0.5])
     at = (first[:, None] + (last - first)[:, None] * steps) * (count - 1)
     shares = 1 - np.abs(at[..., None] - np.arange(count))
@@ -137,7 +138,7 @@ def _shares(first, last, *, count, size):
 
 
 def _check_range(name, ends, most):
-    """The range `(low, high)` of two positive numbers."""
+    """Validates a range `(low, high)` of two positive numbers."""
 
     def end(name, value):
         return _checks.real(name, value, minimum=1e-6, maximum=most)

@@ -1,10 +1,10 @@
-"""Images that were computed on, in the type that they had."""
+"""Converts images back to their type after a computation in floats."""
 
 import numpy as np
 
 
 def in_dtype(images, dtype):
-    """Floats as `dtype`; ints are rounded, and kept in [0, 255]."""
+    """Converts floats to `dtype`; for ints, rounds and clips to [0, 255]."""
     if np.issubdtype(dtype, np.integer):
         images = np.rint(images).clip(0, 255)
     return images.astype(dtype)

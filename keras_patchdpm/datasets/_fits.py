@@ -1,4 +1,4 @@
-"""Refuses arrays that no memory of this machine can hold."""
+"""Refuses arrays that do not fit in the machine's memory."""
 
 import psutil
 
@@ -6,16 +6,16 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def check_fits(num_bytes, received):
-    """Refuses an array that is larger than the machine's memory, before it is made.
+    """Refuses an array that is larger than the machine's memory, before allocation.
 
-    Without it the system may grant the memory and end the process when it is used.
+    The system may allocate such an array, and end the process when it is written to.
 
     Args:
         num_bytes: Int. Size of the array.
-        received: String. The arguments that ask for it, as `"count=3"`.
+        received: String. The arguments that lead to this size, such as `"count=3"`.
 
     Raises:
-        ValueError: If it is larger.
+        ValueError: If the array is larger than the memory.
     """
     total = psutil.virtual_memory().total
     if num_bytes > total:
@@ -26,6 +26,6 @@ def check_fits(num_bytes, received):
 
 
 def _text(num_bytes):
-    """`num_bytes` in the largest unit of which there is at least one."""
+    """`num_bytes` as text, in the largest unit in which it is at least 1."""
     power = min((max(num_bytes, 1).bit_length() - 1) // 10, len(_UNITS) - 1)
     return f"{num_bytes / 2 ** (10 * power):.4g} {_UNITS[power]}"

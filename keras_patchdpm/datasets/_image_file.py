@@ -1,4 +1,4 @@
-"""Reads one image file, of any of the usual kinds, as 8-bit RGB."""
+"""Reads an image file of any common format as 8-bit RGB."""
 
 import stat
 import warnings
@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from keras_patchdpm.datasets._skipped import Unreadable
 
-FORMATS = {  # The name that Pillow gives to what a file of this suffix may hold.
+FORMATS = {  # Pillow's name of the format of each suffix.
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -20,15 +20,15 @@ FORMATS = {  # The name that Pillow gives to what a file of this suffix may hold
     ".tiff": "TIFF",
     ".gif": "GIF",
 }
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # Tags of a TIFF.
-_KEY_SCALES = {"1": 255, "L;2": 85, "L;4": 17}  # Grey of less than 8 bits in a PNG.
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # Tags of a TIFF file.
+_KEY_SCALES = {"1": 255, "L;2": 85, "L;4": 17}  # For grey below 8 bits in a PNG file.
 
 
 def read_image(path):
-    """Reads an image upright, as any viewer shows it.
+    """Reads an image upright, as image viewers show it.
 
-    The content decides what the file is; the suffix may be that of another format.
-    Regular files are opened, nothing else: to open a pipe would wait for ever.
+    The format follows from the content of the file, not from its suffix. Only regular
+    files are opened, since opening a pipe would hang.
 
     Args:
         path: `Path` of a file.
@@ -37,12 +37,12 @@ def read_image(path):
         `PIL.Image.Image` of mode `"RGB"`.
 
     Raises:
-        Unreadable: If it is no such file, is broken or has more pixels than
+        Unreadable: If the file is no image, is broken or has more pixels than
             `PIL.Image.MAX_IMAGE_PIXELS`.
     """
     try:
         status = path.stat()
-    except OSError as error:  # A link to itself, or to nothing.
+    except OSError as error:  # A link to itself, or to a missing file.
         raise Unreadable("not there", error.strerror) from error
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("no regular file")
@@ -50,7 +50,7 @@ def read_image(path):
         raise Unreadable("empty")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of metadata, without the file's name.
+            warnings.simplefilter("ignore")  # On metadata; they do not name the file.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
                 layout = image.tile[0][3] if image.tile else None
@@ -62,18 +62,18 @@ def read_image(path):
         raise Unreadable("broken", "no image of a known format") from error
     except (Unreadable, MemoryError):
         raise
-    except Exception as error:  # A decoder meets broken bytes with any kind of error.
+    except Exception as error:  # Broken bytes can raise any error in a decoder.
         detail = " ".join(str(error).split()) or type(error).__name__
         raise Unreadable("broken", detail) from error
 
 
 def _to_rgb(image, file, layout):
-    """`image` in 8-bit RGB, white where it is transparent.
+    """Converts an image to 8-bit RGB; transparent pixels become white.
 
     Args:
         image: `PIL.Image.Image`, loaded and upright.
-        file: The same as it was opened, with its format and tags.
-        layout: How Pillow unpacks the pixels: it tells how many bits they have.
+        file: The opened `PIL.Image.Image`, with format and tags.
+        layout: Pillow's name of the layout of the pixels, which shows their bits.
     """
     key = file.info.get("transparency")
     if image.mode.startswith("I;16") or (image.mode, file.format) == ("I", "PNG"):
@@ -91,7 +91,7 @@ def _to_rgb(image, file, layout):
 
         lab, rgb = (ImageCms.createProfile(name) for name in ("LAB", "sRGB"))
         return ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
-    if image.mode in ("La", "RGBa"):  # Colours multiplied by their alpha.
+    if image.mode in ("La", "RGBa"):  # The colours are multiplied by alpha.
         image = image.convert(image.mode.upper())
     if image.mode in ("LA", "PA", "RGBA") or key is not None:
         image = image.convert("RGBA")
@@ -101,7 +101,7 @@ def _to_rgb(image, file, layout):
 
 
 def _from_16_bits(values, file, key):
-    """Grey of 16 bits, or of the 12 that a TIFF may have: the upper 8 are kept."""
+    """Converts grey of 16 bits, or 12 bits in a TIFF file: keeps the upper 8 bits."""
     tags = file.tag_v2 if file.format == "TIFF" else {}
     grey = (values >> (tags.get(_BITS_PER_SAMPLE, (16,))[0] - 8)).astype("uint8")
     if tags.get(_PHOTOMETRIC) == 0:  # White is 0.

@@ -1,4 +1,4 @@
-"""The files of a folder, in order, each with the function that reads it."""
+"""Lists the files of a folder in order, each with a function that reads it."""
 
 import functools
 import os
@@ -13,15 +13,16 @@ _OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")
 def folder_images(folder):
     """Lists the files of a folder and of the folders in it.
 
-    Hidden files and folders, whose names begin with a dot, are left out; so is what
-    Windows adds (`Thumbs.db`, `desktop.ini`). Links to folders are not followed.
+    Hidden files and folders, whose names begin with a dot, are left out, and so are the
+    files that Windows adds (`Thumbs.db`, `desktop.ini`). Links to folders are not
+    followed.
 
     Args:
         folder: `Path`.
 
     Returns:
-        `(count, items)`: how many files may be images, and for each file its path
-        within the folder and a function that returns the image or raises
+        `(count, items)`: the number of files that may be images, and for each file its
+        path within the folder and a function that returns the image or raises
         `Unreadable`.
     """
     found = {}
@@ -41,7 +42,7 @@ def folder_images(folder):
 
 
 def _walk(folder):
-    """Yields each path that is listed, with `None` or why it is no file to read."""
+    """Yields each path, with `None` or the reason why it cannot be read."""
     unlisted = []
     for parent, folders, files in os.walk(folder, onerror=unlisted.append):
         parent = pathlib.Path(parent)

@@ -1,4 +1,4 @@
-"""Images from a folder, an array file or TensorFlow Datasets, as one uint8 array."""
+"""Loads images from a folder, an array file or TensorFlow Datasets."""
 
 import math
 
@@ -16,37 +16,37 @@ from keras_patchdpm.datasets._tfds import tfds_images
 def load_images(
     source, image_size, *, split="train", limit=None, strict=False, smallest=None
 ):
-    """Reads images, crops them to their middle and resizes them.
+    """Reads images, crops the middle of each and resizes it.
 
-    A folder is searched through, in the order of the names. PNG, JPEG, WebP, BMP,
-    TIFF and GIF (the first frame) are read, upright (EXIF orientation), as 8-bit RGB:
-    of 16 bits the upper 8 are kept, and what is transparent becomes white. Colour
-    profiles (ICC) are ignored. Hidden files are left out, and so are `Thumbs.db` and
-    `desktop.ini`. Every other file that is not read is counted in one `UserWarning`,
-    which names the first 20 with the reason: broken files, other formats, links to
-    folders, images smaller than `smallest` or of more pixels than
+    A folder and the folders in it are read in the order of the names. Formats are PNG,
+    JPEG, WebP, BMP, TIFF and GIF (the first frame). Images become upright (EXIF
+    orientation) and 8-bit RGB: of 16 bits the upper 8 are kept, and transparent pixels
+    become white. Colour profiles (ICC) are ignored. Hidden files, `Thumbs.db` and
+    `desktop.ini` are left out. One `UserWarning` counts all other files that are not
+    read, and names the first 20 with the reason: broken files, other formats, links to
+    folders, images smaller than `smallest` or with more pixels than
     `PIL.Image.MAX_IMAGE_PIXELS` (89 million; `None` removes the limit).
 
     Args:
         source: Path of a folder of images, path of a `.npy` array `(count, H, W, 3)`
             of uint8, or `"tfds:NAME"`, such as `"tfds:celeb_a"`.
         image_size: Positive int or pair `(height, width)`, in pixels.
-        split: Split of a TensorFlow data set.
-        limit: Positive int, the images to read at most. `None`: all.
-        strict: Bool. True: the first file that cannot be read raises, instead of the
-            warning.
-        smallest: Positive int or pair `(height, width)`, in pixels: smaller images
-            are skipped. `None`: `image_size`, so that no image is enlarged.
+        split: String. Split of a TensorFlow data set. Default `"train"`.
+        limit: Positive int, the most images to read. Default `None`: all.
+        strict: Bool. Whether the first file that cannot be read is an error. Default:
+            no, there is a warning.
+        smallest: Positive int or pair `(height, width)`, in pixels. Smaller images are
+            skipped. Default `None`: `image_size`, so that no image is enlarged.
 
     Returns:
         Uint8 array of shape `(count, height, width, 3)`. A `.npy` array that already
-        has the size stays on the disk, as a memory map.
+        has this size stays on the disk, as a memory map.
 
     Raises:
-        ImportError: If `tensorflow-datasets` is needed and missing.
+        ImportError: If `tensorflow-datasets` is needed and not installed.
         OSError: If `source` cannot be opened.
-        TypeError: If an argument has another type.
-        ValueError: If there is no such source, or no image in it that can be read.
+        TypeError: If an argument has the wrong type.
+        ValueError: If there is no such source, or none of its images can be read.
 
     Example:
 
@@ -85,7 +85,7 @@ def load_images(
 
 
 def _read(items, most, *, limit, size, smallest, skipped):
-    """Reads until `limit` images are there; `most` is how many there can be."""
+    """Reads up to `limit` images into an array; there are at most `most`."""
     shape = (most, *size, 3)
     check_fits(math.prod(shape), f"{most} images, image_size={size}")
     images = np.empty(shape, "uint8")
@@ -111,7 +111,7 @@ def _read(items, most, *, limit, size, smallest, skipped):
 
 
 def _fit(image, size, smallest):
-    """Crops the middle to the shape of `size`, then resizes."""
+    """Crops the middle to the aspect ratio of `size`, then resizes to `size`."""
     if image.height < smallest[0] or image.width < smallest[1]:
         raise Unreadable(
             f"smaller than `smallest`, {smallest[0]}x{smallest[1]} pixels",

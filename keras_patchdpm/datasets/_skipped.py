@@ -1,17 +1,18 @@
-"""Images that could not be read: why, and one warning about all of them."""
+"""Collects the images that cannot be read, and warns of them once."""
 
 import collections
 import warnings
 
-NAMED = 20  # Files that a message names at most.
+NAMED = 20  # The most files that a message names.
 
 
 class Unreadable(Exception):
-    """Raised where one image cannot be used.
+    """Raised if an image cannot be used.
 
     Args:
-        reason: String. What is counted together, such as `"broken"`.
-        detail: String. What is known about this image, or `""`.
+        reason: String, such as `"broken"`. Images with the same reason are counted
+            together.
+        detail: String. More about this image. Default `""`.
     """
 
     def __init__(self, reason, detail=""):
@@ -20,11 +21,11 @@ class Unreadable(Exception):
 
 
 class Skipped:
-    """The images of one source that were not read.
+    """The images of one source that cannot be read.
 
     Args:
-        source: String. Where the images come from, for the messages.
-        strict: Bool. Whether the first such image raises.
+        source: String. The source of the images, for messages.
+        strict: Bool. Whether the first such image is an error.
     """
 
     def __init__(self, source, strict):
@@ -36,11 +37,11 @@ class Skipped:
         """Counts an image.
 
         Args:
-            name: String. Its path within the source.
+            name: String. Path of the image within the source.
             error: `Unreadable`.
 
         Raises:
-            ValueError: If `strict` is True.
+            ValueError: If `strict` is `True`.
         """
         if self.strict:
             raise ValueError(
@@ -50,10 +51,10 @@ class Skipped:
         self.errors.append((name, error))
 
     def warn(self, read):
-        """Warns once about all of them, if there are any.
+        """Warns once of all images that cannot be read, if there are any.
 
         Args:
-            read: Int. Images that were read.
+            read: Int. Number of images that were read.
         """
         if self.errors:
             images = "1 image was" if read == 1 else f"{read} images were"
@@ -62,7 +63,7 @@ class Skipped:
             )
 
     def summary(self):
-        """Counts by reason, then a line for each of the first `NAMED` files."""
+        """A text: counts by reason, then a line for each of the first `NAMED` files."""
         reasons = collections.Counter(error.reason for _, error in self.errors)
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         lines = [f"Not read: {len(self.errors)} ({counts})."]

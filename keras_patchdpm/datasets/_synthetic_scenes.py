@@ -1,4 +1,4 @@
-"""Small drawn scenes to train on, with no download."""
+"""Draws small scenes as training images, without a download."""
 
 import math
 
@@ -7,34 +7,35 @@ import numpy as np
 from keras_patchdpm import _checks
 from keras_patchdpm.datasets._fits import check_fits
 
-_CHUNK = 256  # Scenes drawn together at most,
-_PIXELS = 2**24  # and their pixels: bounds the memory of a large count or size.
-_BYTES = 64  # Of memory for each of those pixels, about.
+_CHUNK = 256  # The most scenes that are drawn together,
+_PIXELS = 2**24  # and the most pixels of them, which limits the memory.
+_BYTES = 64  # About the memory for each of these pixels.
 _MINIMUM_SIZE = 8
 
 
 def synthetic_scenes(count, image_size=32, seed=0):
     """Draws scenes of a sky, the ground, a sun and a house.
 
-    What a patch shows depends on where it lies (sky above, ground below) and on the
+    The content of a patch depends on its position (sky above, ground below) and on the
     rest of the image: a scene has one colour theme, the horizon is one straight line,
     and the house and the sun cross the borders of patches. The theme is a hue: the sky
-    has it and the ground has the opposite one, darker. Nothing but sky and ground
-    touches the left and the right edge, so that the first and the last column of
-    pixels are equal in every scene.
+    has this hue, and the ground has the opposite hue and is darker. Only sky and ground
+    are at the left and the right edge, so that the first and the last column of pixels
+    are equal in every scene.
 
     Args:
         count: Positive int.
         image_size: Positive int or pair `(height, width)` in pixels, at least 8.
-        seed: Non-negative int. Scene k depends on `seed` and k alone.
+            Default 32.
+        seed: Non-negative int. Scene k depends on `seed` and k alone. Default 0.
 
     Returns:
         Uint8 array of shape `(count, height, width, 3)`.
 
     Raises:
         TypeError: If an argument is not an int.
-        ValueError: If an argument is out of range, or the images are larger than the
-            memory of the machine.
+        ValueError: If an argument is out of range, or the images do not fit in the
+            machine's memory.
 
     Example:
 
@@ -64,8 +65,8 @@ def synthetic_scenes(count, image_size=32, seed=0):
 def _draw(draws, height, width):
     """Scenes in [0, 1], one for each row of nine numbers in [0, 1).
 
-    Lengths are shares of the height or the width. Objects keep at least an eighth of
-    the width away from the left and the right edge.
+    Lengths are shares of the height or the width. The distance of objects to the left
+    and the right edge is at least an eighth of the width.
     """
     hue, *rest = (column[:, None, None] for column in draws.T)
     lows = (0.56, 0.25, 0.15, 0.08, 0.34, 0.14, 0.16, 0.03)
@@ -90,7 +91,7 @@ def _draw(draws, height, width):
     slope = house_w * np.minimum((y - top) / (eaves - top), 1)
     roof = _cover((slope - away) * width) * below(top) * (1 - below(eaves))
 
-    # Brightest at the horizon.
+    # The sky is brightest at the horizon.
     glow = np.clip(y / horizon, 0, 1)[..., None]
     scene = _colour(hue, 0.65, 0.65) * (1 - glow) + _colour(hue, 0.25, 1.0) * glow
     opposite = hue + 0.5
@@ -106,12 +107,12 @@ def _draw(draws, height, width):
 
 
 def _cover(distance):
-    """Share of a pixel that is covered, from its signed distance to the edge."""
+    """The covered share of a pixel, from its signed distance to the edge."""
     return np.clip(distance + 0.5, 0, 1)
 
 
 def _colour(hue, saturation, value):
-    """RGB of shape `(..., 3)` of a hue in turns, by the formula for HSV."""
+    """RGB of shape `(..., 3)` from HSV, where the hue is a share of a full turn."""
     turns = (hue[..., None] * 6 + np.array((5, 3, 1), "float32")) % 6
     dip = np.clip(np.minimum(turns, 4 - turns), 0, 1)
     return value * (1 - saturation * dip)

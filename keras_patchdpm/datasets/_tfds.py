@@ -1,4 +1,4 @@
-"""Images from TensorFlow Datasets."""
+"""Reads images from TensorFlow Datasets."""
 
 import difflib
 import functools
@@ -10,14 +10,14 @@ from keras_patchdpm.datasets._skipped import Unreadable
 
 
 def tfds_images(name, split):
-    """`(count, items)` of a data set, as `folder_images` returns them of a folder.
+    """`(count, items)` for a data set, as `folder_images` returns them for a folder.
 
     Args:
         name: String. Name of the data set, such as `"celeb_a"`.
         split: String, such as `"train"`.
 
     Raises:
-        ImportError: If `tensorflow-datasets` is missing.
+        ImportError: If `tensorflow-datasets` is not installed.
         ValueError: If there is no such data set or split.
     """
     try:
@@ -36,7 +36,7 @@ def tfds_images(name, split):
             "TensorFlow Datasets has no data set of that name. Its names are in "
             f"`tensorflow_datasets.list_builders()`.{hint} Received: 'tfds:{name}'."
         ) from error
-    except ValueError as error:  # The name cannot be read, or there is no such split.
+    except ValueError as error:  # The name is malformed, or there is no such split.
         raise ValueError(
             f"TensorFlow Datasets refuses 'tfds:{name}': {' '.join(str(error).split())}"
             f" Received: source='tfds:{name}', split={split!r}."

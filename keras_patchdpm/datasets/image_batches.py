@@ -11,30 +11,31 @@ from keras_patchdpm.datasets._dtype import in_dtype
 
 
 class ImageBatches(keras.utils.PyDataset):
-    """Batches of images in another order in each epoch, flipped at random.
+    """Batches of images, in a new order in each epoch and flipped at random.
 
-    An epoch's order, flips and augmentation depend on `seed` and `epoch` alone. The
-    batches count their epochs: Keras calls `on_epoch_end`. A training that
-    `PatchDPM.fit` starts at a later epoch, since `BackupAndRestore` has found a backup
-    or by `initial_epoch`, has that epoch's order, as an unbroken one.
+    The order, flips and augmentation of an epoch depend only on `seed` and `epoch`. The
+    batches count epochs themselves, since Keras calls `on_epoch_end`. If `PatchDPM.fit`
+    starts at a later epoch, from a backup or by `initial_epoch`, it uses the order of
+    that epoch, as an unbroken training would.
 
     Args:
-        images: Array of shape `(count, H, W, C)`, uint8 or float in [-1, 1], which may
-            be a memory map.
+        images: Array of shape `(count, H, W, C)`, uint8 or float in [-1, 1]. It may be
+            a memory map.
         batch_size: Positive int, at most `count`.
-        flip: Bool. Whether each image is mirrored left to right half of the time.
-        steps: Batches of an epoch, or `None` for each image once, but for those that
-            fill no batch. More than that goes through the images again.
-        seed: Non-negative int.
+        flip: Bool. Whether each image is mirrored left to right with probability 1/2.
+            Default: yes.
+        steps: Positive int, the batches of an epoch. More steps than full batches
+            repeat images. Default `None`: each image at most once, in full batches.
+        seed: Non-negative int. Default 0.
         augment: Function `(batch, draws) -> batch` of whole images, such as
-            `random_crop_and_resize`, or `None`. `draws` is a `numpy.random.Generator`
-            of the batch. A layer of Keras with a seed of its own works too, as `lambda
-            batch, draws: layer(batch, training=True)`, but has other draws after a
-            stop.
+            `random_crop_and_resize`, where `draws` is a `numpy.random.Generator` for
+            the batch. A Keras layer works too: `lambda batch, draws: layer(batch,
+            training=True)`, but a resumed training then draws other random numbers.
+            Default `None`: no augmentation.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `workers`.
 
     Attributes:
-        epoch: Int. The epoch whose batches come next. Set it to 0 to start again.
+        epoch: Int. The epoch of the next batches. Set it to 0 to start again.
 
     Raises:
         ValueError: If there are fewer images than `batch_size`.
@@ -74,14 +75,14 @@ class ImageBatches(keras.utils.PyDataset):
         self.epoch = 0
         self._counts = True
         self._begun = False  # Keras also calls `on_epoch_end` before the first epoch.
-        self._made = None, None  # The epoch whose order was made last, and the order.
+        self._made = None, None  # The epoch of the last order, and that order.
 
     def __len__(self):
         return self.steps
 
     def __getitem__(self, index):
         _checks.integer("index", index, minimum=0, maximum=self.steps - 1)
-        epoch = self.epoch  # Read once: the next one may begin meanwhile.
+        epoch = self.epoch  # Read once: the next epoch may begin meanwhile.
         order = self._order(epoch)
         start = index * self.batch_size
         chosen = order[start : start + self.batch_size]
@@ -97,33 +98,33 @@ class ImageBatches(keras.utils.PyDataset):
         return (batch,)
 
     def on_epoch_begin(self):
-        """Called by Keras when it starts to read an epoch."""
+        """Called by Keras before it reads the batches of an epoch."""
         self._begun = True
 
     def on_epoch_end(self):
-        """Called by Keras when it has read an epoch: the next one comes."""
+        """Called by Keras after it has read an epoch: counts the epoch."""
         if self._begun and self._counts:
             self.epoch += 1
         self._begun = False
 
     def set_epoch(self, epoch, before=0):
-        """Sets which epoch comes; `PatchDPM.fit` calls it.
+        """Sets the next epoch; called in `PatchDPM.fit`, by `EpochOfBatches`.
 
         Args:
-            epoch: Int. Epoch of a training.
-            before: Int. Epochs that the batches have been used for before it.
+            epoch: Int. Number of the epoch in this training, from 0.
+            before: Int. Epochs of these batches before this training. Default 0.
         """
         self.epoch = before + epoch
 
     def fixed(self):
-        """A copy whose epochs are all the first one, to measure a loss on."""
+        """A copy in which every epoch is the first one; called by `evaluate`."""
         other = copy.copy(self)
         other.epoch, other._counts = 0, False
         return other
 
     def _order(self, epoch):
-        """Indices of an epoch's images, each as often as any other, give or take 1."""
-        made, order = self._made  # Read at once: workers may be making another.
+        """Indices of the images of an epoch; their counts differ by at most 1."""
+        made, order = self._made  # One read: a worker may replace the pair meanwhile.
         if made != epoch:
             rounds = math.ceil(self.steps * self.batch_size / len(self.images))
             draws = np.random.default_rng((self.seed, epoch, 0))

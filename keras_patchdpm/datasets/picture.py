@@ -1,4 +1,4 @@
-"""Images laid out in one picture, and written to files."""
+"""Arranges images in one picture, and saves images to files."""
 
 import io
 import math
@@ -15,18 +15,19 @@ _HEADER = 128  # Bytes before the values of a `.npy` file.
 
 
 def tile(images, columns=None, margin=2):
-    """Lays images out in rows, white between them.
+    """Arranges images in rows of one picture, with white margins.
 
     Args:
         images: Uint8 array of shape `(B, H, W, C)`, with one image or more.
-        columns: Positive int. `None`: a picture about as wide as high.
-        margin: Int of at least 0. Pixels between the images.
+        columns: Positive int, the images in a row. Default `None`: about as many as
+            there are rows.
+        margin: Int of at least 0. Pixels between the images. Default 2.
 
     Returns:
         Uint8 array of shape `(height, width, C)`.
 
     Raises:
-        TypeError: If an argument has another type.
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of range.
 
     Example:
@@ -46,23 +47,25 @@ def tile(images, columns=None, margin=2):
 
 
 def save_images(images, path, columns=None):
-    """Writes images, whole or not at all: as one picture, or as an array.
+    """Saves images to a file, as one picture or as an array.
+
+    An old file at `path` is replaced only when the new one is complete.
 
     Args:
         images: Uint8 array of shape `(B, H, W, C)`, with one image or more. A picture
             needs 1 channel (grey) or 3 (RGB).
-        path: Path of the file. The suffix chooses the format: `.npy` is the array,
-            `.png`, `.jpg`, `.webp`, `.bmp`, `.tif` or `.gif` one picture of all images.
-            JPEG and WebP lose detail; GIF keeps 256 colours.
-        columns: Positive int, the images in a row of the picture. `None`: a picture
-            about as wide as high.
+        path: Path of the file. The suffix decides the format: `.npy` for the array;
+            `.png`, `.jpg`, `.webp`, `.bmp`, `.tif` or `.gif` for one picture of all
+            images. JPEG and WebP lose detail; GIF keeps 256 colours.
+        columns: Positive int, the images in a row of the picture. Default `None`: about
+            as many as there are rows.
 
     Raises:
-        OSError: If the file cannot be written, the disk being full for instance. What
-            was there before stays.
-        TypeError: If an argument has another type.
-        ValueError: If the suffix is another one, there is no such folder, or an
-            argument is out of range.
+        OSError: If the file cannot be written, for example on a full disk. An old file
+            stays.
+        TypeError: If an argument has the wrong type.
+        ValueError: If the suffix is unknown, there is no such folder, or an argument is
+            out of range.
 
     Example:
 
@@ -82,7 +85,7 @@ def check_path(path, shape, columns=None):
 
     Args:
         path: As in `save_images`.
-        shape: `(B, H, W, C)` of the images that will be written.
+        shape: `(B, H, W, C)` of the images that will be saved.
         columns: As in `save_images`.
 
     Returns:
@@ -90,7 +93,7 @@ def check_path(path, shape, columns=None):
 
     Raises:
         OSError: If the folder is read-only, the name too long or the disk too full.
-        TypeError: If an argument has another type.
+        TypeError: If an argument has the wrong type.
         ValueError: If `save_images` would refuse the arguments.
     """
     path = _files.path_of("path", path)
@@ -110,16 +113,16 @@ def check_path(path, shape, columns=None):
     _, size = _layout(shape, columns)
     _encode(
         np.zeros((*size, shape[-1]), "uint8"), path
-    )  # Not too large for the format?
+    )  # Refuses a picture that is too large for the format.
     lossy = FORMATS[suffix] in _LOSSY
     return _files.check_writable(path, num_bytes // 10 if lossy else num_bytes)
 
 
 def _check_images(images):
-    """`images` as a NumPy array, uint8 with four axes, none of them empty."""
+    """Validates images: a NumPy array of uint8 with four axes, none of them empty."""
     try:
         found = np.asarray(images)
-    except Exception as error:  # Ragged lists, tensors of another device.
+    except Exception as error:  # Ragged lists, or tensors on another device.
         raise TypeError(
             f"`images` must be a uint8 array: NumPy cannot read it ({error}). "
             f"Received: images of type {type(images).__name__}."
@@ -138,7 +141,7 @@ def _check_images(images):
 
 
 def _layout(shape, columns, margin=2):
-    """`(columns, (height, width))` of a picture of images of `shape`."""
+    """`(columns, (height, width))` of a picture of images with the given `shape`."""
     count, height, width, channels = shape
     if columns is None:
         columns = math.ceil(math.sqrt(count))
@@ -150,7 +153,7 @@ def _layout(shape, columns, margin=2):
 
 
 def _encode(picture, path):
-    """The bytes of a picture file. They are checked as they are written, once whole."""
+    """The bytes of a picture file; refuses a picture that the format cannot hold."""
     picture = picture[..., 0] if picture.shape[-1] == 1 else picture
     buffer = io.BytesIO()
     try:

@@ -1,4 +1,4 @@
-"""Keras layers of which the networks are made."""
+"""The Keras layers of the networks."""
 
 from keras_patchdpm.layers.global_content_conditioning import GlobalContentConditioning
 from keras_patchdpm.layers.label_embedding import LabelEmbedding

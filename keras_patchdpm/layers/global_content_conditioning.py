@@ -1,4 +1,4 @@
-"""Global Content Conditioning: a patch is told what the whole image shows."""
+"""Global Content Conditioning (GCC): joins a patch with the pooled whole image."""
 
 import keras
 from keras import ops
@@ -11,21 +11,21 @@ from keras_patchdpm.grid import PatchGrid
 class GlobalContentConditioning(keras.layers.Layer):
     """Joins each patch with the whole image, pooled to the size of the patch.
 
-    The content is the average of the noisy image over windows of `rows` x `cols`
-    pixels, and is joined on the channels. It has no weights.
+    The content is the mean of the noisy image over windows of `rows` x `cols` pixels.
+    It is concatenated with the channels of the patch. The layer has no weights.
 
     Call arguments:
         noisy: Float tensor of shape `(B, h, w, C)`: one patch of each image.
-        content: Float tensor of shape `(B, h, w, C)`, pooled already (once for all
-            patches of a step), or `(B, rows * h, cols * w, C)`, the whole image,
-            which is pooled here. Where the sizes are not fixed, it must be pooled.
+        content: Float tensor: the pooled image `(B, h, w, C)`, or the whole image
+            `(B, rows * h, cols * w, C)`, which the layer then pools. If the sizes are
+            not fixed, it must be the pooled image.
 
     Returns:
         Float tensor of shape `(B, h, w, 2 * C)`: the patch, then its content.
 
     Raises:
-        ValueError: If one of the two has another rank, or if the content's size is no
-            multiple of the patch's.
+        ValueError: If `noisy` or `content` has another rank, or if the size of
+            `content` is no multiple of that of `noisy`.
 
     Example:
 
@@ -47,7 +47,7 @@ class GlobalContentConditioning(keras.layers.Layer):
 
     @staticmethod
     def _divisions(noisy_shape, content_shape):
-        """How often the patch fits into the content, by rows and by columns."""
+        """`(rows, cols)`: how many patches fit into the height and the width."""
         for name, shape in (("noisy", noisy_shape), ("content", content_shape)):
             if len(shape) != 4:
                 raise ValueError(
@@ -55,7 +55,7 @@ class GlobalContentConditioning(keras.layers.Layer):
                     f"Received: {name} of shape={tuple(shape)}."
                 )
         (h, w), (height, width) = noisy_shape[1:3], content_shape[1:3]
-        if None in (h, w, height, width):  # Patches of any size: pooled already.
+        if None in (h, w, height, width):  # Patches of any size: `content` is pooled.
             return 1, 1
         if height % h or width % w:
             raise ValueError(

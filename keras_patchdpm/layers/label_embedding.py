@@ -1,4 +1,4 @@
-"""What an image shows, as a learned vector for each class."""
+"""The class of an image, as a learned vector."""
 
 import keras
 from keras import ops
@@ -9,7 +9,7 @@ from keras_patchdpm._registration import serializable
 
 @serializable
 class LabelEmbedding(keras.layers.Layer):
-    """Embeds the class of an image; one vector more stands for "no label".
+    """Embeds the class of an image; one more vector is that of "no label".
 
     Args:
         num_classes: Positive int.
@@ -17,8 +17,8 @@ class LabelEmbedding(keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
-        label: Int tensor of shape `(B,)`, from 0 to `num_classes - 1`; `num_classes`
-            means that there is no label.
+        label: Int tensor of shape `(B,)`, from 0 to `num_classes - 1`, or
+            `num_classes` for "no label".
 
     Returns:
         Float tensor of shape `(B, units)`.
@@ -57,10 +57,10 @@ class LabelEmbedding(keras.layers.Layer):
 
 
 def classes_of(network):
-    """The number of classes that a network tells apart, `None` if it takes no label.
+    """The number of classes of a network, or `None` if it has no input `label`.
 
     Raises:
-        ValueError: If it takes a label, but embeds it in another way.
+        ValueError: If the network has such an input, but no `LabelEmbedding`.
     """
     inputs = getattr(network, "input", None)
     if not isinstance(inputs, dict) or "label" not in inputs:
@@ -76,7 +76,7 @@ def classes_of(network):
 
 
 def _find(network):
-    """The first `LabelEmbedding` of a network and of the networks in it."""
+    """The first `LabelEmbedding` in a network or in the networks in it, or `None`."""
     for layer in network.layers:
         if isinstance(layer, LabelEmbedding):
             return layer

@@ -10,14 +10,14 @@ from keras_patchdpm.layers.self_attention_2d import SelfAttention2D
 class LinearAttention(SelfAttention2D):
     """Multi-head linear attention over the pixels of a feature map.
 
-    Keys are a softmax over the pixels, queries a softmax over the features of their
-    head, divided by `sqrt(head_size)`. So each head sums the image up in one matrix
-    of `head_size` x `head_size`, which every pixel reads. The weights are those of
-    `SelfAttention2D`.
+    Keys are a softmax over the pixels. Queries are a softmax over the channels of
+    their head, divided by `sqrt(head_size)`. Each head summarises the image in one
+    matrix of `head_size` x `head_size`, which is multiplied with the query of every
+    pixel. The weights have the shapes of those of `SelfAttention2D`.
 
     Args:
-        num_heads: Positive int.
-        head_size: Positive int. Features of one head.
+        num_heads: Positive int. Default 4.
+        head_size: Positive int. Channels of one head. Default 32.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
@@ -50,6 +50,6 @@ class LinearAttention(SelfAttention2D):
         return self.to_out(ops.reshape(out, (-1, height, width, heads * size)))
 
     def _softmax(self, x, axis):
-        """A softmax in float32, so that thousands of pixels add up to one."""
+        """A softmax in float32, so that the weights of thousands of pixels sum to 1."""
         weights = ops.softmax(ops.cast(x, "float32"), axis=axis)
         return ops.cast(weights, self.compute_dtype)

@@ -1,4 +1,4 @@
-"""Where a pixel lies in its feature map."""
+"""The position of a pixel in its feature map, as a learned vector."""
 
 import keras
 
@@ -10,10 +10,10 @@ from keras_patchdpm._registration import serializable
 class PixelPositionEmbedding(keras.layers.Layer):
     """Adds a learned vector to every pixel of a feature map, the same in all images.
 
-    Attention needs it to find the pixels of the pooled image that belong to a patch.
+    With it, attention can find the pixels of the pooled image that belong to a patch.
 
     Args:
-        initializer: Keras initializer of the table.
+        initializer: Keras initializer of the vectors. Default `"random_normal"`.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
@@ -56,9 +56,9 @@ class PixelPositionEmbedding(keras.layers.Layer):
 
 
 def _initializer(value):
-    """The Keras initializer of a name, of a configuration, or the one given."""
+    """Validates an initializer: a Keras object, a name or a configuration."""
     try:
-        if isinstance(value, str | dict) or callable(value):  # Keras takes arrays too.
+        if isinstance(value, str | dict) or callable(value):  # Keras accepts arrays.
             return _checks.function("initializer", keras.initializers.get(value))
         raise _checks.wrong_type("initializer", "an initializer", value)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The place of a patch, as an embedding of its one-hot code."""
+"""The position of a patch, as an embedding of its one-hot code."""
 
 import keras
 from keras import ops
@@ -9,12 +9,12 @@ from keras_patchdpm._registration import serializable
 
 @serializable
 class PositionOneHotEmbedding(keras.layers.Layer):
-    """Embeds the place of a patch in its grid, from a one-hot code.
+    """Embeds the position of a patch in its grid, from a one-hot code.
 
     Args:
         num_patches: Positive int. Cells in the grid (`rows * cols`).
         units: Positive int. Length of the embedding.
-        use_bias: Bool. Whether a bias is added, as the authors do.
+        use_bias: Bool. Whether a bias is added, as Arakawa et al. do. Default: yes.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:

@@ -1,4 +1,4 @@
-"""Attention from every pixel of a feature map to every other."""
+"""Attention between all pixels of a feature map."""
 
 import keras
 from keras import ops
@@ -11,11 +11,11 @@ from keras_patchdpm._registration import serializable
 class SelfAttention2D(keras.layers.Layer):
     """Multi-head self-attention over the pixels of a feature map.
 
-    Its memory grows with the square of the number of pixels: keep it for small maps.
+    Its memory grows with the square of the number of pixels: use it for small maps.
 
     Args:
-        num_heads: Positive int.
-        head_size: Positive int. Features of one head.
+        num_heads: Positive int. Default 4.
+        head_size: Positive int. Channels of one head. Default 32.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:

@@ -1,4 +1,4 @@
-"""Pixels to channels and back, to make a network cheaper."""
+"""Moves pixels into channels and back, so that a network costs less."""
 
 import keras
 from keras import ops

@@ -1,4 +1,4 @@
-"""What the network is told of the noise level, as sines and cosines."""
+"""The noise level as sines and cosines, the network's input for it."""
 
 import keras
 import numpy as np
@@ -10,19 +10,20 @@ from keras_patchdpm._registration import serializable
 
 @serializable
 class TimestepEmbedding(keras.layers.Layer):
-    """Embeds a timestep in sines and cosines of geometric frequencies.
+    """Embeds a timestep as sines and cosines of geometric frequencies.
 
     The output is `[sin(f_0 t), ..., cos(f_0 t), ...]` with
-    `f_i = max_period ** (-i / (dim / 2 - 1))`, always in float32: in 16 bits the
-    timesteps 999 and 1000 are one number.
+    `f_i = max_period ** (-i / (dim / 2 - 1))`. It is computed in float32: in bfloat16
+    the timesteps 999 and 1000 are the same number.
 
     Args:
         dim: Even int of at least 4. Length of the embedding.
-        max_period: Number of at least 1. Inverse of the lowest frequency.
+        max_period: Number of at least 1. Inverse of the lowest frequency. Default
+            10,000.
         **kwargs: Passed to `keras.layers.Layer` (`name`, ...).
 
     Call arguments:
-        timestep: Int tensor of shape `(B,)`.
+        timestep: Int or float tensor of shape `(B,)`.
 
     Returns:
         Float32 tensor of shape `(B, dim)`.

@@ -1,6 +1,5 @@
-"""Peak memory: of any piece of work, of a model's network, as a table, as a plan.
+"""Measures and plans memory: of any function, of a network call, of a sampling.
 
-With `keras_patchdpm/models/_train_step/` the only code that knows a backend by name;
 TensorFlow, JAX and PyTorch are imported when something is measured, not before.
 """
 

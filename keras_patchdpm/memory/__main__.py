@@ -20,7 +20,7 @@ def main(arguments=None):
     """Measures one network for several grids and prints the table.
 
     Args:
-        arguments: List of strings, or `None` for those of the process.
+        arguments: List of strings. Default `None`: those of the command line.
 
     Returns:
         Int, the exit status: 0, or 130 after Ctrl-C. Any error ends the process with 2.
@@ -42,7 +42,7 @@ def main(arguments=None):
 
 
 def _report(options, divisions):
-    """A process of its own for each grid, on every backend."""
+    """Measures one grid in a subprocess, on every backend."""
     return profile(
         _network(options, divisions),
         batch_size=options.batch_size,
@@ -60,7 +60,7 @@ def _network(options, divisions):
 
 
 def _command(arguments):
-    """What to type to make the table again."""
+    """The command that prints this table again."""
     names = [name for name in VARIABLES if name in os.environ]
     variables = {"KERAS_BACKEND": keras.backend.backend()}
     variables.update((name, os.environ[name]) for name in names)

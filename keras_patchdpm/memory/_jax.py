@@ -1,4 +1,4 @@
-"""Peak memory on JAX: the compiler's plan of its buffers, nothing is run."""
+"""Peak memory on JAX: the compiler's plan of its buffers, without a run."""
 
 import jax
 import keras
@@ -6,38 +6,38 @@ import keras
 from keras_patchdpm.memory.report import MemoryReport
 from keras_patchdpm.runtime._jax import compiler_options
 
-# XLA may fuse operations on a CPU into calls of a library that allocates by itself;
-# those buffers stand in no plan. An empty type turns that off.
+# On a CPU, XLA may fuse operations into calls of a library that allocates memory
+# itself. Those buffers are in no plan. An empty type turns these fusions off.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 def environment():
-    """Nothing must be set before JAX starts."""
+    """No environment variables: JAX needs none."""
     return {}
 
 
 def prepare():
-    """Nothing must be done in a new process."""
+    """Does nothing: JAX needs no preparation in a new process."""
 
 
 def needs_own_process():
-    """Never: the figure comes from compiling alone."""
+    """`False`: the compiler's plan does not depend on the process."""
     return False
 
 
 def bytes_in_use():
-    """Of the first device, or `None` where it does not tell (a CPU)."""
+    """Bytes in use on the first device, or `None` if it has no statistics (a CPU)."""
     return (jax.devices()[0].memory_stats() or {}).get("bytes_in_use")
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one call, as the sampler runs it."""
+    """`(fn, args, note)` for `peak`: one call of the network, as in the sampler."""
 
     def call(trainable, non_trainable, inputs):
         state = trainable, non_trainable
         return network.stateless_call(*state, inputs, training=False)[0]
 
-    # Weights are arguments: closed over, they would count as part of the program.
+    # Weights are arguments: closed over, they would be counted.
     weights = (
         [_like(variable) for variable in network.trainable_variables],
         [_like(variable) for variable in network.non_trainable_variables],
@@ -81,7 +81,7 @@ def peak(fn, args):
 
 
 def _lower(fn, args):
-    """`fn` as a program of operations, ready to be compiled."""
+    """Traces and lowers `fn`, for the compiler."""
     try:
         traced = jax.jit(fn).trace(*args)
     except Exception as error:

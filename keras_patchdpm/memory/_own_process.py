@@ -1,7 +1,7 @@
-"""Measures a network in a process that is started for it alone.
+"""Measures a network in a subprocess.
 
-The architecture goes over as JSON and the report comes back as JSON, in a temporary
-directory. `main` is what that process runs.
+The subprocess runs `main`. It receives the network's architecture and returns the
+report as JSON files in a temporary folder.
 """
 
 import dataclasses
@@ -24,18 +24,18 @@ REQUEST, RESULT = "request.json", "result.json"
 
 
 def profile(network, options, environment):
-    """`keras_patchdpm.memory.profile` of a network, in a new process.
+    """Runs `keras_patchdpm.memory.profile` of a network in a subprocess.
 
     Args:
         network: Functional `keras.Model`.
-        options: Dict of arguments for `profile`, plain data.
-        environment: Dict of environment variables for the process.
+        options: Dict of arguments of `profile`, plain data.
+        environment: Dict of environment variables for the subprocess.
 
     Returns:
         `ProfileReport`.
 
     Raises:
-        RuntimeError: If the process failed.
+        RuntimeError: If the subprocess failed.
     """
     request = {"network": network.to_json(), "modules": _modules(network), **options}
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def profile(network, options, environment):
 
 
 def _environment(own):
-    """The environment here, with the same backend, the same path and `own`."""
+    """The environment of this process, with its backend and import path, and `own`."""
     root = pathlib.Path(__file__).parents[2]
     path = [entry or os.getcwd() for entry in (*sys.path, str(root))]
     return {
@@ -80,7 +80,7 @@ def _environment(own):
 
 
 def _modules(network):
-    """Modules of the network's own classes, to be imported before it is rebuilt."""
+    """Modules of the user's layers, which the subprocess imports before it builds."""
     modules = {type(layer).__module__ for layer in _layers(network)}
     return sorted(
         module
@@ -96,7 +96,7 @@ def _layers(layer):
 
 
 def _end_of(done, count=3):
-    """The last lines of a process that failed, or how it ended."""
+    """The last lines of a failed subprocess, and the signal that ended it."""
     lines = done.stderr.strip().splitlines()[-count:]
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
@@ -105,7 +105,7 @@ def _end_of(done, count=3):
 
 
 def main(folder):
-    """Measures what the request in `folder` asks for; writes the report there."""
+    """Runs in the subprocess: reads the request in `folder`, writes the report."""
     from keras_patchdpm.memory._profile import measure
 
     backend_module().prepare()

@@ -1,4 +1,4 @@
-"""The peak memory of any piece of work on the current backend."""
+"""The peak memory of any function on the current backend."""
 
 import importlib
 
@@ -6,10 +6,10 @@ from keras_patchdpm.runtime import SUPPORTED, backend_name
 
 
 def backend_module():
-    """The file of this package that measures on the current backend.
+    """The module of this package that measures on the current backend.
 
     Raises:
-        RuntimeError: If nothing here can measure on it.
+        RuntimeError: If there is none for the backend.
     """
     name = backend_name()
     if name not in SUPPORTED:
@@ -22,30 +22,30 @@ def backend_module():
 
 
 def peak(fn, *args):
-    """Measures the peak memory of `fn(*args)`, above what is held before.
+    """Measures the peak memory of `fn(*args)`, above the memory in use before.
 
     - TensorFlow: `fn` is called once, between
       `tf.config.experimental.reset_memory_stats` and `get_memory_info`. On a CPU, set
-      `TF_CPU_ALLOCATOR_USE_BFC=1` before TensorFlow is imported: without it nothing
-      under 256 KB is counted, and on CPUs without oneDNN nothing works. Call a
+      `TF_CPU_ALLOCATOR_USE_BFC=1` before TensorFlow is imported: otherwise tensors
+      under 256 KB are not counted, and without oneDNN there is an error. Call a
       `tf.function` once before, so that its tracing is not measured.
-    - JAX: `fn` is compiled and not run; the figure is the compiler's own plan of
-      temporaries and results. `fn` must be traceable: operations of `keras.ops` or
-      `jax.numpy`, no `fit` or `predict`. Its arguments are counted as held before,
-      arrays that it closes over as part of the program.
-    - PyTorch: `fn` is called once; on CUDA the allocator's own peak is read, on a CPU
-      the profiler's memory events are summed up.
+    - JAX: `fn` is compiled and not run. The result is the compiler's plan of
+      temporaries and outputs. `fn` must be traceable: operations of `keras.ops` or
+      `jax.numpy`, no `fit` or `predict`. Its arguments are not counted. Arrays that
+      `fn` closes over are counted as a part of the program.
+    - PyTorch: `fn` is called once. On CUDA the result is the allocator's peak, on a CPU
+      the largest sum of the profiler's memory events.
 
     Args:
         fn: Callable.
-        *args: What it is called with.
+        *args: Arguments of `fn`.
 
     Returns:
         `MemoryReport`.
 
     Raises:
         TypeError: If `fn` cannot be called.
-        RuntimeError: If the backend gives no figures; the message says what to do.
+        RuntimeError: If the backend has no statistics; the message says what to do.
         ValueError: On JAX, if tracing `fn` finds no operation.
 
     Example:

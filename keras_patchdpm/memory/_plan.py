@@ -1,4 +1,4 @@
-"""A memory budget in, a plan of sampling out."""
+"""Plans a sampling for a memory budget."""
 
 import dataclasses
 import functools
@@ -14,10 +14,10 @@ from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.memory.report import amount
 from keras_patchdpm.patching.tiled_model import as_tiled
 
-FIRST = 2  # Patches in a call that is measured first: one is a case of its own.
-CLOSE = 0.05  # How near a prediction must come to what is measured.
+FIRST = 2  # Patches of the first measured call. A call of one patch is a special case.
+CLOSE = 0.05  # Largest relative error of a prediction that is accepted.
 TRIALS = 4
-_measured = weakref.WeakKeyDictionary()  # Of a network: its memory for some patches.
+_measured = weakref.WeakKeyDictionary()  # Network to the memory of its measured calls.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +26,14 @@ class MemoryPlan:
 
     Attributes:
         patches_per_call: Int. Patches of each image in a call of the network.
-        batch_size: Int. Images that are made together.
-        peak: Int, bytes. Predicted: `weights + activations + images`.
+        batch_size: Int. Images that are generated together.
+        peak: Int, bytes. The predicted peak: `weights + activations + images`.
         weights: Int, bytes. The network's variables.
-        activations: Int, bytes. A call's peak above them.
-        images: Int, bytes. The images that are being made, and those that are done.
+        activations: Int, bytes. Peak of a call above the weights.
+        images: Int, bytes. The images that are being generated and the finished ones.
         budget: Int, bytes.
-        images_on: `"device"`, or `"host"` where that leaves too little for the network.
+        images_on: `"device"`; or `"host"`, if no plan fits with the images on the
+            device.
     """
 
     patches_per_call: int
@@ -67,40 +68,41 @@ def plan(
     guides=(),
     images_on=None,
 ):
-    """Finds the fastest way to sample that a budget allows.
+    """Finds the fastest way to sample within a memory budget.
 
-    The memory of a call grows with the number of its patches, in one straight line or
-    in a few: a small call is measured, then the one that would fill the budget by what
-    is known so far, until both agree. What was measured of a network is remembered.
-    Where one patch of one image is all there is to choose, that call alone is measured,
-    so that a budget that is too small is still refused. The
-    budget goes to the patches of one image first, since they need no further image, and
-    then to more images.
+    Called by `PatchSampler` for a `memory_budget`. The memory of a network call grows
+    about linearly with the number of its patches. A small call is measured first, then
+    the largest call that should fit, until prediction and measurement agree to 5 %. The
+    measurements of a network are kept for further plans. The budget is used for more
+    patches of one image first, since they need no memory for more images, and then for
+    more images.
 
-    Counted are the network's weights, what a call of it takes above them, the images
-    that are being made and the uint8 images that are done. Not counted are Python, the
-    backend's libraries and the copy of the weights that some kernels keep.
+    The plan counts the network's weights, the activations of one call, the images that
+    are being generated, and the finished uint8 images. It does not count Python, the
+    libraries of the backend, and the copy of the weights that some kernels keep.
 
     Args:
-        model: `PatchDPM`, or what its `tiled` returns.
+        model: `PatchDPM`, or the result of its `tiled`.
         budget: Positive int of bytes, or a string such as `"300MB"`.
-        num_images: Positive int. Images to be made.
+        num_images: Positive int. Images to generate. Default 1.
         images_held: Positive int. Float arrays of an image's size that the sampler
-            holds, the solver's `image_buffers`.
-        verbose: 1 prints a line before each measurement, which on TensorFlow on a CPU
-            starts a process and takes many seconds, and the plan.
-        guides: Networks whose weights are held too: those of a `Guidance`.
-        images_on: `"device"`, which is faster, or `"host"`, which needs less memory;
-            `None` for the device if anything fits there.
+            holds: the solver's `image_buffers`. Default 2.
+        verbose: 1 prints the plan, and a line before each measurement (on TensorFlow on
+            a CPU, a measurement starts a subprocess and needs many seconds). Default
+            0: nothing is printed.
+        guides: Further networks whose weights are in memory: those of a `Guidance`.
+            Default: none.
+        images_on: `"device"`, which is faster, or `"host"`, which needs less memory.
+            Default `None`: the device, if any plan fits there, otherwise the host.
 
     Returns:
         `MemoryPlan`.
 
     Raises:
         TypeError: If `model` is no such model, or a count is not an int.
-        ValueError: If the budget does not hold one patch; the message says the smallest
-            that works, and which N would fit.
-        RuntimeError: If nothing can be measured on the backend.
+        ValueError: If the budget is too small for one patch; the message states the
+            smallest budget that works, and an N that would fit.
+        RuntimeError: If memory cannot be measured on the backend.
 
     Example:
 
@@ -156,14 +158,15 @@ def plan(
 
 
 def _best(planned, measure, model, *, sizes, trials):
-    """The fastest `MemoryPlan` that a budget allows, `None` if there is none.
+    """The fastest `MemoryPlan` within the budget, or `None` if there is none.
 
     Args:
-        planned: Function of sizes to their `MemoryPlan`, as far as is known.
-        measure: Function of patches to the memory of a call of the network.
-        model: Of the plan.
-        sizes: `(patches_per_call, batch_size)`, the fastest first.
-        trials: Int, how often to measure at most.
+        planned: Function of `(patches_per_call, batch_size)` to its `MemoryPlan`, from
+            the measurements so far.
+        measure: Function that measures a call on a number of patches.
+        model: `TiledModel`.
+        sizes: List of `(patches_per_call, batch_size)`, the fastest first.
+        trials: Int, the largest number of measurements. 0 for a single size.
     """
     for _ in range(trials):
         fitting = (found for found in map(planned, sizes) if found.peak <= found.budget)
@@ -171,7 +174,7 @@ def _best(planned, measure, model, *, sizes, trials):
         if best is None:
             break
         rows = best.patches_per_call * best.batch_size
-        if len(_known(model) - {1}) == 1:  # No slope is known yet.
+        if len(_known(model) - {1}) == 1:  # One measurement gives no slope.
             measure(max(rows, 2 * FIRST))
             continue
         _, found = measure(rows)
@@ -190,20 +193,20 @@ def _network(name, value):
 
 
 def _known(model):
-    """The numbers of patches whose call has been measured, a set."""
+    """The numbers of patches whose calls were measured, a set."""
     return set(_measured[model.network])
 
 
 def _sizes(patches, images):
-    """`(patches_per_call, batch_size)` that make sense, the fastest first."""
+    """The useful `(patches_per_call, batch_size)`, the fastest first."""
     several = [(patches, count) for count in range(images, 1, -1)]
-    # As many calls as must be, each as small as can be.
+    # For each number of calls, the smallest calls that cover all patches.
     one = sorted({math.ceil(patches / calls) for calls in range(1, patches + 1)})
     return several + [(count, 1) for count in reversed(one)]
 
 
 def _predicted(model, patches):
-    """Activations of a call on that many patches, by what has been measured."""
+    """Activations of a call on that many patches, predicted from the measurements."""
     known = {count: found for count, (_, found) in _measured[model.network].items()}
     if patches in known:
         return known[patches]
@@ -231,7 +234,7 @@ def _measure(model, patches, verbose):
 
 
 def _too_small(model, least):
-    """What to say of a budget below the floor."""
+    """The message for a budget below the smallest that works."""
     floor = (
         f"A budget of {least.budget} bytes holds no sampling of this model. The "
         f"smallest that works is {least.peak} bytes ({amount(least.peak)}): "

@@ -32,43 +32,42 @@ def profile(
 ):
     """Measures one network call of a sampling step on the current backend.
 
-    The work is `runtime.network_call`, which is what `PatchSampler` runs (on TensorFlow
-    a compiled graph, on PyTorch a traced one), on `batch_size * patches_per_call`
-    random patches. `weights` are the bytes of the network's
-    variables, `activations` the call's peak above them: inputs, features, scratch
-    memory of the kernels and the result. `seconds` is the median of a few calls
-    after the first one.
+    The network is called as in `PatchSampler` (on TensorFlow as a compiled graph, on
+    PyTorch as a traced one), on `batch_size * patches_per_call` random patches. The
+    weights are the bytes of the network's variables. The activations are the peak of
+    the call above the weights: inputs, intermediate results, scratch memory of the
+    kernels, and the prediction. The time is the median of a few calls after the first.
 
-    On TensorFlow on a CPU the call runs in a process of its own that is started with
-    `TF_CPU_ALLOCATOR_USE_BFC=1`, without which nothing under 256 KB is counted, with
-    one operation at a time, and with oneDNN's kernels unless `TF_ENABLE_ONEDNN_OPTS`
-    says otherwise. With Eigen's kernels, which pack into buffers of their own, memory
-    can fall much less with the size of the patch: the report names the library. Only
-    the network's architecture goes to that process; classes of your own must stand
-    in a module that it can import.
+    On TensorFlow on a CPU the call runs in a subprocess, with one operation at a time
+    and with `TF_CPU_ALLOCATOR_USE_BFC=1`, without which tensors under 256 KB are not
+    counted. The kernels are those of oneDNN unless `TF_ENABLE_ONEDNN_OPTS` says
+    otherwise. Those of Eigen need buffers whose size depends little on the patch, so
+    that memory can fall much less with the patch: the report names the library. The
+    subprocess receives the network's architecture alone: define your own layers in a
+    module that it can import.
 
     Args:
-        model: `PatchDPM`, what its `tiled` returns, or a functional network over a
+        model: `PatchDPM`, the result of its `tiled`, or a functional network over a
             dict of named inputs with at least `noisy` `(B, h, w, C)` and `level`
             `(B,)`.
-        batch_size: Positive int. Images that are sampled together.
-        patches_per_call: Positive int, at most the patches of an image in a sampling
-            step, as of `PatchSampler`: `(N + 1) ** 2` of a moving grid. Patches of
-            each image in one call.
-        isolated: Bool, whether to measure in a subprocess. None: only if the
-            backend needs it (TensorFlow on a CPU).
+        batch_size: Positive int. Images that are sampled together. Default 1.
+        patches_per_call: Positive int. Patches of each image in one call, as in
+            `PatchSampler`: at most the patches of a step, which are `(N + 1) ** 2` for
+            a shifted grid. Default 1.
+        isolated: Bool. Whether to measure in a subprocess. Default `None`: only on
+            TensorFlow on a CPU, which needs it.
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
-            bare network. For a `PatchDPM` it is known.
-        timed: Bool, whether to time the call as well. Without it JAX only compiles:
-            a call that would not fit in memory can be measured all the same.
+            network. Default `None`: that of the model, or unknown.
+        timed: Bool. Whether to time the call as well. Without, JAX only compiles: calls
+            that do not fit in memory can be measured. Default: yes.
 
     Returns:
-        `ProfileReport`, with `seconds` None if not timed.
+        `ProfileReport`, where `seconds` is `None` if not timed.
 
     Raises:
-        TypeError: If `model` is neither, or a count is not an int.
+        TypeError: If `model` is none of these, or a count is not an int.
         ValueError: If a count is out of range, or an input or its size is missing.
-        RuntimeError: If the backend is not supported, or the process failed.
+        RuntimeError: If the backend is not supported, or the subprocess failed.
 
     Example:
 
@@ -103,7 +102,7 @@ def profile(
 
 
 def measure(network, *, batch_size, patches_per_call, divisions, timed):
-    """`profile` of a network in this process, with arguments that were checked."""
+    """`profile` of a network in this process, with validated arguments."""
     inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
     measured = _measure(backend_module(), network, inputs)
     return ProfileReport(
@@ -118,7 +117,7 @@ def measure(network, *, batch_size, patches_per_call, divisions, timed):
 
 
 def _measure(backend, network, inputs):
-    """`MemoryReport` of a warm call."""
+    """`MemoryReport` of a network call after compilation."""
     fn, args, note = backend.measured_call(network, inputs)
     measured = backend.peak(fn, args)
     notes = (f"The work: one call of the network, {note}.", *measured.notes)
@@ -126,7 +125,7 @@ def _measure(backend, network, inputs):
 
 
 def _seconds(network, inputs):
-    """Median seconds of a warm call."""
+    """Median seconds of a network call after compilation."""
     call = network_call(network)
     call(inputs)  # Compiles.
     seconds = []
@@ -168,7 +167,7 @@ def _input_specs(network):
 
 
 def _grid(tiled, divisions):
-    """The `PatchGrid` of the patches, `None` if not known."""
+    """The `PatchGrid` of the patches, or `None` if it is unknown."""
     grid = None if tiled is None else tiled.stages[-1].tiling.grid
     if divisions is None:
         return grid
@@ -182,14 +181,14 @@ def _grid(tiled, divisions):
 
 
 def _num_patches(network, tiled, grid):
-    """The most patches that a sampler asks for in a call, `None` if not known."""
-    if tiled is not None:  # A shifted grid has more than its divisions say.
+    """The patches of an image in a step, the most in a call; `None` if unknown."""
+    if tiled is not None:  # A shifted grid has more patches than `divisions` say.
         return tiled.num_patches
     return grid.num_patches if grid else _embedded_places(network)
 
 
 def _embedded_places(network):
-    """The number of patches that the network tells apart, None if not known."""
+    """The number of patches in the network's one-hot position, or `None`."""
     for layer in network.layers:
         if isinstance(layer, PositionOneHotEmbedding):
             return layer.num_patches
@@ -197,7 +196,7 @@ def _embedded_places(network):
 
 
 def _inputs(specs, batch_size, patches_per_call):
-    """Random patches, with the first places of the grid, at level 0."""
+    """Random patches, at the first positions of the grid and noise level 0."""
     rng = np.random.default_rng(0)
     count = batch_size * patches_per_call
     inputs = {}
@@ -219,6 +218,6 @@ def weights_bytes(network):
 
 
 def _bytes(variable):
-    """Size of a variable, from its shape and the number in its dtype's name."""
+    """Bytes of a variable, from its shape and the number in its dtype's name."""
     bits = re.search(r"\d+", variable.dtype)
     return math.prod(variable.shape) * (int(bits.group()) // 8 if bits else 1)

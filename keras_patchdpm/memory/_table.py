@@ -1,4 +1,4 @@
-"""Profiles side by side: how memory falls with the number of patches."""
+"""A table of profiles: how memory falls with the number of patches."""
 
 from keras_patchdpm.memory.report import ProfileReport, mebibytes
 
@@ -14,19 +14,19 @@ HEADER = (
 
 
 def table(reports):
-    """A Markdown table of profiles, with what was measured and how.
+    """A Markdown table of profiles, with lines on how they were measured.
 
     Args:
-        reports: List of `ProfileReport`, of one backend, batch size and patches per
-            call. Ratios are to the one whose `divisions` are `(1, 1)`, if it is there.
+        reports: List of `ProfileReport`s of one backend, batch size and
+            `patches_per_call`. Ratios are relative to the report whose `divisions` are
+            `(1, 1)`, if there is one.
 
     Returns:
-        String: a table that can be read as it stands, and lines on the measuring.
-        1 MiB is 2**20 bytes.
+        String. 1 MiB is 2**20 bytes.
 
     Raises:
         TypeError: If `reports` is no list of reports.
-        ValueError: If there is no report, or if they cannot be compared.
+        ValueError: If there is no report, or the reports cannot be compared.
 
     Example:
 
@@ -76,7 +76,7 @@ def _line(row, widths):
 
 
 def _label(divisions):
-    """`"2"` for a grid of 2 x 2, `"2x3"` for others, `"-"` if not known."""
+    """`"2"` for a grid of 2 x 2, `"2x3"` for one of 2 x 3, `"-"` if unknown."""
     if divisions is None:
         return "-"
     rows, cols = divisions

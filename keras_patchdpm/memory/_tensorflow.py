@@ -1,4 +1,4 @@
-"""Peak memory on TensorFlow: the allocator's own statistics."""
+"""Peak memory on TensorFlow: the statistics of its allocator."""
 
 import functools
 import gc
@@ -10,43 +10,44 @@ import tensorflow as tf
 
 from keras_patchdpm.memory.report import MemoryReport
 
-SMALL = 2**14  # Floats, 64 KB: under the 256 KB that TensorFlow's default skips.
-RESERVE = (2**11, 2**20)  # Bytes: 2 GiB, more than most works need.
+SMALL = 2**14  # Floats, 64 KB: below the 256 KB that the default allocator ignores.
+RESERVE = (2**11, 2**20)  # Bytes: 2 GiB, more than most computations need.
 
 
 def environment():
-    """What must be set before TensorFlow starts, for true figures on a CPU."""
+    """Environment variables for a subprocess, for correct results on a CPU."""
     return {
         "TF_CPU_ALLOCATOR_USE_BFC": "1",  # Counts allocations of every size.
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-        "TF_NUM_INTEROP_THREADS": "1",  # One operation at a time: figures repeat.
+        "TF_NUM_INTEROP_THREADS": "1",  # One operation at a time: reproducible results.
     }
 
 
 def prepare():
-    """Gives the CPU's allocator one large block to cut from, in a new process.
+    """Lets the CPU allocator reserve one large block; called in a new subprocess.
 
-    It starts with small blocks, and hands out a piece of up to twice the size asked
-    for rather than cut a block. The large block is never touched: it takes no memory.
+    The allocator starts with small blocks. Rather than split one, it returns a piece of
+    up to twice the requested size, which would be counted. The large block is never
+    written to, and so uses no physical memory.
     """
     with tf.device("CPU:0"):
         tf.raw_ops.Empty(shape=RESERVE, dtype=tf.uint8, init=False)
 
 
 def needs_own_process():
-    """On a CPU, since `environment` must be set before TensorFlow starts."""
+    """Whether there is no GPU: on a CPU `environment` must be set at the start."""
     return not tf.config.list_physical_devices("GPU")
 
 
 def bytes_in_use():
-    """Of the first GPU, or `None` without one."""
+    """Bytes in use on the first GPU, or `None` without a GPU."""
     if not tf.config.list_physical_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["current"]
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one warm call, as the sampler runs it."""
+    """`(fn, args, note)` for `peak`: one call as in the sampler, after compilation."""
     network.predict_on_batch(inputs)  # Compiles.
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"
 
@@ -91,7 +92,7 @@ def peak(fn, args):
 
 
 def _counts_small(device):
-    """Whether the statistics see a small tensor come."""
+    """Whether the statistics of the allocator count a small tensor."""
     with tf.device(device):
         before = tf.config.experimental.get_memory_info(device)["current"]
         small = tf.zeros((SMALL,))
@@ -102,7 +103,7 @@ def _counts_small(device):
 
 @functools.cache
 def _library(device):
-    """The library whose convolutions run, and notes on it."""
+    """`(name, notes)` of the library whose convolutions run."""
     if device != "CPU:0":
         return "CUDA", ()
     if any("Mkl" in name for name in _operations_of_a_convolution()):
@@ -115,11 +116,11 @@ def _library(device):
 
 
 def _operations_of_a_convolution():
-    """Names of the operations that TensorFlow really runs for a convolution."""
+    """Names of the operations that TensorFlow executes for a convolution."""
     v1 = tf.compat.v1
     metadata = v1.RunMetadata()
     with tf.Graph().as_default(), tf.device("CPU:0"):
-        image = v1.placeholder("float32", (1, 8, 8, 8))  # Fed: it is not folded away.
+        image = v1.placeholder("float32", (1, 8, 8, 8))  # A constant would be folded.
         kernel = tf.zeros((3, 3, 8, 8))
         convolved = tf.nn.conv2d(image, kernel, strides=1, padding="SAME")
         options = v1.RunOptions(output_partition_graphs=True)

@@ -1,4 +1,4 @@
-"""Peak memory on PyTorch: CUDA's statistics, on a CPU the profiler's events."""
+"""Peak memory on PyTorch: statistics of CUDA, or events of the profiler on a CPU."""
 
 import gc
 import json
@@ -15,27 +15,27 @@ from keras_patchdpm.runtime import network_call
 
 
 def environment():
-    """Nothing must be set before PyTorch starts."""
+    """No environment variables: PyTorch needs none."""
     return {}
 
 
 def prepare():
-    """Nothing must be done in a new process."""
+    """Does nothing: PyTorch needs no preparation in a new process."""
 
 
 def needs_own_process():
-    """Never: both means count what the work itself allocates."""
+    """`False`: both methods count only the memory of the computation itself."""
     return False
 
 
 def bytes_in_use():
-    """Of the GPU that Keras uses, or `None` without one."""
+    """Bytes in use on the GPU of Keras, or `None` without a GPU."""
     device = keras.ops.zeros((1,)).device
     return torch.cuda.memory_allocated(device) if device.type == "cuda" else None
 
 
 def measured_call(network, inputs):
-    """`(fn, args)` for `peak`, a note: one warm call, as the sampler runs it."""
+    """`(fn, args, note)` for `peak`: one call as in the sampler, after tracing."""
     call = network_call(network)
     call(inputs)  # Traces.
     return call, (inputs,), "traced; results are freed after use"
@@ -66,8 +66,8 @@ def peak(fn, args):
 
 
 def _cpu_bytes(fn, args):
-    """The highest sum of what was allocated and not yet freed, in bytes."""
-    # PyTorch's profiler prints two lines on each use, but for this level of its log.
+    """The largest number of bytes that were allocated and not yet freed."""
+    # Below this log level, PyTorch's profiler prints two lines on each use.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     with torch.profiler.profile(
         activities=[ProfilerActivity.CPU], profile_memory=True

@@ -1,4 +1,4 @@
-"""Amounts of memory: as people write them, and what is in use now."""
+"""Amounts of memory: strings such as `"300MB"`, and the memory in use."""
 
 import decimal
 import numbers
@@ -20,11 +20,11 @@ _AMOUNT = re.compile(
 
 
 def parse_bytes(name, amount):
-    """Bytes of a number, or of a string such as `"300MB"` or `"1.5 GiB"`.
+    """Converts an amount of memory, such as `"300MB"` or `"1.5 GiB"`, to bytes.
 
     Args:
-        name: Name of the argument, for the message.
-        amount: Positive int, float that is a whole number (`3e8`), or a string of a
+        name: Name of the argument, for the error message.
+        amount: Positive int, a float that is a whole number (`3e8`), or a string of a
             number with or without a unit: `"300000000"`, `"3e8"`, `"300M"`,
             `"300MB"`, `"1.5GiB"`. K, M, G and T are powers of 1000, with or without a
             B; KiB, MiB, GiB and TiB are powers of 1024.
@@ -33,16 +33,16 @@ def parse_bytes(name, amount):
         Int.
 
     Raises:
-        TypeError: If it is neither a number nor a string.
-        ValueError: If it is not positive, not a whole number of bytes, or cannot be
-            read.
+        TypeError: If `amount` is neither a number nor a string.
+        ValueError: If `amount` is not positive, not a whole number of bytes, or no
+            such string.
     """
     if isinstance(amount, str):
         found = _AMOUNT.fullmatch(amount)
         unit = None if found is None else UNITS.get(found[2].upper())
         whole = 0 if unit is None else decimal.Decimal(found[1]) * unit
         if unit == 1 and whole % 1:
-            whole = 0  # Parts of a byte.
+            whole = 0  # Refuses parts of a byte.
     elif isinstance(amount, numbers.Real) and not isinstance(amount, bool):
         # Neither NaN nor infinity is a whole number.
         whole = amount if amount == amount // 1 else 0
@@ -66,7 +66,7 @@ def _received(name, amount):
 
 
 def current():
-    """Bytes in use now: of the device's memory, or of this process on a CPU.
+    """Bytes in use now: of the device's memory, or on a CPU of this process.
 
     Returns:
         Int.

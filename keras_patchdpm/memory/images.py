@@ -1,18 +1,19 @@
-"""The memory of the images themselves, while they are sampled."""
+"""The memory of the images during a sampling."""
 
 import math
 
-FLOAT = 4  # Bytes, and of an int.
+FLOAT = 4  # Bytes of a float32 or an int32.
 
 
 def images_bytes(model, *, images_held, images_on, patches_per_call=1):
-    """Bytes of all arrays of the size of one image, or of its patches, in a sampling.
+    """Bytes of one image in a sampling: the image, its copies and its patches.
 
     Args:
         model: `TiledModel`.
         images_held: Positive int, the solver's `image_buffers`.
-        images_on: `"host"` or `"device"`, where the inputs of a call count too.
-        patches_per_call: Positive int.
+        images_on: `"host"` or `"device"`. On the device, the inputs of a network call
+            are counted too.
+        patches_per_call: Positive int. Default 1.
 
     Returns:
         Int.

@@ -1,4 +1,4 @@
-"""What a measurement says: the bytes, and how they were found."""
+"""Reports of measurements: the bytes, and how they were measured."""
 
 import dataclasses
 
@@ -8,18 +8,18 @@ MEBIBYTE = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class MemoryReport:
-    """The peak memory of one piece of work.
+    """The peak memory of one computation.
 
     Attributes:
-        bytes: Int. The peak, above what was held before the work began.
-        method: String. The call that gave the figure.
-        device: String. Where the work ran, for instance `"CPU:0"`.
-        library: String. The library whose kernels ran; it decides what scratch memory
-            is needed.
-        exact: Bool. Whether the figure is the sum of the buffers, neither rounded nor
-            incomplete, and the same every time; `notes` tell what is not.
+        bytes: Int. The peak above the memory in use before the computation.
+        method: String. The function that measured it.
+        device: String. The device of the computation, for instance `"CPU:0"`.
+        library: String. The library whose kernels ran. The scratch memory depends on
+            it.
+        exact: Bool. Whether `bytes` is the exact sum of all buffers, and the same every
+            time. If not, `notes` say why.
         backend: String. Name and version of the backend, and of Keras.
-        notes: Tuple of strings. What to know when reading the figure.
+        notes: Tuple of strings, on how to read the result.
     """
 
     bytes: int
@@ -46,12 +46,12 @@ class ProfileReport:
 
     Attributes:
         weights: Int, bytes. The network's variables.
-        activations: Int, bytes. The call's peak above the weights.
-        seconds: Float, the median time of a call, compiled and warm, or None.
-        divisions: `(rows, cols)` of the grid of patches, or None if not known.
+        activations: Int, bytes. Peak of the call above the weights.
+        seconds: Float, median time of a call after compilation. `None` if not timed.
+        divisions: `(rows, cols)` of the grid of patches. `None` if unknown.
         batch_size: Int. Images in the call.
         patches_per_call: Int. Patches of each image in the call.
-        measured: `MemoryReport` of the activations: how they were measured.
+        measured: `MemoryReport` of the activations, on how they were measured.
     """
 
     weights: int
@@ -80,12 +80,12 @@ class ProfileReport:
         return "\n".join(lines)
 
     def to_dict(self):
-        """The report as plain data: what `from_dict` takes."""
+        """The report as plain data, which `from_dict` accepts."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data):
-        """The report that `to_dict` turned into plain data, or into JSON."""
+        """The report from the result of `to_dict`, also if it was saved as JSON."""
         measured = dict(data["measured"])
         measured["notes"] = tuple(measured["notes"])
         divisions = data["divisions"] and tuple(data["divisions"])

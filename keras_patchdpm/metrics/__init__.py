@@ -1,4 +1,4 @@
-"""Measures of generated images."""
+"""Metrics of generated images."""
 
 from keras_patchdpm.metrics._copies import copies
 from keras_patchdpm.metrics.seam import seam_ratio

@@ -1,10 +1,10 @@
-"""Whether generated images are copies of training images."""
+"""Detects generated images that are copies of training images."""
 
 import numpy as np
 
 from keras_patchdpm import _checks
 
-NEAR = 1 / 3  # Of the distance to the second nearest image.
+NEAR = 1 / 3  # Share of the distance to the second nearest image.
 ROWS = 512  # Training images that are compared at a time.
 
 
@@ -13,13 +13,13 @@ def copies(samples, training_images):
 
     A sample is a copy if the distance to its nearest training image, mirrored or not,
     is below a third of the distance to the second nearest. Distances are Euclidean,
-    over all pixels, so copies of whole images are found, and copies of parts are not.
-    If the training images hold an image twice, copies of that image are not found.
+    over all pixels: copies of whole images are found, copies of parts are not. If an
+    image is twice in the training images, copies of it are not found.
 
     Args:
         samples: Array of shape `(B, H, W, C)`, of any range.
         training_images: Array of shape `(K, H, W, C)` of the same range, with K of at
-            least 2. Shrink larger images to 32 x 32 pixels first: it is faster.
+            least 2. Shrink larger images to 32 x 32 pixels first, which is faster.
 
     Returns:
         Float in [0, 1].
@@ -31,7 +31,7 @@ def copies(samples, training_images):
 
     Example:
 
-    >>> copies(model.sampler(divisions=1)(500), training_images)
+    >>> copies(model.sampler(model.tiled(1))(500), training_images)
     0.0
 
     Source: arXiv:2505.16959.
@@ -45,7 +45,7 @@ def copies(samples, training_images):
         )
     flat = samples.reshape(len(samples), -1)
     own = np.einsum("bd,bd->b", flat, flat)[:, None]
-    two = np.full((len(flat), 2), np.inf)  # The least squared distances so far.
+    two = np.full((len(flat), 2), np.inf)  # The two smallest squared distances so far.
     for start in range(0, len(training), ROWS):
         part = training[start : start + ROWS]
         mirrored = part[:, :, ::-1]
@@ -63,7 +63,7 @@ def _squared(flat, own, images):
 
 
 def _images(name, images, least):
-    """The images as floats, checked."""
+    """Validates images and converts them to floats."""
     images = _checks.array(name, images)
     _checks.images(name, images)
     if len(images) < least or not np.isfinite(images).all():

@@ -1,4 +1,4 @@
-"""How visible the borders between patches are."""
+"""Measures how visible the borders between patches are."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from keras_patchdpm.grid import PatchGrid
 
 
 def seam_ratio(images, divisions):
-    """Mean step across the inner borders of a grid over the mean step elsewhere.
+    """Mean step across the inner borders of a grid, over the mean step elsewhere.
 
-    A step is the absolute difference of two pixels side by side. Its mean, over
-    images and channels, is taken over the lines between pixels that are borders of
-    patches, and over all other lines; the ratio of the two is averaged over the
-    directions that are divided. Without seams it is that of real images, about 1 if
-    they have no composition that falls together with the grid.
+    A step is the absolute difference of two neighbouring pixels. The mean step, over
+    images and channels, is computed across the borders of patches and across all other
+    lines. The ratio of the two is averaged over the directions that are divided.
+    Without seams it is the ratio of real images: about 1, unless their composition
+    follows the grid.
 
     Args:
         images: Array of shape `(B, H, W, C)`, of any range.
@@ -24,10 +24,10 @@ def seam_ratio(images, divisions):
         Float, 0 or above.
 
     Raises:
-        TypeError: If `images` holds no numbers, or `divisions` is no int or two.
-        ValueError: If `images` is empty or holds NaN or infinity, if the grid has no
-            inner border, if the images do not divide into it, or if there is no step
-            elsewhere to compare with.
+        TypeError: If `images` holds no numbers, or `divisions` is neither an int nor
+            two ints.
+        ValueError: If `images` is empty or holds NaN or infinity, the grid has no inner
+            border, the images do not divide into it, or the mean step elsewhere is 0.
 
     Example:
 
@@ -56,7 +56,7 @@ def seam_ratio(images, divisions):
 
 
 def _ratio(images, axis, size):
-    """The ratio along one axis, with borders after every `size` pixels."""
+    """The ratio along one axis, with a border after every `size` pixels."""
     steps = np.abs(np.diff(images.astype("float32"), axis=axis))
     others = tuple(other for other in range(4) if other != axis)
     lines = steps.mean(axis=others, dtype="float64")

@@ -1,4 +1,4 @@
-"""Keras models that train by diffusion."""
+"""The diffusion model: `PatchDPM`, a `keras.Model`."""
 
 from keras_patchdpm.models.patch_dpm import PatchDPM
 

@@ -1,4 +1,4 @@
-"""Checks the arguments of `compile`, `fit` and `evaluate` that are not data."""
+"""Validates the arguments of `compile`, `fit` and `evaluate` that are not data."""
 
 import numbers
 
@@ -9,10 +9,10 @@ from keras_patchdpm import _checks
 
 
 def check_compile(*, run_eagerly, steps_per_execution, jit_compile, auto_scale_loss):
-    """Checks those arguments of `compile` that Keras takes unseen.
+    """Validates the arguments of `compile` that Keras does not validate.
 
     Raises:
-        TypeError, ValueError: If one is not what Keras can use.
+        TypeError, ValueError: If Keras cannot use an argument.
     """
     _checks.boolean("run_eagerly", run_eagerly)
     _checks.positive_int("steps_per_execution", steps_per_execution)
@@ -21,17 +21,16 @@ def check_compile(*, run_eagerly, steps_per_execution, jit_compile, auto_scale_l
 
 
 def of_fit(arguments):
-    """Checks the arguments of `fit`.
+    """Validates the arguments of `fit`.
 
     Args:
         arguments: Dict of all arguments of `PatchDPM.fit`.
 
     Returns:
-        A copy, whose numbers are Python's own.
+        A copy, in which NumPy's numbers are converted to Python's.
 
     Raises:
-        TypeError, ValueError: If an argument is not one that Keras can use; the message
-            names it.
+        TypeError, ValueError: If Keras cannot use an argument; the message names it.
     """
     found = dict(arguments)
     found["epochs"] = _checks.positive_int("epochs", found["epochs"])
@@ -55,7 +54,7 @@ def of_fit(arguments):
 
 
 def of_evaluate(arguments):
-    """Checks the arguments of `evaluate`, as `of_fit` does those of `fit`."""
+    """Validates the arguments of `evaluate`, as `of_fit` does for `fit`."""
     found = dict(arguments)
     for name in ("batch_size", "steps"):
         found[name] = _count(name, found[name])
@@ -80,7 +79,7 @@ def _share(value):
 
 
 def _frequency(value):
-    """An int, or a list of the epochs (from 1) after which Keras validates."""
+    """Validates an int, or the epochs (from 1) after which Keras evaluates."""
     if isinstance(value, list | tuple | set | range):
         return [_checks.positive_int("validation_freq", epoch) for epoch in value]
     return _checks.positive_int("validation_freq", value)

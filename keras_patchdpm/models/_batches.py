@@ -1,4 +1,4 @@
-"""Data sets whose every batch is checked on the host, before a step is made of it."""
+"""Data sets whose batches are validated on the host, before each step."""
 
 import collections.abc
 import contextlib
@@ -13,10 +13,13 @@ from keras_patchdpm.models import _images, _labels, _weights
 
 
 def kind_of(data):
-    """`"array"`, `"PyDataset"`, `"tf.data"`, `"DataLoader"` or `"iterator"`.
+    """The kind of the data.
+
+    Returns:
+        `"array"`, `"PyDataset"`, `"tf.data"`, `"DataLoader"` or `"iterator"`.
 
     Raises:
-        TypeError: If it is none of them.
+        TypeError: If the data are of another kind.
     """
     if isinstance(data, keras.utils.PyDataset):
         return "PyDataset"
@@ -41,14 +44,14 @@ def kind_of(data):
 
 
 class BatchCheck:
-    """Checks batches, and keeps the first error of a data set.
+    """Validates batches, and keeps the first error of a data set.
 
-    TensorFlow reads data sets in threads of its own, and hides an error of them in
-    forty lines about its graph: `first_error` shows the error itself.
+    TensorFlow reads data sets in its own threads, and hides an error in forty lines
+    about its graph. `first_error` shows the error itself.
 
     Args:
         model: `PatchDPM`.
-        table: Dict of classes to weights, or `None`.
+        table: Dict of classes to weights in the loss. Default `None`: no such weights.
     """
 
     def __init__(self, model, table=None):
@@ -57,17 +60,20 @@ class BatchCheck:
         self.num_classes = model.num_classes
         self.table = table
         self.shards = _shards()
-        self.first = True  # Of a doubtful range it warns once.
+        self.first = True  # A doubtful range is warned of once.
         self.error = None
 
     def __call__(self, batch, number, whole=True):
-        """Returns the batch as a tuple `(images,)`, `(images, labels)` or with weights.
+        """Validates a batch and returns it as a tuple.
 
         Args:
-            batch: What a data set gives: images, or a tuple or list of images, labels
-                and weights.
-            number: Int. The batch's number in its epoch, from 0.
-            whole: Bool. Whether it is one to train on, not an example of one.
+            batch: Images, or a tuple or list of images, labels and weights.
+            number: Int. Number of the batch in its epoch, from 0.
+            whole: Bool. Whether the batch is complete: an example of one may have a
+                number of images that the devices cannot share. Default: yes.
+
+        Returns:
+            `(images,)`, `(images, labels)` or `(images, labels, weights)`.
         """
         try:
             images, labels, weights = _unpacked(batch)
@@ -81,12 +87,12 @@ class BatchCheck:
         labels = None if self.num_classes is None else _flat(labels, "int32")
         if weights is None:
             return (images,) if labels is None else (images, labels)
-        if labels is None:  # Without labels Keras would leave out the weights.
+        if labels is None:  # Without labels Keras would ignore the weights.
             labels = np.zeros(len(images), "int32")
         return images, labels, _flat(weights, "float32")
 
     def each(self, batches):
-        """A generator of the checked batches of an iterator."""
+        """Yields the validated batches of an iterator."""
         for number in itertools.count():
             with self.watching():
                 batch = next(batches, None)
@@ -97,7 +103,7 @@ class BatchCheck:
             yield batch
 
     def _check(self, images, labels, weights):
-        """Checks arrays or tensors of one batch."""
+        """Validates the arrays or tensors of one batch."""
         warn, self.first = self.first, False
         _images.check(
             _as_numpy(images), self.image_shape, latents=self.latents, warn=warn
@@ -112,7 +118,7 @@ class BatchCheck:
 
     @contextlib.contextmanager
     def watching(self):
-        """Keeps an error that is raised inside."""
+        """Context that stores the first error raised in it."""
         try:
             yield
         except Exception as error:
@@ -122,7 +128,7 @@ class BatchCheck:
 
     @contextlib.contextmanager
     def first_error(self):
-        """Raises the data set's own error, in place of TensorFlow's about it."""
+        """Context that replaces TensorFlow's error by the stored one."""
         try:
             yield
         except Exception as error:
@@ -147,7 +153,7 @@ def check_sharding(count, shards):
 
 
 def _shards():
-    """Devices among which `keras.distribution` divides a batch."""
+    """The number of devices among which `keras.distribution` divides a batch."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 1
@@ -156,7 +162,7 @@ def _shards():
 
 
 class CheckedBatches(keras.utils.PyDataset):
-    """A `PyDataset` that checks the batches of another.
+    """A `PyDataset` of the validated batches of another.
 
     Args:
         batches: `keras.utils.PyDataset`.
@@ -189,13 +195,13 @@ class CheckedBatches(keras.utils.PyDataset):
         self.batches.on_epoch_end()
 
     def set_epoch(self, epoch, before=0):
-        """Passes on which epoch comes, to batches that depend on it."""
+        """Sets the next epoch of `ImageBatches`; called by `EpochOfBatches`."""
         if isinstance(self.batches, ImageBatches):
             self.batches.set_epoch(epoch, before)
 
 
 def checked(data, check):
-    """The data set `data`, as Keras is to have it: each batch is checked when read."""
+    """The data set `data` for Keras, where each batch is validated when it is read."""
     kind = kind_of(data)
     if kind == "PyDataset":
         return CheckedBatches(data, check)
@@ -211,9 +217,9 @@ def checked(data, check):
 
 
 def first_batch(data):
-    """The first batch of a data set, or `None` if it can be read only once.
+    """The first batch of a data set, or `None` if the data can be read only once.
 
-    Of a `DataLoader` it is a batch of one image.
+    For a `DataLoader` it is a batch of one image.
     """
     kind = kind_of(data)
     if kind == "PyDataset":
@@ -223,13 +229,13 @@ def first_batch(data):
     if kind == "DataLoader":
         try:
             return data.collate_fn([data.dataset[0]])
-        except (NotImplementedError, TypeError):  # It can only be iterated over.
+        except (NotImplementedError, TypeError):  # The data set has no indices.
             return None
     return None
 
 
 def _unpacked(batch):
-    """`(images, labels, weights)`, lists of numbers as arrays."""
+    """`(images, labels, weights)` of a batch; lists of numbers become arrays."""
     if isinstance(batch, list | tuple) and not 1 <= len(batch) <= 3:
         raise ValueError(
             "A batch must be images, `(images, labels)` or `(images, labels, "
@@ -248,7 +254,7 @@ def _unpacked(batch):
 
 
 def _flat(values, dtype):
-    """`(B, 1)` as `(B,)`: one shape in all batches, however they come."""
+    """Reshapes `(B, 1)` to `(B,)`, so that all batches have one shape."""
     return np.reshape(_as_numpy(values), (-1,)).astype(dtype)
 
 

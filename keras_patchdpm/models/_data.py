@@ -18,14 +18,14 @@ from keras_patchdpm.models import (
 
 
 def to_fit(model, arguments):
-    """The arguments of `keras.Model.fit`.
+    """Validates the arguments of `fit` and converts them for `keras.Model.fit`.
 
     Args:
         model: `PatchDPM`.
         arguments: Dict of all arguments of `PatchDPM.fit`.
 
     Returns:
-        `(arguments, check)`: a dict, and the `BatchCheck` that the data pass through.
+        `(arguments, check)`: a dict, and the `BatchCheck` that validates the batches.
     """
     found = _arguments.of_fit(arguments)
     _warn_of_backup_in_place(found["callbacks"])
@@ -36,7 +36,7 @@ def to_fit(model, arguments):
         model, data, check=check, batch_size=found["batch_size"]
     )
     if found["shuffle"] is None:
-        # A data set has an order of its own; Keras would shuffle a `PyDataset`.
+        # A data set keeps its order; by default Keras would shuffle a `PyDataset`.
         found["shuffle"] = is_array
     if found["validation_data"] is not None:
         found["validation_data"] = _held_out(model, found)
@@ -63,7 +63,7 @@ def to_fit(model, arguments):
 
 
 def _warn_of_backup_in_place(callbacks):
-    """Says that a kill may leave Keras' own backup torn, if it is among `callbacks`."""
+    """Warns of Keras' `BackupAndRestore`: a killed process can damage its backup."""
     given = getattr(callbacks, "callbacks", callbacks) or []
     given = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(each, keras.callbacks.BackupAndRestore) for each in given):
@@ -76,7 +76,7 @@ def _warn_of_backup_in_place(callbacks):
 
 
 def to_evaluate(model, arguments):
-    """The arguments of `keras.Model.evaluate`, as `to_fit` gives those of `fit`."""
+    """Validates the arguments of `evaluate` and converts them, as `to_fit` does."""
     found = _arguments.of_evaluate(arguments)
     check = _batches.BatchCheck(model)
     data = [found.pop(name) for name in ("x", "y", "sample_weight")]
@@ -87,9 +87,13 @@ def to_evaluate(model, arguments):
 
 
 def to_step(model, x, y, *, sample_weight, class_weight=None):
-    """`(x, y, sample_weight)` of `train_on_batch` and `test_on_batch`, checked."""
+    """Validates and converts the data of `train_on_batch` and `test_on_batch`.
+
+    Returns:
+        `(x, y, sample_weight)`.
+    """
     table = _weights.of_classes(class_weight, model.num_classes)
-    if isinstance(x, dict):  # Crops, as `RandomPatching.batches` gives them.
+    if isinstance(x, dict):  # A batch of `RandomPatching.batches`.
         return x, y, _weights.combined(y, sample_weight, table)
     _images.refuse_structures(x)
     check = _batches.BatchCheck(model, table)
@@ -98,7 +102,11 @@ def to_step(model, x, y, *, sample_weight, class_weight=None):
 
 
 def _validated(model, data, *, check, batch_size=None):
-    """`([x, y, sample_weight], is_array)`; arrays are checked as a whole."""
+    """Validates the data: an array as a whole, a data set by its first batch.
+
+    Returns:
+        `([x, y, sample_weight], is_array)`.
+    """
     x, y, sample_weight = data
     if x is None:
         raise ValueError(
@@ -134,10 +142,10 @@ def _validated(model, data, *, check, batch_size=None):
 
 
 def _for_keras(data, check):
-    """`(x, y, sample_weight)`, of a data set with its batches checked."""
+    """`(x, y, sample_weight)` for Keras; a data set with validated batches."""
     x, y, sample_weight = data
     if sample_weight is not None and y is None:
-        # Without labels Keras would leave out the weights.
+        # Without labels Keras would ignore the weights.
         y = np.zeros(len(sample_weight), "int32")
     if check is not None and not _crops.are_cut(x) and _batches.kind_of(x) != "array":
         x = _batches.checked(x, check)
@@ -145,7 +153,7 @@ def _for_keras(data, check):
 
 
 def _crops_to_fit(model, data, *, check, arguments):
-    """`(batches, before)`: `CropBatches`, and the epochs they have been used for."""
+    """`(batches, before)`: `CropBatches`, and the number of epochs trained before."""
     x, labels, weights = data
     if _crops.are_cut(x):
         return x, x.epoch
@@ -169,7 +177,7 @@ def _crops_to_fit(model, data, *, check, arguments):
 
 
 def _to_measure(model, data, *, check, batch_size):
-    """`(x, y, sample_weight)` to evaluate on: the same batches every time."""
+    """`(x, y, sample_weight)` for `evaluate`: the same batches in every call."""
     if isinstance(data[0], ImageBatches):
         data = [data[0].fixed(), None, None]
     if not model.patching.cuts_batches:
@@ -190,7 +198,7 @@ def _to_measure(model, data, *, check, batch_size):
 
 
 def _held_out(model, arguments):
-    """The validation data, from the arguments of `fit`."""
+    """Validates and converts the `validation_data` of `fit`."""
     given = arguments["validation_data"]
     if isinstance(given, list | tuple) and not 1 <= len(given) <= 3:
         raise ValueError(
@@ -210,7 +218,7 @@ def _held_out(model, arguments):
 
 
 def _split(model, data, *, is_array, by_class, arguments):
-    """Training and validation data, cut as Keras cuts them: the last are held out.
+    """Splits arrays into training and validation data; as in Keras, the last images.
 
     Weights of classes are for training alone.
     """
@@ -241,7 +249,7 @@ def _split(model, data, *, is_array, by_class, arguments):
 
 
 def _follow_epochs(batches, before, arguments):
-    """Adds the callback that says to batches which epoch begins."""
+    """Adds the callback that sets the epoch of the batches."""
     steps = arguments["steps_per_epoch"]
     if steps is not None and steps != len(batches):
         raise ValueError(

@@ -8,9 +8,9 @@ from keras import ops
 
 
 def averages(optimizer):
-    """Pairs each trainable variable of a trained optimizer with its average.
+    """Pairs of each trainable variable of an optimizer and its average.
 
-    The one place that uses private names of Keras: it has no public ones for them.
+    Only this function uses private names of Keras: there are no public ones.
     """
     given = type(optimizer).__name__
     optimizer = _inner(optimizer)
@@ -31,11 +31,12 @@ def averages(optimizer):
 
 @contextlib.contextmanager
 def averaged(optimizer):
-    """Puts the averages in place of the weights; puts the exact weights back after."""
+    """Context in which the averages replace the weights, which are restored after."""
     pairs = averages(optimizer)
     kept = [ops.convert_to_numpy(variable) for variable, _ in pairs]
     for variable, average in pairs:
-        # A copy: JAX gives the weights' memory away in each call, the average's not.
+        # A copy: JAX reuses the memory of the weights in each call. The averages must
+        # not share it.
         variable.assign(ops.convert_to_numpy(average))
     try:
         yield
@@ -46,12 +47,12 @@ def averaged(optimizer):
 
 @contextlib.contextmanager
 def finalized_at_the_end(optimizer):
-    """Inside, an optimizer gives its averages to the weights if `fit` ends, and copied.
+    """Context for `fit` of Keras on JAX, with `use_ema=True`; corrects two faults.
 
-    JAX alone needs it. Keras' `fit` also gives them when an exception ends it, which
-    hides that exception if the weights have no values. And it makes weights and
-    averages one array there; the next call of the model gives it away as the weights'
-    memory, and the averages are lost.
+    At the end of `fit`, Keras replaces the weights by the averages. It also does so
+    after an exception, which hides the exception if the weights have no values: in this
+    context it does not. On JAX, weights and averages are then one array, whose memory
+    the next step reuses, and the averages are lost: in this context they are copied.
     """
     optimizer = _inner(optimizer)
     if not getattr(optimizer, "use_ema", False):
@@ -62,7 +63,7 @@ def finalized_at_the_end(optimizer):
 
     def finalize_variable_values(variables):
         if sys.exc_info()[1] is not outside:
-            return  # An exception is on its way through `fit`.
+            return  # `fit` ends with an exception.
         finalize(variables)
         for variable in variables:
             variable.assign(ops.convert_to_numpy(variable))
@@ -75,9 +76,9 @@ def finalized_at_the_end(optimizer):
 
 
 def warn_of_accumulation(optimizer):
-    """Says that the average moves more often than the weights, if it does.
+    """Warns of averaged weights with gradient accumulation.
 
-    Keras moves it after every batch, also after those that only add to the gradients.
+    Keras updates the averages after every batch, but the weights less often.
     """
     optimizer = _inner(optimizer)
     steps = getattr(optimizer, "gradient_accumulation_steps", None)

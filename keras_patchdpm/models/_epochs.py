@@ -1,19 +1,19 @@
-"""Batches that depend on the epoch, and the callback that says which one begins."""
+"""The callback that sets the epoch of batches that depend on it."""
 
 import keras
 
 
 class EpochOfBatches(keras.callbacks.Callback):
-    """Says to batches of images or crops which epoch begins, and counts a model's.
+    """Sets the epoch of batches of images or crops, and counts the model's epochs.
 
-    A training that starts at epoch 0 continues where the batches stand: a second `fit`
-    has other orders and crops than the first. One that starts later, by
-    `initial_epoch` or since `BackupAndRestore` has found a backup, has those of the
-    epochs that it continues with.
+    `fit` adds it to the callbacks of the user. If `fit` starts at epoch 0, the batches
+    continue after the epochs before it: a second `fit` has other orders and crops than
+    the first. If `fit` starts later, by `initial_epoch` or from a backup, it has the
+    orders and crops of the epochs that it resumes.
 
     Args:
-        batches: With a method `set_epoch(epoch, before)`.
-        before: Int. Epochs that they have been used for.
+        batches: Batches with a method `set_epoch(epoch, before)`.
+        before: Int. Number of epochs in which the batches were used.
     """
 
     def __init__(self, batches, before):
@@ -33,7 +33,7 @@ class EpochOfBatches(keras.callbacks.Callback):
 
 
 def with_callback(callbacks, own):
-    """The user's callbacks, and one more before them."""
+    """The user's callbacks, with `own` added: first in a list."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.append(own)
         return callbacks

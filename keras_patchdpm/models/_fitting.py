@@ -1,4 +1,4 @@
-"""`compile`, `fit`, `evaluate` and their kin, for a model that trains on images."""
+"""Keras' training methods for a model that trains on images."""
 
 import inspect
 
@@ -12,20 +12,23 @@ from keras_patchdpm.models._train_step import TrainStep
 
 
 class ImageFitting(TrainStep):
-    """Keras' training methods for a model that trains on images.
+    """Base class of `PatchDPM` with Keras' training methods, for images as data.
 
-    Each validates its arguments, converts them for Keras and calls Keras' own.
+    Each method validates its arguments, converts them and calls the one of Keras.
     """
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """The schedule's loss, or the one given to `compile`, and the layers' own."""
+        """The loss of the schedule, or of `compile`, plus the losses of the layers.
+
+        Keras calls it in each training and test step.
+        """
         if self.loss is not None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         # A `Loss` object: under `tf.distribute` it divides by the replicas.
         loss = self._level_loss(y, y_pred, sample_weight)
-        if self.losses:  # Without a loss of its own, Keras gives the layers'.
+        if self.losses:  # Without a loss in `compile`, Keras returns those of layers.
             loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
         return loss
 
@@ -41,15 +44,16 @@ class ImageFitting(TrainStep):
         jit_compile="auto",
         auto_scale_loss=True,
     ):
-        """`keras.Model.compile`; without a `loss`, the schedule's is used.
+        """`keras.Model.compile`, where the default loss is that of the schedule.
 
-        On PyTorch leave `jit_compile` alone: its compiler takes minutes for one step.
+        On PyTorch leave `jit_compile` at its default: with `True` the compilation of
+        one step takes minutes.
 
         Args:
             optimizer, loss, loss_weights, metrics, weighted_metrics, run_eagerly,
                 steps_per_execution, jit_compile, auto_scale_loss: As in
-                `keras.Model.compile`. Losses and metrics compare the network's
-                prediction with its target.
+                `keras.Model.compile`, with the same defaults. Losses and metrics
+                compare the network's prediction with its target.
         """
         _arguments.check_compile(
             run_eagerly=run_eagerly,
@@ -69,8 +73,8 @@ class ImageFitting(TrainStep):
             auto_scale_loss,
         )
         self._asked_jit_compile = jit_compile
-        # Keras would build loss and metrics from a batch of images: build them from
-        # what they will compare, a target and a prediction.
+        # Keras would build loss and metrics from a batch of images. They compare a
+        # target and a prediction: build them from these.
         shape = (1, *_parts.some_shape(self.network.output_shape[1:]))
         example = ops.zeros(shape, dtype="float32")
         for metric in self.metrics:
@@ -81,14 +85,17 @@ class ImageFitting(TrainStep):
         _ema.warn_of_accumulation(self.optimizer)
 
     def get_compile_config(self):
-        """How the model was compiled; `"auto"` is left to the backend that loads it."""
+        """The arguments of `compile`, for every backend; Keras calls it in `save`.
+
+        `jit_compile="auto"` is saved as it is: the backend that loads it decides.
+        """
         config = super().get_compile_config()
         if not config:
             return config
         return portable({**config, "jit_compile": self._asked_jit_compile})
 
     def compile_from_config(self, config):
-        """Compiles as the saved model was (Keras asks for this beside `compile`)."""
+        """Compiles the model as the saved one; Keras calls it in `load_model`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
@@ -112,51 +119,57 @@ class ImageFitting(TrainStep):
         validation_batch_size=None,
         validation_freq=1,
     ):
-        """`keras.Model.fit` on images, each of which is checked first.
+        """`keras.Model.fit` on images, all of which are validated.
 
-        A training that `callbacks.BackupAndRestore` resumes at the end of an
-        epoch ends bit-identical with an unbroken one if the batches depend on the epoch
-        alone: `datasets.ImageBatches`, a `RandomPatching` on an array, or an array with
-        `shuffle=False`. Keras does not keep the order of a shuffled array, nor the
-        place within an epoch: those runs resume with other images. On TensorFlow,
-        `keras.utils.set_random_seed` makes Keras repeat one order in every epoch of a
-        shuffled array; `ImageBatches` has another order in each.
+        If `callbacks.BackupAndRestore` resumes a training at the end of an epoch, the
+        result is bit-identical to that of an unbroken training, provided that the
+        batches depend on the epoch alone: `datasets.ImageBatches`, `RandomPatching` on
+        an array, or an array with `shuffle=False`. Keras saves neither the order of a
+        shuffled array nor the position within an epoch: such trainings resume with
+        other images. On TensorFlow, after `keras.utils.set_random_seed`, Keras shuffles
+        an array into the same order in every epoch; `ImageBatches` does not.
 
-        With `use_ema=True`, Keras leaves the averaged weights in the model at the end.
+        With `use_ema=True` the model has the averaged weights when `fit` ends.
 
         Args:
             x: Images, uint8 in [0, 255] or float in [-1, 1]: an array `(B, H, W, C)`,
                 a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader` or
                 a generator of batches.
-            y: Ints `(B,)` or `(B, 1)`, the label of each image; used by a network with
+            y: Ints `(B,)` or `(B, 1)`, the label of each image, for a network with
                 `num_classes`. A data set has them in its batches, `(images, labels)`.
-            batch_size: Positive int, of an array; `None` for 32.
-            epochs: Positive int. Epoch at which the training ends.
-            verbose: `"auto"`, 0, 1 or 2, as in Keras.
-            callbacks: List of Keras callbacks, or `None`.
-            validation_split: Float in [0, 1). Share of an array, its last images, that
-                is held out to measure the loss on after each epoch.
-            validation_data: Images that are held out, `(images, labels)`, `(images,
-                labels, weights)` or a data set; noise and order are the same each time.
-            shuffle: Bool, or `None`: arrays are shuffled, data sets keep their order.
-                A `RandomPatching` always draws its own order.
-            class_weight: Dict of labels to weights in the loss; others have 1.
+                Default `None`: no labels.
+            batch_size: Positive int, for an array. Default `None`: 32.
+            epochs: Positive int. Epoch at which the training ends. Default 1.
+            verbose: `"auto"` (the default), 0, 1 or 2, as in Keras.
+            callbacks: List of Keras callbacks. Default `None`: none.
+            validation_split: Float in [0, 1), for an array. Share of the images, the
+                last ones, that is held out for validation: the loss on them is computed
+                after each epoch. Default 0.
+            validation_data: Images for validation, `(images, labels)`, `(images,
+                labels, weights)` or a data set. Their noise and order are the same each
+                time. Default `None`: no validation.
+            shuffle: Bool. Default `None`: arrays are shuffled, data sets are not.
+                `RandomPatching` always draws its own order.
+            class_weight: Dict of labels to weights in the loss. Labels that are not in
+                it have 1. Default `None`: all have 1.
             sample_weight: Numbers `(B,)` of at least 0, the weight of each image in the
                 loss. A data set has them in its batches, `(images, labels, weights)`.
+                Default `None`: all have 1.
             initial_epoch: Int of at least 0. Epoch at which the training starts.
-            steps_per_epoch: Positive int, or `None` for all batches.
-            validation_steps, validation_batch_size: As the ones without `validation_`.
-            validation_freq: Positive int, every how many epochs the held-out images are
-                used, or a list of epochs.
+                Default 0.
+            steps_per_epoch: Positive int. Default `None`: all batches.
+            validation_steps: Positive int. Default `None`: all batches.
+            validation_batch_size: Positive int. Default `None`: as `batch_size`.
+            validation_freq: Positive int N, for a validation after every N-th epoch; or
+                a list of epochs. Default 1.
 
         Returns:
             `keras.callbacks.History`.
 
         Raises:
-            TypeError: If the images are of a type that holds none, or an argument has
-                a wrong type.
-            ValueError: If the images have another shape than the model's, lie outside
-                of their range or have NaN, in whichever batch; if labels are missing or
+            TypeError: If an argument or the images have a wrong type.
+            ValueError: If images have another shape than those of the model, or hold
+                values out of range or NaN, in any batch; if labels are missing or
                 out of range; if an argument is out of range.
 
         Example:
@@ -165,7 +178,7 @@ class ImageFitting(TrainStep):
         """
         given = {key: value for key, value in locals().items() if key in _FIT}
         self.attach_state()
-        self._initial_epoch = None  # Keras keeps it from a resumed `fit` before.
+        self._initial_epoch = None  # Keras keeps that of an earlier, resumed `fit`.
         arguments, check = _data.to_fit(self, given)
         with check.first_error():
             return super().fit(**arguments)
@@ -182,13 +195,14 @@ class ImageFitting(TrainStep):
         return_dict=False,
         **kwargs,
     ):
-        """`keras.Model.evaluate`: the loss, with the same noise every time.
+        """`keras.Model.evaluate`: the loss, with the same noise in every call.
 
         Args:
             x, y, batch_size, verbose, sample_weight, callbacks: As in `fit`.
-            steps: Positive int, or `None` for all batches.
-            return_dict: Bool. Whether losses and metrics come with their names.
-            **kwargs: Keras' own, when `fit` calls this for its validation.
+            steps: Positive int. Default `None`: all batches.
+            return_dict: Bool. Whether the loss and the metrics are returned as a dict
+                of their names. Default: no.
+            **kwargs: Private arguments of Keras, whose `fit` calls this method.
 
         Returns:
             The loss, a list of loss and metrics, or a dict of them.
@@ -213,7 +227,7 @@ class ImageFitting(TrainStep):
         class_weight=None,
         return_dict=False,
     ):
-        """`keras.Model.train_on_batch` on images, which are checked as in `fit`."""
+        """`keras.Model.train_on_batch` on images, which are validated as in `fit`."""
         data = _data.to_step(
             self, x, y, sample_weight=sample_weight, class_weight=class_weight
         )
@@ -221,17 +235,17 @@ class ImageFitting(TrainStep):
         return super().train_on_batch(*data, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """`keras.Model.test_on_batch` on images, which are checked as in `fit`."""
+        """`keras.Model.test_on_batch` on images, which are validated as in `fit`."""
         data = _data.to_step(self, x, y, sample_weight=sample_weight)
         return_dict = _checks.boolean("return_dict", return_dict)
         return super().test_on_batch(*data, return_dict=return_dict)
 
     def predict(self, x, *args, **kwargs):
-        """Raises an error that says how images are generated."""
+        """Not supported: the error says how images are generated."""
         raise NotImplementedError(_NO_PREDICTION.format("predict"))
 
     def predict_on_batch(self, x):
-        """Raises an error that says how images are generated."""
+        """Not supported: the error says how images are generated."""
         raise NotImplementedError(_NO_PREDICTION.format("predict_on_batch"))
 
 

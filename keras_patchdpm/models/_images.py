@@ -1,4 +1,4 @@
-"""Checks the images that a model is trained on, and scales them to [-1, 1]."""
+"""Validates training images and scales them to [-1, 1]."""
 
 import keras
 import numpy as np
@@ -6,14 +6,14 @@ from keras import ops
 
 from keras_patchdpm import _checks
 
-_CHUNK = 256  # Images that are checked together.
+_CHUNK = 256  # Images that are validated together.
 _LIMIT = 1.5  # Resizing overshoots a little; values beyond this are of another range.
 
 
 def to_range(images, image_shape):
-    """Images as float32 in [-1, 1]; ints are taken as [0, 255].
+    """Converts images to float32 in [-1, 1]; ints are assumed to be in [0, 255].
 
-    `image_shape` is `None` for crops, whose size is any.
+    `image_shape` is `None` for crops, which may have any size.
     """
     refuse_structures(images)
     images = ops.convert_to_tensor(images)
@@ -25,7 +25,7 @@ def to_range(images, image_shape):
 
 
 def refuse_structures(images):
-    """Refuses what is not one batch of images, such as a dict of inputs."""
+    """Refuses a dict, list or tuple in place of one batch of images."""
     if isinstance(images, dict | list | tuple):
         raise ValueError(
             "The model trains on one batch of images, from which it makes the inputs "
@@ -35,10 +35,10 @@ def refuse_structures(images):
 
 
 def and_places(data, patching):
-    """Images, and a dict of where crops of them lie.
+    """Splits a batch into images and a dict of the pixels of their crops.
 
-    The dict is empty unless the patching cuts while batches are made: then a batch
-    holds both.
+    If the patching cuts patches while batches are built, a batch is a dict of both.
+    Otherwise a batch is images alone, and the returned dict is empty.
     """
     if not patching.cuts_batches:
         return data, {}
@@ -53,7 +53,7 @@ def and_places(data, patching):
 
 
 def check_shape(shape, image_shape):
-    """Refuses batches of images of another rank, size or channels than the model's."""
+    """Refuses images of another rank, size or number of channels than the model's."""
     rank = getattr(shape, "rank", len(shape) if shape is not None else None)
     if rank is None or (rank == 4 and None in tuple(shape[1:])):
         raise ValueError(
@@ -70,17 +70,17 @@ def check_shape(shape, image_shape):
 
 
 def check(images, image_shape, *, latents=False, warn=True):
-    """Checks a batch, or all images of an array: shape, type, range, NaN.
+    """Validates a batch, or a whole array of images: shape, type, range, NaN.
 
     Args:
         images: NumPy array.
         image_shape: `(height, width, channels)` of the model's images.
-        latents: Bool. Whether they are latents: floats of any range.
+        latents: Bool. Whether the images are latents: floats of any range.
         warn: Bool. Whether to warn of floats in [0, 1], which may be a mistake.
 
     Raises:
-        TypeError: If they are no numbers, or of a type that holds no images.
-        ValueError: If their shape or their values are wrong.
+        TypeError: If the images are neither uint8, other ints nor floats.
+        ValueError: If the shape or the values are wrong.
     """
     kind = _kind(images, latents)
     check_shape(images.shape, image_shape)
@@ -100,7 +100,7 @@ def check(images, image_shape, *, latents=False, warn=True):
 
 
 def _kind(images, latents):
-    """`"int"` or `"float"`; other types are refused."""
+    """The kind of the numbers, `"int"` or `"float"`; refuses other types."""
     name = str(images.dtype)
     kind = "float" if "float" in name else "int" if "int" in name else name
     if latents and kind != "float":
@@ -117,7 +117,7 @@ def _kind(images, latents):
 
 
 def _check_floats(low, high, warn):
-    """Refuses floats that are not in [-1, 1], warns of those in [0, 1]."""
+    """Refuses floats outside of [-1, 1]; warns of floats in [0, 1]."""
     scales = (
         "`images / 127.5 - 1` from [0, 255], `images * 2 - 1` from [0, 1], or, for "
         "other data such as reflectances, `2 * (images - low) / (high - low) - 1` with "
@@ -136,11 +136,11 @@ def _check_floats(low, high, warn):
 
 
 def _range(images):
-    """The least and the greatest value, which must be numbers."""
+    """The smallest and the largest value; refuses NaN and infinity."""
     low, high = np.inf, -np.inf
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        if chunk.dtype.kind not in "fiu":  # bfloat16, which NumPy does not know.
+        if chunk.dtype.kind not in "fiu":  # bfloat16, which NumPy cannot compute in.
             chunk = chunk.astype("float32")
         least, greatest = chunk.min(), chunk.max()
         if not (np.isfinite(least) and np.isfinite(greatest)):

@@ -1,4 +1,4 @@
-"""Class labels in training: checked, and sometimes withheld."""
+"""Class labels in training: validated, and some replaced by "no label"."""
 
 import keras
 import numpy as np
@@ -14,10 +14,10 @@ def of_array(labels, num_classes, count):
         labels: Array, tensor or list of ints, of shape `(count,)` or `(count, 1)`, or
             `None`.
         num_classes: Int, or `None` for a network that has no input for labels.
-        count: Int. How many images there are.
+        count: Int. Number of images.
 
     Raises:
-        TypeError, ValueError: If they are no such labels.
+        TypeError, ValueError: If `labels` are no such labels.
     """
     require(labels, num_classes)
     if labels is None:
@@ -42,7 +42,7 @@ def of_array(labels, num_classes, count):
 
 
 def as_numpy(name, values):
-    """`values` as a NumPy array; lists of unequal lengths are refused."""
+    """Converts `values` to a NumPy array; refuses lists of unequal lengths."""
     if isinstance(values, list | tuple | range):
         try:
             return np.array(values)
@@ -62,11 +62,12 @@ def as_numpy(name, values):
 
 
 def check(labels, num_classes, count):
-    """Checks the labels of `count` images, a NumPy array.
+    """Validates the labels of `count` images, a NumPy array.
 
     Raises:
-        TypeError: If they are no ints.
-        ValueError: If there are not as many as images, or one is out of range.
+        TypeError: If the labels are no ints.
+        ValueError: If there is not exactly one label per image, or a label is out of
+            range.
     """
     if labels.shape not in ((count,), (count, 1)):
         hint = ""
@@ -93,7 +94,7 @@ def check(labels, num_classes, count):
 
 
 def refuse_images(labels):
-    """Refuses images as targets of a network that has no classes."""
+    """Refuses images in place of labels, for a network without labels."""
     if labels.ndim > 2:
         raise ValueError(
             "`y` is for labels, one per image: a diffusion model learns from the "
@@ -103,7 +104,7 @@ def refuse_images(labels):
 
 
 def require(labels, num_classes):
-    """Refuses to train a network that takes labels without any."""
+    """Refuses missing labels, for a network that needs labels."""
     if num_classes is not None and labels is None:
         raise ValueError(
             f"The network takes labels (num_classes={num_classes}), and there are "
@@ -113,7 +114,7 @@ def require(labels, num_classes):
 
 
 def withhold(labels, num_classes, *, rate, seed):
-    """Replaces labels by "no label" at random, for the network to learn both.
+    """Replaces a share `rate` of the labels by "no label", for guidance by labels.
 
     Source: Ho & Salimans 2022 (arXiv:2207.12598), algorithm 1.
     """

@@ -1,4 +1,4 @@
-"""What a model is made of: a network, a schedule and a patching that fit."""
+"""Checks that a network, a schedule and a patching fit together in a model."""
 
 import warnings
 
@@ -17,10 +17,10 @@ def check_seed(name, seed):
 
 
 def check_choices(schedule, patching):
-    """Refuses what is no schedule, or no patching.
+    """Checks the classes of the schedule and the patching.
 
     Raises:
-        ValueError: If one of them is of another class.
+        ValueError: If `schedule` is no `Schedule`, or `patching` no `Patching`.
     """
     for name, value, kind, example in (
         ("schedule", schedule, Schedule, "DDPMSchedule()"),
@@ -34,10 +34,10 @@ def check_choices(schedule, patching):
 
 
 def patch_shape(network, patching):
-    """`(h, w, C)` of the network's input `noisy`; open where the patching's is."""
+    """`(h, w, C)` of the network's input `noisy`; `h` and `w` are `None` for crops."""
     try:
         inputs = network.input
-    except (AttributeError, ValueError):  # No model, or one without fixed inputs.
+    except (AttributeError, ValueError):  # No model, or not a functional one.
         inputs = None
     if not isinstance(inputs, dict) or not {"noisy", "level"} <= set(inputs):
         found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
@@ -57,10 +57,10 @@ def patch_shape(network, patching):
 
 
 def check_network(network, specs):
-    """Refuses a network whose inputs are not what the patching gives.
+    """Refuses a network whose inputs differ from those of the patching.
 
     Returns:
-        The number of classes it tells apart, `None` if it takes no label.
+        The number of classes of the network, or `None` if it has no input for labels.
     """
     num_classes = classes_of(network)
     given = {**specs, "level": InputSpec((), None)}
@@ -84,7 +84,7 @@ def check_network(network, specs):
 
 
 def check_level(network, schedule):
-    """Refuses a network that would round the levels of a continuous process."""
+    """Refuses a network that would round the float noise levels of `schedule`."""
     found = network.input["level"].dtype
     if "float" in schedule.level_dtype and "float" not in found:
         raise ValueError(
@@ -95,7 +95,7 @@ def check_level(network, schedule):
 
 
 def warn_of_growing_errors(schedule):
-    """Warns of a schedule that needs clean estimates to be clipped: latents are not."""
+    """Warns of a schedule whose clean estimates must be clipped: latents are not."""
     gain = error_gain(schedule)
     if gain > _MOST_GAIN:
         warnings.warn(
@@ -109,5 +109,5 @@ def warn_of_growing_errors(schedule):
 
 
 def some_shape(shape):
-    """`shape`, with a size where any is allowed."""
+    """`shape`, with 8 in place of `None`."""
     return tuple(8 if side is None else side for side in shape)

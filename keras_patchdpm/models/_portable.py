@@ -1,14 +1,14 @@
-"""Saved optimizers that any backend reads.
+"""Saved optimizers that every backend can load.
 
-On PyTorch, Keras saves its optimizers under a module of that backend, which another
-backend then tries to train with.
+On PyTorch, Keras saves an optimizer as a class of that backend. Another backend would
+load that class, and fail in training.
 """
 
 _TORCH_MODULE = "keras.src.backend.torch.optimizers."
 
 
 def portable(config):
-    """`config` with Keras' public module in place of PyTorch's, at any depth.
+    """Replaces PyTorch's module by Keras' public one, at any depth of `config`.
 
     Args:
         config: Dict, as Keras serialises an object.

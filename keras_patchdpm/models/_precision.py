@@ -1,4 +1,4 @@
-"""Keras' dtype policy for the time of a block."""
+"""A context with another dtype policy of Keras."""
 
 import contextlib
 
@@ -9,10 +9,10 @@ from keras_patchdpm import _checks
 
 @contextlib.contextmanager
 def precision(name):
-    """Layers built inside compute as the policy says; `None` leaves it as it is.
+    """Context in which new layers have the given dtype policy.
 
     Args:
-        name: Keras dtype policy, such as `"mixed_float16"`, or `None`.
+        name: Keras dtype policy, such as `"mixed_float16"`. `None`: the global policy.
 
     Raises:
         ValueError: If Keras knows no such policy.

@@ -1,6 +1,6 @@
-"""Saving the state of a model's seed generators, which Keras leaves out.
+"""Saves the state of a model's seed generators, which Keras does not save.
 
-Without it a resumed training draws the noise of its first epochs once more.
+Without it a resumed training would draw the noise of its first epochs again.
 """
 
 import keras
@@ -10,7 +10,7 @@ PREFIX = "seed_generator_"
 
 
 def seed_variables(model):
-    """The states of all seed generators of `model`, its layers' included."""
+    """The states of all seed generators of `model` and of its layers."""
     return [
         variable
         for variable in model.non_trainable_variables
@@ -25,7 +25,7 @@ def save(model, store):
 
 
 def load(model, store):
-    """Reads them back, and returns what else `store` holds."""
+    """Reads the states of `model`'s seed generators; returns the rest of `store`."""
     for index, variable in enumerate(seed_variables(model)):
         key = f"{PREFIX}{index}"
         if key in store.keys():
@@ -34,7 +34,7 @@ def load(model, store):
 
 
 def reset(generator, seed):
-    """Puts a seed generator back to its start."""
+    """Resets a seed generator to its start."""
     state = generator.state
     dtype = keras.backend.standardize_dtype(state.dtype)
     state.assign(np.array([seed, 0], dtype=dtype))

@@ -1,4 +1,4 @@
-"""Weights of images and of classes in the loss."""
+"""Weights of images and of classes in the loss: validated and converted."""
 
 import numpy as np
 from keras import ops
@@ -11,8 +11,9 @@ def of_array(sample_weight, count):
     """The weights of `count` images as float32 `(count,)`, or `None`.
 
     Raises:
-        TypeError: If they are no numbers.
-        ValueError: If one is negative, NaN or infinite, or there is not one per image.
+        TypeError: If the weights are no numbers.
+        ValueError: If a weight is negative, NaN or infinite, or there is not exactly
+            one per image.
     """
     if sample_weight is None:
         return None
@@ -22,7 +23,7 @@ def of_array(sample_weight, count):
 
 
 def check(weights, count):
-    """Checks the weights of `count` images, a NumPy array."""
+    """Validates the weights of `count` images, a NumPy array."""
     if weights.shape not in ((count,), (count, 1)):
         raise ValueError(
             "`sample_weight` must hold one number per image, of the shape "
@@ -43,7 +44,7 @@ def check(weights, count):
 
 
 def per_image(sample_weight):
-    """Weights in a step, as float32 of shape `(B,)`."""
+    """The weights of the images of a step, as a float32 tensor of shape `(B,)`."""
     shape = tuple(sample_weight.shape)
     if len(shape) != 1 and shape[1:] != (1,):
         raise ValueError(
@@ -54,17 +55,18 @@ def per_image(sample_weight):
 
 
 def of_classes(class_weight, num_classes):
-    """A table of the weight of each class, from the dict given to `fit`.
+    """The weight of each class, from the argument `class_weight` of `fit`.
 
     Args:
         class_weight: Dict of labels to numbers, or `None`.
-        num_classes: Int or `None`, of the network.
+        num_classes: Int, or `None` for a network without labels.
 
     Returns:
-        Dict with all classes, those not named at 1, or `None`.
+        Dict of all labels to weights, 1 for labels that are not in `class_weight`; or
+        `None` if `class_weight` is `None`.
 
     Raises:
-        TypeError, ValueError: If it is no such dict.
+        TypeError, ValueError: If `class_weight` is no such dict.
     """
     if class_weight is None:
         return None
@@ -89,18 +91,18 @@ def of_classes(class_weight, num_classes):
 
 
 def of_labels(labels, table):
-    """The weight of each image, by its label."""
+    """The weight of each image, from its label."""
     labels = np.reshape(_labels.as_numpy("y", labels), (-1,)).astype("int64")
     return values_of(table)[labels]
 
 
 def values_of(table):
-    """The weights of a table, by label, as float32."""
+    """The weights of a table as a float32 array; the label is the index."""
     return np.array([table[label] for label in sorted(table)], "float32")
 
 
 def combined(labels, sample_weight, table):
-    """`sample_weight`, or the weights that a table of classes gives."""
+    """`sample_weight`, or the weights of the images from a table of classes."""
     if table is None:
         return sample_weight
     if sample_weight is not None:

@@ -1,4 +1,4 @@
-"""The diffusion model: schedule, patching and network under Keras' own training."""
+"""The diffusion model: a network, a schedule and a patching, trained by Keras."""
 
 import keras
 from keras import ops
@@ -23,30 +23,35 @@ from keras_patchdpm.presets import _settings as settings
 
 @serializable
 class PatchDPM(ImageFitting):
-    """A diffusion model that is trained, and sampled, on patches of images.
+    """A diffusion model that is trained and sampled on patches of images.
 
-    `compile`, `fit`, `evaluate`, callbacks, precision, accumulation, averaging and
-    saving are Keras' own. A step draws a noise level and noise for each whole image,
-    cuts patches out of the noisy image, and hands network inputs and target to Keras.
+    `compile`, `fit`, `evaluate`, callbacks, mixed precision, gradient accumulation,
+    averaged weights and saving are those of Keras. A training step draws a noise level
+    and noise for each whole image, cuts patches out of the noisy image, and passes the
+    network's inputs and target to Keras.
 
     Args:
         network: Functional model over a dict of inputs: `noisy` `(B, h, w, C)`,
-            `level` `(B,)`, what the patching gives, and `label` `(B,)` if it is to
-            have one (see `networks.unet`).
-        schedule: Noise levels and loss, a `DDPMSchedule` or `EDMSchedule`.
-        patching: What the network sees: a `GridPatching`, `CascadePatching`,
-            `RandomPatching` or `WholeImage`.
-        seed: Int in [0, 2**31). Seed of levels, noise and patches in training.
-        test_seed: The same for `evaluate`, which starts from it each time.
-        label_dropout: Float in [0, 1], of a network that takes labels: how often a
-            label is withheld in training, for guidance to compare with.
-        latents: Bool. Whether what is trained on are latents, floats of any range and
-            any number of channels, rather than images: see `LatentSpace`.
+            `level` `(B,)`, the inputs that the patching computes, and `label` `(B,)` if
+            the model is trained on labels (see `networks.unet`).
+        schedule: `DDPMSchedule`, `EDMSchedule` or a `Schedule` of your own. It defines
+            the noise levels and the loss.
+        patching: `GridPatching`, `CascadePatching`, `RandomPatching`, `WholeImage` or a
+            `Patching` of your own. It defines what the network sees of an image.
+        seed: Int in [0, 2**31). Seed of noise levels, noise and patches in training.
+            Default 0.
+        test_seed: Int in [0, 2**31). Seed of `evaluate`, which starts from it in each
+            call. Default 1234.
+        label_dropout: Float in [0, 1]. Probability that a label is replaced by "no
+            label" in training; `Guidance` by labels needs it above 0. Not used by a
+            network without labels. Default 0.1.
+        latents: Bool. Whether the model is trained on latents: floats of any range and
+            any number of channels (see `LatentSpace`). Default `False`: on images.
         **kwargs: Passed to `keras.Model` (`name`, `dtype`).
 
     Raises:
-        ValueError: If the network's inputs are not what the patching gives, or a seed
-            is out of range.
+        ValueError: If the network's inputs differ from those of the patching, or an
+            argument is out of range.
 
     Example:
 
@@ -77,7 +82,7 @@ class PatchDPM(ImageFitting):
         _parts.check_level(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
-        # The network's layers cast what they are given; its level stays exact.
+        # The network's layers cast their inputs; the input `level` stays exact.
         super().__init__(autocast=False, **kwargs)
         self.network = network
         self.schedule = schedule
@@ -95,28 +100,28 @@ class PatchDPM(ImageFitting):
         self.train_draws = SeedGenerator(self.seed)
         self.test_draws = SeedGenerator(self.test_seed)
         self.sampling = settings.Settings()
-        self.epochs_trained = 0  # Since it was made or loaded; crops depend on it.
+        self.epochs_trained = 0  # Since it was built or loaded; crops depend on it.
         self._level_loss = schedule.make_loss()
         runtime.check_process()
-        self.built = True  # All variables are there: the network is functional.
+        self.built = True  # The network is functional, so all variables exist.
 
     @classmethod
     def from_preset(cls, preset, precision=None):
-        """A trained model that comes with the package, or is in a folder.
+        """Loads a trained model, from the package or from a folder.
 
         Args:
             preset: Name of a built-in preset (`PatchDPM.presets()` lists them), or path
                 of a folder that `save_to_preset` or `train` wrote.
-            precision: Keras dtype policy, such as `"mixed_float16"`, for devices that
-                compute in it: on CPUs it takes more memory, not less. `None` for the
-                global one.
+            precision: Keras dtype policy, such as `"mixed_float16"`, for a device that
+                computes in it. On a CPU it needs more memory, not less. Default
+                `None`: the global policy.
 
         Returns:
             `PatchDPM`, not compiled.
 
         Raises:
-            ValueError: If there is no such preset (those there are, are listed), or
-                a file of it is damaged; the message names the file.
+            ValueError: If there is no such preset (the message lists all), or one of
+                its files is damaged (the message names the file).
 
         Example:
 
@@ -126,17 +131,17 @@ class PatchDPM(ImageFitting):
             model = cls(**presets.load(preset))
             model.sampling = presets.sampling(preset, cls)
         if model.sampling.arguments:
-            model.sampler()  # Refuses what does not fit the model.
+            model.sampler()  # Raises an error if the settings do not fit the model.
         return model
 
     @staticmethod
     def presets():
-        """Lists the trained models that come with the package.
+        """Lists the trained models in the package.
 
         Returns:
-            List of dicts of `name`, `image_size` (`(height, width)` in pixels), `n` (a
-            list: images are made in `n` x `n` patches), `licence` of the weights, and
-            `bytes` of their file.
+            List of dicts with `name`, `image_size` (`(height, width)` in pixels), `n`
+            (a list: images can be generated in `n` x `n` patches), `licence` of the
+            weights, and `bytes`, the size of the weight file.
 
         Example:
 
@@ -148,24 +153,25 @@ class PatchDPM(ImageFitting):
     def save_to_preset(self, folder, card=None, storage="float16"):
         """Writes the model as a preset, which `from_preset` reads.
 
-        A preset is a few plain files to share or to sample from. The weights are those
-        that the model has now; optimizer and seeds are left out. To continue a
-        training, use `model.save("model.keras")` instead. After `fit` with
-        `use_ema=True` the weights are the averaged ones. The settings of
-        `set_sampling`, and the guide among them, are stored too.
+        A preset is a folder of a few files, to share or to sample from. It contains
+        the current weights of the model (after `fit` with `use_ema=True`, the averaged
+        weights) and the settings of `set_sampling`, with the weights of the guide. It
+        does not contain the optimizer and the seeds: to continue a training, use
+        `model.save("model.keras")`.
 
         Args:
-            folder: Path, created if need be. A preset that is there is replaced.
-            card: String, the text of `card.md`: what the model shows, its training
-                images, their licence. `{sha256}` in it becomes the checksum of the
-                weights. `None` for a line that says how it was written.
-            storage: `"float16"`, or `"int8"` with a scale for each output channel: half
-                the size, and images that look the same.
+            folder: Path. The folder is created if it does not exist. A preset in it is
+                replaced.
+            card: String, the text of `card.md`: what the model generates, its training
+                images, their licence. `{sha256}` in it is replaced by the checksum of
+                the weights. Default `None`: one line that says how it was written.
+            storage: How weights are stored. Default `"float16"`. `"int8"`, with a scale
+                for each output channel, needs half the space; images look the same.
 
         Raises:
             TypeError: If `folder` is no path, or `card` no string.
-            ValueError: If the network, schedule or patching is none of the package's, a
-                weight is not finite, or `folder` is the name of a built-in preset.
+            ValueError: If the network, schedule or patching is not one of this package,
+                a weight is not finite, or `folder` is the name of a built-in preset.
             OSError: If a file cannot be written.
 
         Example:
@@ -184,27 +190,28 @@ class PatchDPM(ImageFitting):
         image_size=None,
         whole_above=None,
     ):
-        """The model with other tiles, or another size of image, than in training.
+        """The model with other patches, or another image size, than in training.
 
-        `PatchSampler`, `memory.profile` and `memory.plan` accept what it returns.
-        Which options can be chosen depends on the patching. A cascade: `divisions`, for
-        the smaller images of an earlier stage. `RandomPatching`: all. The others: none.
+        `PatchSampler`, `memory.profile` and `memory.plan` accept the result. The
+        patching decides which options can be chosen. `CascadePatching`: `divisions`,
+        for the smaller images of an earlier stage. `RandomPatching`: all options. Other
+        patchings of this package: none.
 
         Args:
-            divisions: Positive int N or a pair `(rows, cols)`: the grid of patches. Of
-                a cascade a power of 2 up to its own. Default: the cascade's own; of
-                `RandomPatching` 1, the whole image, as Wang et al. sample.
-            shift: Bool. Whether the grid is shifted at random at every step, so that no
-                border stays where it is. Default: no.
-            overlap: Float in (0, 0.9]: share of a patch's side that the next patch
-                covers too. There the mean is computed, with Gaussian weights. Default:
-                no overlap.
-            image_size: Positive int or pair `(height, width)`: another size of the
-                whole image than in training. Patches should have a size of the
-                training. Default: that of the training.
-            whole_above: Positive float: strength of the noise, `sigma / alpha`, above
-                which the whole image is one patch. That takes the memory of the whole
-                image, and the time of one call. Default: never.
+            divisions: Positive int N or pair `(rows, cols)`: the grid of patches. For a
+                cascade a power of 2, at most its own `divisions`. Default: all stages
+                of a cascade; 1 for `RandomPatching`, the whole image, as in Wang et al.
+            shift: Bool. Whether the grid is shifted at random in every step, so that
+                patches have other borders in each step. Default: no.
+            overlap: Float in (0, 0.9]. Share of a patch's side that the next patch
+                covers too. There the result is the mean of both, with Gaussian weights.
+                Default: no overlap.
+            image_size: Positive int or pair `(height, width)`: size of the images to
+                generate. Patches should have a size that was used in training. Default:
+                the size of the training images.
+            whole_above: Positive float, a strength of the noise, `sigma / alpha`. In
+                steps above it, the whole image is one patch: one network call, which
+                needs the memory of the whole image. Default: no such steps.
 
         Returns:
             `patching.TiledModel`.
@@ -228,17 +235,18 @@ class PatchDPM(ImageFitting):
         )
 
     def sampler(self, model=None, **options):
-        """Builds a `PatchSampler` with the settings of the preset.
+        """Builds a `PatchSampler` with the settings of the preset or `set_sampling`.
 
         Args:
-            model: What `tiled` returned. Default: the model as it was trained.
-            **options: Arguments of `PatchSampler`; they override the preset's.
+            model: `TiledModel` that `tiled` returned. Default: the model itself, with
+                the patches of its training.
+            **options: Arguments of `PatchSampler`. They override the settings.
 
         Returns:
             `PatchSampler`.
 
         Raises:
-            ValueError: As `PatchSampler` does.
+            TypeError, ValueError: As `PatchSampler`.
 
         Example:
 
@@ -249,7 +257,7 @@ class PatchDPM(ImageFitting):
         return self.sampling.sampler(self if model is None else model, options)
 
     def set_sampling(self, **options):
-        """Sets the settings that `sampler` uses and `save_to_preset` stores.
+        """Stores settings, which `sampler` uses and `save_to_preset` writes.
 
         Args:
             **options: Arguments of `PatchSampler`: `solver`, `steps`, `spacing` and
@@ -270,22 +278,26 @@ class PatchDPM(ImageFitting):
         self.sampling = chosen
 
     def call(self, inputs, training=None):
-        """The network's prediction of a dict of its inputs."""
+        """The network's prediction for a dict of its inputs; called by Keras."""
         return self.network(inputs, training=training)
 
     def prepare(self, images, seed, *, labels=None, training=True):
-        """Draws level, noise and patches: all the mathematics of a training step.
+        """Draws noise level, noise and patches; called in each training and test step.
+
+        All the mathematics of a step is here, the same on every backend.
 
         Args:
             images: Uint8 tensor in [0, 255] or float tensor in [-1, 1], of shape
-                `(B, H, W, C)`; of a `RandomPatching` a dict of what its batches hold.
-            seed: `keras.random.SeedGenerator`.
-            labels: Int tensor of shape `(B,)`, of a network that takes them.
-            training: Bool. Whether some labels are withheld.
+                `(B, H, W, C)`. For `RandomPatching` a dict, as in its `batches`.
+            seed: `keras.random.SeedGenerator`, for all random choices.
+            labels: Int tensor of shape `(B,)`. Default `None`: for a network without
+                labels.
+            training: Bool. Whether some labels are replaced by "no label", as
+                `label_dropout` says. Default: yes.
 
         Returns:
             `(inputs, target, weight)`: the network's inputs, what it should return,
-            and the weight of each patch in the loss (`None` if all weigh the same).
+            and the weight of each patch in the loss (`None` if all weights are 1).
         """
         images, where = _images.and_places(images, self.patching)
         clean = _images.to_range(images, None if where else self.image_shape)
@@ -307,7 +319,7 @@ class PatchDPM(ImageFitting):
         return inputs, target, None if weight is None else self._per_patch(weight)
 
     def prepare_batch(self, data, seed, training=True):
-        """`prepare` for a batch as Keras hands it over, sample weights included."""
+        """`prepare` for a batch of Keras and its weights; called by `TrainStep`."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, target, weight = self.prepare(
             images, seed, labels=labels, training=training
@@ -320,7 +332,7 @@ class PatchDPM(ImageFitting):
         return keras.utils.pack_x_y_sample_weight(inputs, target, weight)
 
     def export(self, filepath, *args, **kwargs):
-        """Raises an error that says what can be exported."""
+        """Not supported: the error says to export the network instead."""
         raise NotImplementedError(
             "A PatchDPM is exported by its network, which is all that sampling "
             "computes with: `model.network.export(...)`. `model.save('model.keras')` "
@@ -330,13 +342,13 @@ class PatchDPM(ImageFitting):
     def ema_weights(self):
         """Context in which the model has the averaged weights of its optimizer.
 
-        Afterwards the weights are exactly what they were.
+        When the context ends, the model has its own weights again, bit for bit.
 
         Returns:
             A context manager.
 
         Raises:
-            ValueError: If the optimizer keeps no average, or has made no step.
+            ValueError: If the optimizer has no averages, or was not used yet.
 
         Example:
 
@@ -376,6 +388,6 @@ class PatchDPM(ImageFitting):
         return cls(**config)
 
     def _per_patch(self, values):
-        """One value per image to one value per patch."""
+        """Repeats the value of each image for each of its patches."""
         count = self.patching.patches_per_image
         return values if count == 1 else ops.repeat(values, count, axis=0)

@@ -20,7 +20,7 @@ from keras_patchdpm.networks.recorded import record
 GROUPS = 8
 NUM_HEADS = 4
 HEAD_SIZE = 32
-EPSILON = 1e-5  # PyTorch's; Keras' own is 1e-3.
+EPSILON = 1e-5  # The default of PyTorch; that of Keras is 1e-3.
 
 
 def arakawa_unet(
@@ -33,37 +33,40 @@ def arakawa_unet(
     num_classes=None,
     name="arakawa_unet",
 ):
-    """The authors' U-Net for one patch, told of its place and the whole image.
+    """The U-Net of Arakawa et al. for one patch, with one-hot position and GCC.
 
-    Each level has two residual blocks and linear attention, the middle has full
-    attention. The timestep and the one-hot place are embedded together and shift and
-    scale the first convolution of every block but the last. `load_authors_weights`
-    fills it with weights the authors' code has trained.
+    Each resolution has two residual blocks and linear attention; the middle has full
+    attention. The timestep and the one-hot position are embedded together. The
+    embedding scales and shifts the first convolution of every block but the last.
+    `load_authors_weights` loads weights that the authors' code has trained.
 
     Args:
-        image_size: Int from 1 to 65536 or `(height, width)`. The whole image in
-            pixels.
-        divisions: Positive int N (a grid of N x N patches) or `(rows, cols)`.
-        dim: Multiple of 8 up to 8192. Width of the first level.
-        channels: Int from 1 to 4096. Channels of the image.
-        multipliers: 1 to 16 ints from 1 to 64, the first one 1. Width of each level
-            over `dim`; between two levels the patch is halved.
-        num_classes: Int from 1 to 1,000,000, or `None` as in the paper. With it the
-            network also has the input `label`: see `layers.LabelEmbedding`.
-        name: Name of the model.
+        image_size: Int from 1 to 65536 or `(height, width)`. Pixels of the whole image.
+            Default 128.
+        divisions: Positive int N (a grid of N x N patches) or `(rows, cols)`. Default
+            2.
+        dim: Multiple of 8 up to 8192. Channels of the first resolution. Default 128.
+        channels: Int from 1 to 4096. Channels of the image. Default 3.
+        multipliers: 1 to 16 ints from 1 to 64, the first one 1. Channels of each
+            resolution over `dim`; each resolution is half of the one before. Default
+            `(1, 2, 4, 8)`.
+        num_classes: Int from 1 to 1,000,000. The network then also has the input
+            `label`: see `layers.LabelEmbedding`. Default `None`: no labels, as in the
+            original method.
+        name: Name of the model. Default `"arakawa_unet"`.
 
     Returns:
-        A functional `keras.Model` of the predicted noise, float32 `(B, h, w, C)`,
-        over a dict of inputs: `noisy` `(B, h, w, C)`, `level` int `(B,)`, the
-        timestep from 0, `patch_index` int `(B,)`, and `content` `(B, h, w, C)`, the
-        noisy image pooled to the size of the patch; with `num_classes` also `label`
-        int `(B,)`.
+        A functional `keras.Model` that predicts the noise, float32 `(B, h, w, C)`, from
+        a dict of inputs: `noisy` `(B, h, w, C)`; `level` int `(B,)`, the timestep from
+        0; `patch_index` int `(B,)`; `content` `(B, h, w, C)`, the noisy image pooled to
+        the size of the patch; with `num_classes` also `label` int `(B,)`.
 
     Raises:
         TypeError: If a size is not an int.
-        ValueError: If the image does not divide into patches, a patch cannot be
-            halved often enough, `dim` or `multipliers` do not fit the network, a
-            number is out of range, or the network would have more than 2**34 weights.
+        ValueError: If the image does not divide into patches, a patch cannot be halved
+            once for each resolution after the first, `dim` is no multiple of 8,
+            `multipliers` does not start with 1, a number is out of range, or the
+            network would have more than 2**34 weights.
 
     Example:
 
@@ -71,8 +74,8 @@ def arakawa_unet(
     >>> network.input["noisy"].shape
     (None, 64, 64, 3)
 
-    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.2 and 3.3, and the
-    settings of their code, `ShineiArakawa/patch-based-ddpm` (MIT).
+    Source: Arakawa et al. 2023 (arXiv:2304.07087), sections 3.2 and 3.3, with the
+    defaults of their code, `ShineiArakawa/patch-based-ddpm` (MIT).
     """
     grid = PatchGrid(divisions)
     dim = _checks.positive_int("dim", dim)
@@ -84,7 +87,7 @@ def arakawa_unet(
         num_classes = _checks.integer(
             "num_classes", num_classes, minimum=1, maximum=limits.CLASSES
         )
-    # Of its largest layers: two blocks in a level, two convolutions in a block.
+    # A lower bound: two blocks in each resolution, two convolutions in each block.
     least = 4 * sum(limits.convolution(3, width, width) for width in widths)
     limits.check_weights(least + (grid.num_patches + (num_classes or 0)) * dim)
     name = _checks.string("name", name)
@@ -118,7 +121,7 @@ def arakawa_unet(
 
 
 def _u_net(x, embedding, widths):
-    """Down, the middle and up; the first level's features are not joined again."""
+    """The U-Net; the outputs of its first resolution are not joined on the way up."""
     skips = []
     for level, width in enumerate(widths):
         if level:
@@ -146,7 +149,7 @@ def _stage(x, embedding, *, width, name):
 
 
 def _block(x, embedding, *, width, name):
-    """Two 3x3 convolutions around `x`, the first scaled and shifted."""
+    """A residual block of two 3x3 convolutions, the first scaled and shifted."""
     skip = x
     if x.shape[-1] != width:
         skip = conv2d(width, 1, name=f"{name}_skip")(x)
@@ -162,7 +165,7 @@ def _block(x, embedding, *, width, name):
 
 
 def _scale_shift(x, embedding, *, width, name):
-    """`x * (1 + scale) + shift`, one scale and shift for each channel."""
+    """`x * (1 + scale) + shift`, with one scale and one shift for each channel."""
     scale = layers.Dense(width, name=f"{name}_scale")(embedding)
     scale = layers.Rescaling(1.0, offset=1.0, name=f"{name}_gain")(scale)
     scale = layers.Reshape((1, 1, width), name=f"{name}_gain_map")(scale)
@@ -173,7 +176,7 @@ def _scale_shift(x, embedding, *, width, name):
 
 
 def _attention(x, kind, name):
-    """Attention around `x`; the linear kind is normalised before and after."""
+    """Residual attention, normalised before; linear attention also after."""
     skip = x
     x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_prenorm")(x)
     x = kind(NUM_HEADS, HEAD_SIZE, name=name)(x)
@@ -183,7 +186,7 @@ def _attention(x, kind, name):
 
 
 def _embedding(inputs, *, num_patches, dim, num_classes):
-    """Timestep, place and label in one vector of `4 * dim`, as every block takes it."""
+    """Timestep, position and label in one vector of length `4 * dim`."""
     level = TimestepEmbedding(dim, name="embedding_sinusoid")(inputs["level"])
     level = layers.Dense(dim, name="embedding_level")(level)
     level = layers.Activation("gelu", name="embedding_level_act")(level)
@@ -200,7 +203,7 @@ def _embedding(inputs, *, num_patches, dim, num_classes):
 
 
 def _widths(dim, multipliers):
-    """Width of each level, from the finest to the coarsest."""
+    """Channels of each resolution, from the finest to the coarsest."""
     if _checks.integer("dim", dim, minimum=1, maximum=limits.WIDTH) % GROUPS:
         raise ValueError(
             f"`dim` must be a multiple of {GROUPS}, the groups of the normalisation: "
@@ -216,7 +219,7 @@ def _widths(dim, multipliers):
 
 
 def _patch_size(grid, image_size, num_levels):
-    """The patch's `(h, w)`, if it can be halved between all levels."""
+    """`(h, w)` of a patch; refuses patches that cannot be halved often enough."""
     patch_size = grid.patch_size(image_size)
     multiple = 2 ** (num_levels - 1)
     if any(size % multiple for size in patch_size):
@@ -236,6 +239,6 @@ def _patch_size(grid, image_size, num_levels):
 
 
 def _either(size, multiple):
-    """The multiples of `multiple` next to `size`, as text."""
+    """The multiples of `multiple` below and above `size`, as text."""
     below = size // multiple * multiple
     return f"{below} or {below + multiple}" if below else f"{multiple}"

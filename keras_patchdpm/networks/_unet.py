@@ -1,4 +1,4 @@
-"""The library's own U-Net."""
+"""The default U-Net, for every patching and every schedule."""
 
 import keras
 from keras import layers
@@ -22,7 +22,7 @@ from keras_patchdpm.networks.blocks import (
 from keras_patchdpm.networks.recorded import record
 from keras_patchdpm.patching import WholeImage
 
-_FAR = 1024  # Pixels, within which another size of image is looked for.
+_FAR = 1024  # Pixels: how far an error message searches for another image size.
 
 
 def unet(
@@ -40,39 +40,45 @@ def unet(
     num_classes=None,
     name="unet",
 ):
-    """A U-Net over patches of images of `image_size`.
+    """A U-Net for the patches of images of `image_size`.
+
+    In the arguments, a level is one resolution of the U-Net.
 
     Args:
         image_size: Int from 1 to 65536 or pair `(height, width)`: pixels of the WHOLE
             image.
-        patching: What the network sees of it: `GridPatching`, `CascadePatching`,
-            `RandomPatching` or `WholeImage`.
-        channels: Int from 1 to 4096. Channels of the image.
-        width: Even int from 4 to 8192. Channels of the first level.
-        multipliers: 1 to 16 ints from 1 to 64, one per level: the level's channels
-            over `width`. Each level but the first halves the feature map.
-        blocks_per_level: Int from 1 to 64. Residual blocks of a level, on each side.
-        attention_levels: Levels (0 is the first) that end with attention, on each
-            side, or `None` for all but the first. Its memory grows with the map's
-            pixels, squared.
+        patching: `GridPatching`, `CascadePatching`, `RandomPatching`, `WholeImage` or a
+            `Patching` of your own: the one of the model. It decides which inputs the
+            network has. Default `None`: `WholeImage()`.
+        channels: Int from 1 to 4096. Channels of the image. Default 3.
+        width: Even int from 4 to 8192. Channels of the first level. Default 64.
+        multipliers: 1 to 16 ints from 1 to 64, one for each level: its channels over
+            `width`. Each level but the first halves the feature map. Default
+            `(1, 2, 2)`.
+        blocks_per_level: Int from 1 to 64. Residual blocks of a level, on the way down
+            and again on the way up. Default 2.
+        attention_levels: Ints, the levels (0 is the first) that end with attention. Its
+            memory grows with the square of the number of pixels. Default `None`: all
+            levels but the first.
         stem: Int from 1 to 64. Blocks of `stem` x `stem` pixels are moved into the
-            channels first: 2 makes the network about four times cheaper.
-        dropout: Float in [0, 1), after each block's modulation.
-        schedule: The process of the model, or `None` for one with timesteps. It says
-            whether levels are ints (`DDPMSchedule`) or floats (`EDMSchedule`).
-        num_classes: Int from 1 to 1,000,000, or `None`. With it the network also has
-            the input `label` `(B,)`: see `layers.LabelEmbedding`.
-        name: Name of the model.
+            channels before the first convolution: with 2 the network costs about a
+            fourth. Default 1: not moved.
+        dropout: Float in [0, 1). Dropout rate in each residual block. Default 0.
+        schedule: The `Schedule` of the model. It decides whether noise levels are ints
+            (`DDPMSchedule`) or floats (`EDMSchedule`). Default `None`: ints.
+        num_classes: Int from 1 to 1,000,000. The network then also has the input
+            `label` `(B,)`: see `layers.LabelEmbedding`. Default `None`: no labels.
+        name: Name of the model. Default `"unet"`.
 
     Returns:
-        Functional `keras.Model` of a dict of inputs, `noisy` `(B, h, w, C)`, `level`
-        `(B,)` and what the patching adds, to the prediction `(B, h, w, C)`.
+        Functional `keras.Model` from a dict of inputs, `noisy` `(B, h, w, C)`, `level`
+        `(B,)` and those of the patching, to the prediction `(B, h, w, C)`.
 
     Raises:
-        TypeError: If an argument that counts something is not an int, `patching` is
-            no patching or `schedule` no schedule.
-        ValueError: If the image does not divide into the patches, or the patch not
-            into the levels, or a number is out of range, or the network would have
+        TypeError: If a number has the wrong type, `patching` is no patching or
+            `schedule` no schedule.
+        ValueError: If the image does not divide into the patches, a patch cannot be
+            halved in each level, a number is out of range, or the network would have
             more than 2**34 weights.
 
     Example:
@@ -182,7 +188,7 @@ def unet(
                 name=f"up{level}_conv",
             )(x)
     x = layers.Activation("silu", name="last_act")(group_norm(x, "last_norm"))
-    # The prediction in float32, whatever the precision of the rest.
+    # The prediction is float32, also in mixed precision.
     x = conv2d(
         channels * stem**2,
         3,
@@ -209,9 +215,9 @@ def unet(
 
 
 def _least_weights(patch, *, stem, width, multipliers, blocks, attention_levels):
-    """Fewer weights than the blocks have: convolutions, and vectors of the pixels."""
+    """A lower bound of the weights of the blocks."""
     widths = [width * multiplier for multiplier in multipliers]
-    # Down and up, two convolutions in a block.
+    # On the way down and up, two convolutions in each block.
     weights = 4 * blocks * sum(limits.convolution(3, size, size) for size in widths)
     if None not in patch:
         for level in attention_levels:
@@ -221,7 +227,7 @@ def _least_weights(patch, *, stem, width, multipliers, blocks, attention_levels)
 
 
 def _with_maps(inputs, specs):
-    """The noisy image, with the channels of all inputs that are maps."""
+    """The noisy image, concatenated with all inputs that are maps."""
     x, maps = inputs["noisy"], []
     for name, spec in specs.items():
         if spec.kind == "content":
@@ -233,7 +239,7 @@ def _with_maps(inputs, specs):
 
 
 def _embedding(inputs, specs, *, width, num_classes):
-    """One vector of the noise level, of all inputs that are no maps, and the label."""
+    """One vector of the noise level, the label and all inputs that are no maps."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["level"])
     vectors = [layers.Dense(4 * width, activation="silu", name="level_dense")(x)]
     for name, spec in specs.items():
@@ -259,12 +265,12 @@ def _position(x, *, size, width, name):
 
 
 def _index(x, *, size, width, name):
-    """A learned vector of each value of an int."""
+    """A learned vector for each value of an int."""
     return layers.Embedding(size, 4 * width, name=f"{name}_vector")(x)
 
 
 def _number(x, *, size, width, name):
-    """The vector of a float, scaled to the range of timesteps, as the level's."""
+    """The vector of a float: scaled to the range of timesteps, embedded like them."""
     x = layers.Rescaling(1000, dtype="float32", name=f"{name}_scaled")(x)
     x = TimestepEmbedding(width, name=f"{name}_waves")(x)
     return layers.Dense(4 * width, activation="silu", name=f"{name}_dense")(x)
@@ -274,14 +280,14 @@ _VECTORS = {"position": _position, "index": _index, "number": _number}
 
 
 def _check_width(width):
-    """The noise level is told in as many numbers, half of them sines."""
+    """Refuses an odd `width`: the noise level is embedded in half as many sines."""
     if _checks.integer("width", width, minimum=4, maximum=limits.WIDTH) % 2:
         raise ValueError(f"`width` must be even. Received: width={width}.")
     return int(width)
 
 
 def _check_patch(size, factor, *, patching, image_shape):
-    """Refuses patches that the stem and the levels cannot halve evenly."""
+    """Refuses patches that the stem and the levels cannot divide evenly."""
     h, w = size
     if h % factor or w % factor:
         fitting = [
@@ -302,13 +308,13 @@ def _check_patch(size, factor, *, patching, image_shape):
 
 
 def _fitting_sides(patching, image_shape, *, axis, factor):
-    """Sides of images around the one given whose patches are multiples of `factor`."""
+    """The nearest image sides whose patches are multiples of `factor`, a list."""
 
     def fits(side):
         shape = (*image_shape[:axis], side, *image_shape[axis + 1 :])
         try:
             patch = patching.input_specs(shape)["noisy"].shape[axis]
-        except ValueError:  # It does not divide, or crops have one size of image.
+        except ValueError:  # The patching refuses the size.
             return False
         return patch is not None and patch % factor == 0
 

@@ -1,4 +1,4 @@
-"""Reads the authors' checkpoints as NumPy arrays by name."""
+"""Reads the authors' checkpoints into a dict of NumPy arrays."""
 
 import importlib
 import os
@@ -21,8 +21,8 @@ def read_arrays(source, which):
         which: `"ema"` or `"model"`.
 
     Returns:
-        Dict of the authors' names, without prefix, to NumPy arrays. Left out are the
-        buffers of their schedule and the one layer that they never call.
+        Dict of the authors' names, without prefix, to NumPy arrays, without the buffers
+        of their schedule and the one layer that they never call.
 
     Raises:
         TypeError: If `source` is neither a path nor a mapping.
@@ -47,7 +47,7 @@ def _torch(path):
 
 
 def _read_checkpoint(path):
-    """What the authors' trainer has saved, without running any code of the file."""
+    """Reads the file of the authors' trainer, without running code in the file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             "There is no checkpoint at that path. `source` must be one, or a mapping "
@@ -74,7 +74,7 @@ def _read_checkpoint(path):
 
 
 def _network_tensors(source, which):
-    """The network's own tensors by name, out of whatever surrounds them."""
+    """The tensors of the network in a checkpoint, a dict by name."""
     states = [key for key in ("ema", "model") if isinstance(source.get(key), Mapping)]
     if states:
         if which not in states:
@@ -85,7 +85,7 @@ def _network_tensors(source, which):
         source = source[which]
     tensors = {str(name): source[name] for name in source}
     if any(name.startswith(PREFIX) for name in tensors):
-        # Beside the network stand the buffers of the authors' schedule.
+        # Tensors without the prefix are buffers of the authors' schedule.
         tensors = {
             name.removeprefix(PREFIX): tensor
             for name, tensor in tensors.items()
@@ -95,7 +95,7 @@ def _network_tensors(source, which):
 
 
 def _arrays(tensors):
-    """The tensors of any library as float32 NumPy arrays, finite ones."""
+    """Converts tensors of any library to float32 NumPy arrays; refuses NaN."""
     arrays, refused = {}, []
     for name, tensor in tensors.items():
         if hasattr(tensor, "detach"):
@@ -115,7 +115,7 @@ def _arrays(tensors):
 
 
 def listed(items, most=6):
-    """The first of `items`, and how many more there are."""
+    """The first `most` of `items` and the number of the others, as text."""
     items = list(items)
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return (", ".join(str(item) for item in items[:most]) or "none") + more

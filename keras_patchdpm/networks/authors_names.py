@@ -1,4 +1,4 @@
-"""What the authors' PyTorch code calls the layers of `arakawa_unet`."""
+"""The names of the layers of `arakawa_unet` in the authors' PyTorch code."""
 
 _BLOCK = {
     "scale": "mlp.1",
@@ -15,11 +15,12 @@ def authors_modules(layer_names):
     """The authors' module for each layer of an `arakawa_unet`.
 
     Args:
-        layer_names: Names of the network's layers, from which its levels are counted.
+        layer_names: Names of the network's layers; they show how many resolutions it
+            has.
 
     Returns:
-        Dict of layer names (and `layer/part` inside an attention layer) to the names
-        of the authors' modules. It may name layers that this network lacks.
+        Dict of layer names (and `layer/part` inside an attention layer) to the names of
+        the authors' modules. It may have layers that the network does not have.
 
     Source: `ShineiArakawa/patch-based-ddpm` (MIT), `patched_unet.py`, `modules.py`.
     """

@@ -1,4 +1,4 @@
-"""Reads the weights of the authors' PyTorch network into `arakawa_unet`."""
+"""Loads the weights of the authors' PyTorch network into `arakawa_unet`."""
 
 import math
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from keras_patchdpm.networks.authors_names import authors_modules
 
 
 class _Slot(NamedTuple):
-    """Where one Keras variable finds its values in the authors' tensors."""
+    """One Keras variable, and the rows of the authors' tensor that it is read from."""
 
     variable: Any
     tensor: str
@@ -20,25 +20,25 @@ class _Slot(NamedTuple):
     rows: slice
 
     def read(self, array):
-        """The variable's values: PyTorch's `(out, in, kh, kw)` turned around."""
+        """The variable's values, transposed from PyTorch's `(out, in, kh, kw)`."""
         order = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}[array.ndim]
         return array[self.rows].transpose(order).reshape(self.variable.shape)
 
 
 def load_authors_weights(network, source, which="ema"):
-    """Fills an `arakawa_unet` with weights that the authors' code has trained.
+    """Loads weights that the authors' code has trained into an `arakawa_unet`.
 
-    Every weight must be found, with its shape, and every tensor used. Nothing is
-    assigned before that is certain. One setting leaves no trace in the tensors: the
-    authors' `resnet_block_groups` must have its default, 8.
+    Every weight must be in the source, with its shape, and every tensor must be used.
+    This is checked before any weight is assigned. One setting cannot be checked, since
+    it is in no tensor: the authors' `resnet_block_groups` must be its default, 8.
 
     Args:
-        network: Model made by `arakawa_unet`, of the checkpoint's configuration.
-        source: Path of a checkpoint of the authors' code (needs PyTorch), or a
-            mapping of their tensors' names to arrays or tensors, with or without the
-            prefix `denoise_fn.`.
-        which: `"ema"` (averaged weights) or `"model"`. Which of the two a checkpoint
-            that holds both is asked for.
+        network: Model built by `arakawa_unet`, with the arguments of the checkpoint.
+        source: Path of a checkpoint of the authors' code (needs PyTorch), or a mapping
+            of their tensors' names to arrays or tensors, with or without the prefix
+            `denoise_fn.`.
+        which: Which weights of a checkpoint are loaded: `"ema"` (the default, averaged
+            weights) or `"model"`. Not used for a mapping of tensors.
 
     Returns:
         `network`.
@@ -46,8 +46,8 @@ def load_authors_weights(network, source, which="ema"):
     Raises:
         ImportError: If `source` is a path and PyTorch is not installed.
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is truncated, or no checkpoint of tensors, or if its
-            tensors are not those of `network`.
+        ValueError: If the file is truncated or no checkpoint of tensors, or its tensors
+            do not fit `network`.
 
     Example:
 
@@ -85,7 +85,7 @@ def _slots(network):
 
 
 def _layer_slots(layer, modules):
-    """The slots of one layer, by the layouts of PyTorch."""
+    """The slots of one layer, in PyTorch's layouts."""
     module = modules[layer.name]
     if isinstance(layer, SelfAttention2D):
         for name, dense in (("to_qkv", layer.to_qkv), ("to_out", layer.to_out)):
@@ -105,20 +105,20 @@ def _layer_slots(layer, modules):
 def _kernel_and_bias(layer, module, window=()):
     """Slots of a dense or convolutional layer; `window` is PyTorch's kernel size."""
     *own_window, inner, outer = layer.kernel.shape
-    # The authors' one layer of scale and shift is two of ours: its halves.
+    # The authors have one layer for scale and shift. Ours are two: its halves.
     half = {"_scale": 0, "_shift": 1}.get(layer.name[-6:])
     parts = 1 if half is None else 2
     rows = slice(None) if half is None else slice(half * outer, (half + 1) * outer)
     shape = (parts * outer, inner, *window, *own_window)
     yield _Slot(layer.kernel, f"{module}.weight", shape, rows)
     if layer.bias is not None:
-        # A transposed convolution counts its channels the other way round.
+        # In a transposed convolution the two channel axes are swapped.
         shape = (parts * layer.bias.shape[0],)
         yield _Slot(layer.bias, f"{module}.bias", shape, rows)
 
 
 def _check_match(slots, arrays):
-    """Raises unless names and shapes are those of the network, one for one."""
+    """Refuses tensors whose names and shapes are not exactly those of the network."""
     wanted = {slot.tensor: slot.shape for slot in slots}
     found = {name: array.shape for name, array in arrays.items()}
     missing = [name for name in wanted if name not in found]
@@ -151,7 +151,7 @@ def _check_match(slots, arrays):
 
 
 def _configuration(shapes):
-    """The arguments of `arakawa_unet` that such shapes come from, as text."""
+    """The arguments of `arakawa_unet` that lead to these shapes, as text."""
 
     def size(name, axis=0):
         shape = shapes.get(name, ())

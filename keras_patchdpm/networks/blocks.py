@@ -9,7 +9,7 @@ from keras_patchdpm.layers import PixelPositionEmbedding, SelfAttention2D
 
 GROUPS = 8
 
-# The package's images have their channels last, whatever Keras is set to.
+# The images of this package are channels-last, also if Keras is set otherwise.
 conv2d = functools.partial(layers.Conv2D, data_format="channels_last")
 conv2d_transpose = functools.partial(
     layers.Conv2DTranspose, data_format="channels_last"
@@ -23,7 +23,7 @@ def group_norm(x, name):
 
 
 def modulate(x, embedding, name):
-    """Scales and shifts the channels of `x` as the embedding says."""
+    """`x * (1 + scale) + shift`; the embedding gives one of both for each channel."""
     width = x.shape[-1]
     scale = layers.Dense(width, name=f"{name}_scale")(embedding)
     shift = layers.Dense(width, name=f"{name}_shift")(embedding)
@@ -34,9 +34,10 @@ def modulate(x, embedding, name):
 
 
 def residual_block(x, embedding, *, width, name, dropout=0.0):
-    """Two 3x3 convolutions around `x`, modulated by `embedding`.
+    """A residual block of two 3x3 convolutions, modulated by `embedding`.
 
-    The last one starts at zero, so that the block starts as the identity.
+    The last convolution is initialised with zeros, so that the block starts as the
+    identity (or as the 1x1 convolution that changes the channels).
     """
     skip = x
     if x.shape[-1] != width:
@@ -48,8 +49,8 @@ def residual_block(x, embedding, *, width, name, dropout=0.0):
     x = modulate(x, embedding, f"{name}_modulation")
     x = layers.Activation("silu", name=f"{name}_act2")(x)
     if dropout:
-        # Without a seed PyTorch draws from a state that no backup of Keras has.
-        seed = random.randrange(2**31)  # As Keras chooses one: `set_random_seed` holds.
+        # Without a seed PyTorch uses a generator that Keras does not save.
+        seed = random.randrange(2**31)  # As in Keras, so `set_random_seed` applies.
         x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
     x = conv2d(
         width, 3, padding="same", kernel_initializer="zeros", name=f"{name}_conv2"
@@ -58,13 +59,13 @@ def residual_block(x, embedding, *, width, name, dropout=0.0):
 
 
 def attention_block(x, embedding, *, name, head_size=32):
-    """Attention around `x`; every pixel knows where it lies, and what `embedding` says.
+    """Residual attention over the pixels of `x`, with their positions and `embedding`.
 
-    So a pixel of a patch can find its own place in the pooled image.
+    From both, attention can find the pixels of the pooled image that belong to a patch.
     """
     width = x.shape[-1]
     y = group_norm(x, f"{name}_norm")
-    if None not in y.shape[1:]:  # Patches of any size are told coordinates instead.
+    if None not in y.shape[1:]:  # Patches of any size have coordinates instead.
         y = PixelPositionEmbedding(name=f"{name}_position")(y)
     shift = layers.Dense(width, name=f"{name}_shift")(embedding)
     shift = layers.Reshape((1, 1, width), name=f"{name}_shift_map")(shift)

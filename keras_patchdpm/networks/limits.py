@@ -1,4 +1,4 @@
-"""How large a network may be: a typing error is refused before memory is allocated."""
+"""Limits of the size of a network, checked before memory is allocated for it."""
 
 import contextlib
 import contextvars
@@ -24,7 +24,7 @@ def at_most_weights(count):
     """Context in which builders refuse networks with more weights, in this thread.
 
     Args:
-        count: Int.
+        count: Int, the largest number of weights.
     """
     token = _most_weights.set(min(count, WEIGHTS))
     try:
@@ -37,10 +37,10 @@ def check_weights(least):
     """Refuses a network that has too many weights, before it is built.
 
     Args:
-        least: Int, a lower bound of its weights.
+        least: Int, a lower bound of the number of weights.
 
     Raises:
-        ValueError: If they are more than the limit.
+        ValueError: If `least` is above the limit.
     """
     most = _most_weights.get()
     if least > most:
@@ -52,7 +52,7 @@ def check_weights(least):
 
 
 def image_size(value):
-    """`(height, width)` of an image, each side at most `IMAGE_SIZE`."""
+    """Validates `(height, width)` of an image, each side at most `IMAGE_SIZE`."""
     size = _checks.pair("image_size", value)
     for side in size:
         _checks.integer("image_size", side, minimum=1, maximum=IMAGE_SIZE)
@@ -60,14 +60,14 @@ def image_size(value):
 
 
 def multipliers(values):
-    """The widths of the levels over that of the first, a tuple of positive ints."""
+    """Validates `multipliers`, a tuple of positive ints."""
     return integers(
         "multipliers", values, minimum=1, maximum=MULTIPLIER, at_least_one=True
     )
 
 
 def integers(name, values, *, minimum, maximum, at_least_one=False):
-    """Returns a tuple of at most `LEVELS` ints within `[minimum, maximum]`."""
+    """Validates a tuple of at most `LEVELS` ints within `[minimum, maximum]`."""
     if not isinstance(values, list | tuple | range):
         raise TypeError(
             f"`{name}` must be a list of ints. Received: {name}={values!r} "
@@ -85,5 +85,5 @@ def integers(name, values, *, minimum, maximum, at_least_one=False):
 
 
 def convolution(side, inner, outer):
-    """Weights of a kernel of `side` x `side` pixels."""
+    """The number of weights of a kernel of `side` x `side` pixels."""
     return math.prod((side, side, inner, outer))

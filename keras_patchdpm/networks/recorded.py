@@ -6,12 +6,12 @@ _arguments = weakref.WeakKeyDictionary()
 
 
 def record(network, arguments):
-    """Remembers how `network` was built.
+    """Records how `network` was built; called by the builders.
 
     Args:
         network: Functional `keras.Model`.
-        arguments: Dict of the builder's `name` and its arguments, plain data, without
-            patching and schedule; or `None` if they are not known.
+        arguments: Dict of the builder's `name` and its arguments as plain data, without
+            patching and schedule; or `None` if they are unknown.
 
     Returns:
         `network`.
@@ -22,14 +22,14 @@ def record(network, arguments):
 
 
 def recorded(network):
-    """The arguments that `record` remembered, or `None`.
+    """The arguments that a network was built with.
 
     Args:
         network: Functional `keras.Model`.
 
     Returns:
-        Dict of the builder's `name` and its arguments, or `None` if the network is no
-        builder's of this package.
+        Dict of the builder's `name` and its arguments, or `None` if no builder of this
+        package has built the network.
     """
     found = _arguments.get(network)
     return None if found is None else dict(found)

@@ -1,4 +1,4 @@
-"""Clean content first: a thumbnail, then larger images in patches of its size."""
+"""A cascade: first a clean thumbnail, then larger images in patches of its size."""
 
 import functools
 import numbers
@@ -16,43 +16,45 @@ from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.resize import enlarge, shrink
 from keras_patchdpm.windows import coordinates, cut
 
-DETAIL_SCALE = 0.25  # Faces' detail over it is spread as widely as faces are.
+DETAIL_SCALE = 0.25  # Detail of faces over it has the standard deviation of faces.
 
 
 @serializable
 class CascadePatching(Patching):
     """One network generates a thumbnail, then images of twice the size, in patches.
 
-    The thumbnail has the size of a patch. In each later stage the network is
-    conditioned on the thumbnail and on the previous stage's image where the patch lies,
-    enlarged; both are clean. It generates the detail, by which the image differs from
-    the enlarged previous one. So patches agree on what the image shows before any of
-    them is generated, and no network call takes more memory than that of one patch.
+    The thumbnail has the size of a patch. Each later stage doubles the image. There the
+    network is conditioned on the thumbnail, and on the previous stage's image, enlarged
+    and cut as the patch is; both are clean. It generates the detail: the difference
+    between the image and the enlarged previous image. So all patches of an image are
+    conditioned on the same clean content, and each network call has one patch's size.
 
     Args:
         divisions: Int N, a power of 2: the last stage has a grid of N x N patches.
-        shift: Bool. Whether the grids are shifted at random at every step.
-        content_noise: Float of at least 0. Training adds noise of a random standard
-            deviation up to this to the images of earlier stages, which in sampling are
-            generated and so never perfect. The network is conditioned on the standard
-            deviation.
+        shift: Bool. Whether the grids are shifted at random in every step. Default:
+            yes, which hides the borders of the patches.
+        content_noise: Float of at least 0. Training adds noise to the images of earlier
+            stages, with a random standard deviation up to this value, since in sampling
+            those images are generated and not perfect. The network is conditioned on
+            the standard deviation. Default 0.1; 0: no such noise.
         sampling_noise: Float of at least 0, or one for each stage after the first.
             Sampling adds noise of this standard deviation to the images of earlier
-            stages, and conditions the network on it. It hides small flaws.
+            stages, and the network is conditioned on it. It hides small flaws of those
+            images. Default 0: no such noise.
 
     Raises:
         TypeError: If `divisions` is not an int, `shift` not a bool, or a noise not a
             number.
-        ValueError: If `divisions` is no power of 2, a noise is negative, or their
-            number is not that of the stages after the first.
+        ValueError: If `divisions` is no power of 2, a noise is negative, or
+            `sampling_noise` has the wrong length.
 
     Example:
 
     >>> patching = CascadePatching(4)    # 16 x 16, 32 x 32, then 64 x 64 pixels
 
     Source: Ho et al. 2022 (arXiv:2106.15282), sections 3 and 4; detail: Denton et al.
-    2015 (arXiv:1506.05751), section 2.2; Arakawa et al. 2023 (arXiv:2304.07087),
-    section 6, name content that is generated once as future work.
+    2015 (arXiv:1506.05751), section 2.2. Content that is generated once is the future
+    work of Arakawa et al. 2023 (arXiv:2304.07087), section 6.
     """
 
     def __init__(self, divisions, *, shift=True, content_noise=0.1, sampling_noise=0.0):
@@ -143,11 +145,11 @@ class CascadePatching(Patching):
         return stages[: divisions.bit_length()]
 
     def sampling_divisions(self, image_shape):
-        """Those of all stages: an earlier stage has smaller images."""
+        """The divisions of all stages: an earlier stage has smaller images."""
         return [2**number for number in range(self.num_stages)]
 
     def options_of(self, divisions):
-        """The stage with a grid of that many patches."""
+        """`divisions`: sampling ends at the stage with that grid."""
         return {"divisions": divisions}
 
     def get_config(self):
@@ -170,7 +172,7 @@ class CascadePatching(Patching):
         return tilings
 
     def _each(self, name, value):
-        """A number for each stage after the first, a tuple."""
+        """Validates one number for all stages after the first, or one for each."""
         count = self.num_stages - 1
         number = functools.partial(_checks.real, minimum=0)
         if isinstance(value, numbers.Real):
@@ -179,7 +181,7 @@ class CascadePatching(Patching):
 
 
 def _stage(number, tiling, *, channels, noise):
-    """A stage of a cascade, of which 0 is the thumbnail's."""
+    """The `Stage` of a `number`, where 0 is that of the thumbnail."""
     return Stage(
         tiling,
         channels,
@@ -192,7 +194,7 @@ def _stage(number, tiling, *, channels, noise):
 
 
 def _image_inputs(noisy, previous, *, number, noise):
-    """`image_inputs` of a stage: the thumbnail, the stage, the noise of the content."""
+    """`image_inputs` of a `Stage`: thumbnail, number of the stage, content noise."""
     batch = noisy.shape[0]
     inputs = {
         "content_noise": ops.full((batch,), noise, "float32"),
@@ -205,7 +207,7 @@ def _image_inputs(noisy, previous, *, number, noise):
 
 
 def stage_example(images, previous, *, tiling, content_noise, seed_generator):
-    """A clean patch of what a stage samples, and what it is conditioned on."""
+    """The clean patch of a training example of one stage, and its conditions."""
     _, corners = tiling.draw(ops.shape(images)[0], 1, seed_generator)
     size, image_size = tiling.window_size, tiling.image_size
     content = local = ops.zeros_like(images)
@@ -222,12 +224,12 @@ def stage_example(images, previous, *, tiling, content_noise, seed_generator):
 
 
 def _choose(values, stage):
-    """Of the tensors of the stages, those of each image's own."""
+    """For each image the row of the tensor of its stage; `values` has one per stage."""
     index = ops.reshape(stage, (-1, 1, *([1] * (len(values[0].shape) - 1))))
     return ops.take_along_axis(ops.stack(values, axis=1), index, axis=1)[:, 0]
 
 
 def disturb(images, scale, seed_generator):
-    """Adds noise of the standard deviation `scale`, of shape `(B,)`."""
+    """Adds noise with the standard deviations `scale`, a tensor of shape `(B,)`."""
     noise = keras.random.normal(ops.shape(images), dtype="float32", seed=seed_generator)
     return images + ops.reshape(scale, (-1, 1, 1, 1)) * noise

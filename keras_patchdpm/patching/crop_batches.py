@@ -1,4 +1,4 @@
-"""Batches of crops, cut on the host while training goes on."""
+"""Batches of crops, which are cut on the host during training."""
 
 import keras
 import numpy as np
@@ -7,27 +7,29 @@ from keras_patchdpm import _checks
 
 
 class CropBatches(keras.utils.PyDataset):
-    """What `PatchDPM.fit` gives Keras to train a `RandomPatching`.
+    """Batches of crops for `RandomPatching`, which `PatchDPM.fit` passes to Keras.
 
-    An epoch has as many steps as one of whole images. Each step has one size, and takes
-    as many images as its size asks for, from a stream that goes through all images
-    again and again, in a new order each time.
+    An epoch has as many steps as one of whole images. Each step has one size of crop,
+    and as many images as the batch multiplier of that size says. They come from an
+    endless stream, which repeats all images, each time in a new order.
 
     Args:
         patching: `RandomPatching`.
         images: Array `(count, H, W, C)`, or a data set of batches with a length.
         batch_size: Positive int, for an array.
-        seed: Int.
-        sample_weight: Array `(count,)` or `None`; not for a data set.
-        labels: Int array `(count,)` or `None`; a data set has them in its batches.
-        epochs: Positive int. Of the training: sizes grow over all of them if the
-            patching is progressive.
+        seed: Non-negative int.
+        sample_weight: Array `(count,)`, not for a data set. Default `None`: all
+            weights are 1.
+        epochs: Positive int. Epochs of the training, over which the sizes grow if the
+            patching is progressive. Default 1.
+        labels: Int array `(count,)`. A data set has them in its batches. Default
+            `None`: no labels.
 
     Attributes:
-        epoch: Int. Which epoch comes: `PatchDPM.fit` sets it. Each has other sizes and
-            places, and another order.
-        before: Int. Epochs before this training, which a progressive one does not
-            count.
+        epoch: Int. The current epoch, which `PatchDPM.fit` sets. Each epoch has other
+            sizes and positions, and another order.
+        before: Int. Epochs before this training. A progressive training does not count
+            them.
     """
 
     def __init__(
@@ -88,22 +90,22 @@ class CropBatches(keras.utils.PyDataset):
             "cols": cols.astype("int32"),
         }
         if weights is not None:
-            # Without labels Keras would leave out the weights.
+            # Without labels Keras would ignore the weights.
             labels = np.zeros(len(images), "int32") if labels is None else labels
             return data, labels, weights
         return (data,) if labels is None else (data, labels)
 
     def set_epoch(self, epoch, before=0):
-        """Sets which epoch comes; `PatchDPM.fit` calls it.
+        """Sets the next epoch; called in `PatchDPM.fit`, by `EpochOfBatches`.
 
         Args:
-            epoch: Int. Epoch of a training.
-            before: Int. Epochs that the model was trained before it.
+            epoch: Int. Number of the epoch in this training, from 0.
+            before: Int. Epochs of the model before this training. Default 0.
         """
         self.epoch, self.before = before + epoch, before
 
     def open_shapes(self):
-        """Shapes of a batch's arrays, `None` where batches differ."""
+        """Shapes of the arrays of a batch, with `None` where batches differ."""
         height, width, channels = self.stream.image_shape
         if not self.patching.content:
             height = width = None
@@ -111,7 +113,7 @@ class CropBatches(keras.utils.PyDataset):
         return {"images": images, "rows": (None, None), "cols": (None, None)}
 
     def sizes(self, epoch):
-        """The number of the size of each step of an epoch, an int array."""
+        """The size of each step of an epoch, an int array of indices into `sizes`."""
         planned, sizes = self._planned
         if planned != (epoch, self.before):
             sizes = self._plan(epoch)
@@ -134,7 +136,7 @@ class CropBatches(keras.utils.PyDataset):
 
 
 class _ArrayStream:
-    """Images of an array without end, each once before any comes again."""
+    """An endless stream of the images of an array: all of them once, then again."""
 
     def __init__(self, images, *, batch_size, seed, labels, sample_weight):
         self.images = keras.ops.convert_to_numpy(images)
@@ -147,7 +149,7 @@ class _ArrayStream:
         self.steps = -(-len(self.images) // batch_size)
 
     def take(self, epoch, before, batches):
-        """`(images, labels, weights)` of some batches, after others of an epoch."""
+        """`(images, labels, weights)` of `batches` batches, after `before` batches."""
         count, size = len(self.images), self.batch_size
         places = np.arange(before * size, (before + batches) * size)
         chosen = np.empty(len(places), int)
@@ -161,7 +163,7 @@ class _ArrayStream:
 
 
 class _IndexedStream:
-    """Batches of a `PyDataset`, each epoch from its start, and again when it ends."""
+    """An endless stream of the batches of a `PyDataset`; each epoch starts it again."""
 
     def __init__(self, batches, turns):
         self.batches, self.turns = batches, turns
@@ -170,7 +172,7 @@ class _IndexedStream:
         self.turn = None
 
     def take(self, epoch, before, batches):
-        """`(images, labels, None)` of some batches, after others of an epoch."""
+        """`(images, labels, None)` of `batches` batches, after `before` batches."""
         return _joined(
             self._at(epoch, number) for number in range(before, before + batches)
         )
@@ -180,13 +182,13 @@ class _IndexedStream:
         if self.turn not in (None, (epoch, turn)):
             self.batches.on_epoch_end()
         self.turn = epoch, turn
-        if hasattr(self.batches, "set_epoch"):  # Of `ImageBatches`: another order.
+        if hasattr(self.batches, "set_epoch"):  # `ImageBatches`: sets a new order.
             self.batches.set_epoch(epoch * self.turns + turn)
         return _unpacked(self.batches[step])
 
 
 class _DataStream:
-    """Batches of a data set that can only be run through, again when it ends."""
+    """An endless stream of the batches of a data set that has no indices."""
 
     def __init__(self, batches):
         try:
@@ -205,7 +207,7 @@ class _DataStream:
             )
         self.batches = batches
         self.iterator = iter(())
-        self.first = self._next()  # Looked at, and then the first to be taken.
+        self.first = self._next()  # Its shape is used here; `take` returns it first.
         self.image_shape = _checks.images("images", self.first[0])
 
     def take(self, epoch, before, batches):
@@ -229,7 +231,7 @@ class _DataStream:
 
 
 def _unpacked(batch):
-    """`(images, labels)` of a batch of a data set, as NumPy."""
+    """`(images, labels)` of a batch of a data set, as NumPy arrays."""
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
     if weights is not None:
         raise ValueError(
@@ -248,7 +250,7 @@ def _joined(batches):
 
 
 def one_each(name, values, count, *, whole=False):
-    """One number of at least 0 for each image, an array `(count,)`."""
+    """Validates one number of at least 0 for each image; an array `(count,)`."""
     values = _checks.array(name, values)
     shape = _checks.numbers_of(name, values, None)
     if shape not in ((count,), (count, 1)):

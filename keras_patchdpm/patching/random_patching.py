@@ -1,4 +1,4 @@
-"""Random crops of mixed sizes, told their place: Patch Diffusion."""
+"""Random crops of mixed sizes, with coordinates: Patch Diffusion."""
 
 import warnings
 
@@ -16,38 +16,42 @@ from keras_patchdpm.windows import pick, places
 
 @serializable
 class RandomPatching(Patching):
-    """Training on crops: one size a step, and a random place for each image.
+    """Trains on random crops: one size in each step, one position for each image.
 
-    Small crops come in larger batches, so that a step of any size is about as much
-    work. Every pixel is told its place in the whole image. With `content` a crop is
-    also told what the whole image shows, and one model then makes images in any number
-    of patches whose size it was trained on: `PatchSampler(model, divisions=4)`.
+    Steps with smaller crops have larger batches. The network receives the coordinates
+    of every pixel in the whole image. With `content` it also receives the pooled whole
+    image; the model can then be sampled in every grid whose patches have a size of the
+    training: `PatchSampler(model.tiled(4), ...)`.
 
     Train with `model.fit(images)` or `model.fit(dataset)`: the crops are cut while the
-    batches are made. A step of `batch_size` B takes B images for the whole size, 4 B
-    for a quarter of it; an epoch has as many steps as one of whole images.
+    batches are built. By default, a step of `batch_size` B has B crops of the whole
+    size, or 4 B crops of a quarter of the side. An epoch has as many steps as one of
+    whole images.
 
     Args:
         image_size: Positive int or pair `(height, width)`: pixels of the whole image.
-        fractions: Falling or rising floats in (0, 1]: sides of the crops over those of
-            the image.
-        probabilities: Floats, how often a step has each size; or `None` for the
-            paper's, which follow from `full_size_probability`.
-        full_size_probability: Float in [0, 1]. How often a step has the largest size.
-            The rest is shared among the others, larger ones getting more: 2 to 3.
-        batch_multipliers: Positive ints, how many times `batch_size` crops a step of
-            each size has; or `None` for one over the fraction (4, 2, 1).
-        content: Bool. Whether the network is given the whole noisy image pooled to the
-            size of the crop (GCC). Noise is then added before the crop, and costs what
-            it costs for whole images.
-        progressive: Bool. Whether small sizes come first in training, and large ones
-            at the end, as often as the probabilities say.
-        coordinates: Bool. Whether every pixel is told its place.
+        fractions: Floats in (0, 1]: the sides of the crops, divided by those of the
+            image. Default `(0.25, 0.5, 1.0)`, as in Wang et al.
+        probabilities: Floats, the probability of each size in a step. Default `None`:
+            those of Wang et al., from `full_size_probability`.
+        full_size_probability: Float in [0, 1]. Probability of the largest size. The
+            other sizes share the rest, the larger ones with more of it: 2 to 3 for two
+            sizes. Default 0.5. Not used with `probabilities`.
+        batch_multipliers: Positive ints, one for each size: the crops of a step over
+            `batch_size`. Default `None`: one over the fraction, such as 4, 2 and 1.
+        content: Bool. Whether the network receives the whole noisy image pooled to the
+            size of the crop (GCC). Noise is then drawn for the whole image, which costs
+            more than noise for the crop. Default: no, as in Wang et al.
+        progressive: Bool. Whether training begins with the small sizes and ends with
+            the large ones, each as often as its probability says. Default: no, the
+            sizes are mixed.
+        coordinates: Bool. Whether the network receives the coordinates of every pixel.
+            Default: yes.
 
     Raises:
-        TypeError: If an argument is of another type.
-        ValueError: If a fraction is no whole number of pixels, probabilities do not
-            sum to 1, or the lengths differ.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a fraction of the image is no whole number of pixels, the
+            probabilities do not sum to 1, or the lengths differ.
 
     Example:
 
@@ -99,7 +103,7 @@ class RandomPatching(Patching):
 
     @property
     def mean_batch_multiplier(self):
-        """Crops that a step sees on average, over `batch_size`: the paper's 1.9."""
+        """Float. Mean number of crops in a step over `batch_size`. Default: 1.9."""
         return float(np.dot(self.probabilities, self.batch_multipliers))
 
     def input_specs(self, image_shape):
@@ -125,16 +129,20 @@ class RandomPatching(Patching):
     def batches(
         self, images, batch_size, seed, *, sample_weight=None, epochs=1, labels=None
     ):
-        """What `fit` trains on: images or crops, and where the crops lie.
+        """Batches of crops, with the position of each crop; called by `fit`.
 
         Args:
             images: Array `(count, H, W, C)`, or a data set of batches of images with a
                 length.
             batch_size: Positive int, for an array. A data set has its own.
-            seed: Int, of sizes, places and the order of the images.
-            sample_weight: Array `(count,)` or `None`.
-            epochs: Positive int, of the training, if it is `progressive`.
-            labels: Int array `(count,)` or `None`. A data set has its own.
+            seed: Non-negative int. Seed of the sizes, the positions and the order of
+                the images.
+            sample_weight: Array `(count,)` of weights in the loss, for an array of
+                images. Default `None`: all have 1.
+            epochs: Positive int, the epochs of the training. Only `progressive` needs
+                it. Default 1.
+            labels: Int array `(count,)`. A data set has its own. Default `None`: no
+                labels.
 
         Returns:
             `CropBatches`.
@@ -159,13 +167,14 @@ class RandomPatching(Patching):
         )
 
     def example(self, images, add_noise, seed_generator, *, rows, cols):
-        """The inputs and the target of crops, which were drawn with the batches.
+        """The network's inputs and target, for crops whose positions are in the batch.
 
         Args:
-            images: Float tensor of shape `(B, H, W, C)` with content, otherwise of the
-                crops alone.
+            images: Float tensor: with `content` the whole images `(B, H, W, C)`,
+                otherwise the crops `(B, h, w, C)`.
             add_noise, seed_generator: See `Patching`.
-            rows, cols: Int tensors `(B, h)` and `(B, w)`: the pixels of the crops.
+            rows, cols: Int tensors `(B, h)` and `(B, w)`: rows and columns of the
+                pixels of each crop.
 
         Returns:
             `(inputs, target)`.
@@ -192,7 +201,7 @@ class RandomPatching(Patching):
         image_size=None,
         whole_above=None,
     ):
-        """Any grid, with shift or overlap, of images of any size."""
+        """Any grid, with shift or overlap, for images of any size."""
         channels = _checks.shape("image_shape", image_shape)[-1]
         size = self.image_size
         if image_size is not None:
@@ -213,12 +222,12 @@ class RandomPatching(Patching):
         return [grid_stage(tiling, channels, position=position, content=self.content)]
 
     def sampling_divisions(self, image_shape):
-        """Those whose patches have a size of the training."""
+        """The divisions whose patches have a size of the training."""
         numbers = {round(1 / fraction): fraction for fraction in self.fractions}
         return sorted(n for n, one in numbers.items() if abs(n * one - 1) < 1e-6)
 
     def options_of(self, divisions):
-        """A grid, which is shifted so that no border stays where it is."""
+        """The grid, shifted at random in every step if it has several patches."""
         return {"divisions": divisions, "shift": divisions > 1}
 
     def window_sizes(self, image_shape):
@@ -227,7 +236,7 @@ class RandomPatching(Patching):
 
     @property
     def cuts_batches(self):
-        """Bool. Yes: crops are cut while batches are made."""
+        """Bool. `True`: crops are cut while batches are built."""
         return True
 
     def get_config(self):
@@ -243,7 +252,7 @@ class RandomPatching(Patching):
         }
 
     def _other_size(self, image_size):
-        """Another size of the whole image, `(height, width)`."""
+        """Validates `image_size` of `tiled`; warns if coordinates do not suit it."""
         size = _checks.pair("image_size", image_size)
         if self.coordinates and size != self.image_size:
             height, width = self.image_size
@@ -257,14 +266,14 @@ class RandomPatching(Patching):
         return size
 
     def _pooled(self, noisy, rows_shape, cols_shape):
-        """The whole image in the size of a crop. A graph may not know that size."""
+        """The whole image pooled to the size of a crop, which a graph may not know."""
         (height, width), channels = self.image_size, noisy.shape[-1]
         h, w = rows_shape[1], cols_shape[1]
         areas = ops.reshape(noisy, (-1, h, height // h, w, width // w, channels))
         return ops.mean(areas, axis=(2, 4))
 
     def _size(self, fraction):
-        """Pixels of a crop."""
+        """`(h, w)` of the crops of a fraction."""
         size = [fraction * side for side in self.image_size]
         if any(abs(side - round(side)) > 1e-6 or side < 1 for side in size):
             raise ValueError(
@@ -310,12 +319,12 @@ def _probability(name, value):
 
 
 def _side(name, value):
-    """A side of a crop, `None` if it is open."""
+    """Validates the side of a crop; `None` if it is not fixed."""
     return None if value is None else _checks.positive_int(name, value)
 
 
 def _papers(fractions, full):
-    """The paper's probabilities, for any number of sizes."""
+    """The probabilities of Wang et al., for any number of sizes."""
     ranks = np.argsort(np.argsort(fractions))
     largest = ranks == len(fractions) - 1
     if len(fractions) == 1:

@@ -1,9 +1,9 @@
 """Trained models as plain data: a configuration, float16 weights, a model card.
 
-A preset is a folder with `config.json`, a `.npz` file of weights, which `config.json`
-names, and `card.md`, text for people. Nothing in it is code: the configuration names
-one of this package's builders, whose arguments are checked, and the weights are checked
-against a SHA-256 before they are read.
+A preset is a folder with `config.json`, a `.npz` file of weights (whose name is in
+`config.json`), and `card.md`, a text for people. It contains no code: the configuration
+names a builder of this package, whose arguments are validated, and a SHA-256 of the
+weights is compared before they are read.
 """
 
 from keras_patchdpm.presets._load import (

@@ -1,12 +1,12 @@
-"""Building a network whose weights are read from a file afterwards."""
+"""Builds a network with zeros as weights, which are then read from a file."""
 
 import contextlib
 
 import keras
 from keras import ops
 
-# The initializers with random numbers that this package's networks use, by the names
-# under which Keras' layers ask for them.
+# The random initializers in the networks of this package, by the names that the layers
+# of Keras use.
 _RANDOM = {
     "glorot_uniform": keras.initializers.GlorotUniform,
     "random_normal": keras.initializers.RandomNormal,
@@ -16,12 +16,11 @@ _RANDOM = {
 
 @contextlib.contextmanager
 def blank_weights():
-    """Context in which this thread builds layers whose weights are zeros.
+    """Context in which layers are built with zeros as weights, in this thread.
 
-    Random numbers that a file replaces cost time, most of all on JAX, which compiles a
-    function for every shape. Other threads are not concerned. After the context the
-    layers' initializers are Keras' own, so a copy of the network starts from random
-    weights.
+    Random weights cost time, most of all on JAX, which compiles a function for every
+    shape. After the context the layers have the initializers of Keras again, so that a
+    copy of the network starts from random weights.
     """
     created = []
 

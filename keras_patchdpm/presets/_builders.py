@@ -1,26 +1,29 @@
-"""Builds parts of a model from plain data, which may come from strangers."""
+"""Builds the parts of a model from plain data, which may be untrusted."""
 
 import inspect
 import json
 
 from keras_patchdpm import _checks
 
-MOST_ELEMENTS = 64  # Of a list.
-MOST = 10**6  # No int of a configuration is larger.
+MOST_ELEMENTS = 64  # The longest list in a configuration.
+MOST = 10**6  # The largest int in a configuration.
 
 
 def build(part, makers, arguments, **others):
-    """Calls the maker that `arguments` name.
+    """Calls the builder or class of a configuration.
 
     Args:
-        part: Such as `"schedule"`, for the message.
+        part: Name of the part, such as `"schedule"`, for error messages.
         makers: Dict of names to functions or classes.
-        arguments: Dict of a `name` and the maker's arguments, plain data.
-        **others: Further arguments, of those makers that have them.
+        arguments: Dict of a `name` in `makers` and its arguments, plain data.
+        **others: Further arguments, which are passed if the function has them.
+
+    Returns:
+        The object that the function returns.
 
     Raises:
-        TypeError: If an argument has another type than it must have.
-        ValueError: If the name or an argument is unknown, or out of range.
+        TypeError: If an argument has the wrong type.
+        ValueError: If the name or an argument is unknown or out of range.
     """
     arguments = dict(arguments)
     name = arguments.pop("name", None)
@@ -45,22 +48,25 @@ def build(part, makers, arguments, **others):
 
 
 def with_defaults(makers, arguments):
-    """`arguments` of a maker, and the defaults of those that are not given."""
+    """Adds to `arguments` the defaults of the arguments that are not in it."""
     known = inspect.signature(makers[arguments["name"]]).parameters.values()
     defaults = {one.name: one.default for one in known if one.default is not one.empty}
     return json.loads(json.dumps({**defaults, **arguments}))  # Lists for tuples.
 
 
 def named(part, makers, value):
-    """`name` and arguments of an object, the plain data from which `build` makes it.
+    """The plain data of an object, from which `build` builds it again.
 
     Args:
-        part: Such as `"schedule"`, for the message.
+        part: Name of the part, such as `"schedule"`, for error messages.
         makers: Dict of names to classes.
-        value: Instance of one of them.
+        value: Instance of one of these classes.
+
+    Returns:
+        Dict of `name` and the arguments of the constructor.
 
     Raises:
-        ValueError: If it is of another class.
+        ValueError: If `value` is of another class.
     """
     for name, maker in makers.items():
         if type(value) is maker:
@@ -72,7 +78,7 @@ def named(part, makers, value):
 
 
 def _check_plain(name, value):
-    """Refuses numbers and lists that are larger than any that makes sense."""
+    """Refuses numbers and lists above the limits of a configuration."""
     if isinstance(value, list | tuple):
         if len(value) > MOST_ELEMENTS:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The `config.json` of a preset, which may come from strangers: read and checked."""
+"""Reads and validates the `config.json` of a preset, which may be untrusted."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.presets import _settings
 
 MOST_BYTES = 2**20
-WEIGHTS = "weights.npz"  # Unless the configuration names another file.
+WEIGHTS = "weights.npz"  # If the configuration names no other file.
 PARTS = ("network", "schedule", "patching")
 OPTIONS = ("label_dropout", "latents")  # Arguments of `PatchDPM`.
 SAMPLING = "sampling"  # Arguments of `PatchSampler`.
@@ -16,13 +16,13 @@ RECORDS = ("training", "licence", "weights", "sha256")
 
 
 def read(path):
-    """The configuration in a file, a dict.
+    """Reads the configuration in a file, a dict.
 
     Args:
         path: `Path` of a `config.json`.
 
     Raises:
-        ValueError: If it is not JSON, or not the configuration of a preset.
+        ValueError: If the file is not JSON, or not the configuration of a preset.
     """
     with open(path, "rb") as file:
         content = file.read(MOST_BYTES + 1)
@@ -43,10 +43,10 @@ def read(path):
 
 
 def check(config):
-    """Refuses what is no dict of the keys of a configuration.
+    """Validates the keys of a configuration.
 
     Raises:
-        TypeError: If it, or one of its parts, is no dict.
+        TypeError: If the configuration, or one of its parts, is no dict.
         ValueError: If a key is missing or unknown.
     """
     _check_dict("config", config)
@@ -80,7 +80,7 @@ def image_shape(config):
 
 
 def _check_records(config):
-    """Checks what says which file holds the weights."""
+    """Validates the name and checksum of the weight file, and the licence."""
     sha256, weights = config.get("sha256"), config.get("weights", WEIGHTS)
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ValueError(

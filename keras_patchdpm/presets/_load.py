@@ -1,4 +1,4 @@
-"""Reads presets, and lists those of the package."""
+"""Reads presets, and lists the built-in ones."""
 
 import os
 import pathlib
@@ -31,16 +31,16 @@ _MAKERS = {"network": NETWORKS, "schedule": SCHEDULES, "patching": PATCHINGS}
 
 
 def names():
-    """The presets that come with the package."""
+    """The names of the built-in presets."""
     return sorted(path.parent.name for path in BUILT_IN.glob(f"*/{CONFIG}"))
 
 
 def find(preset):
-    """The folder of a built-in preset, or of one's own.
+    """The folder of a preset, a built-in one or one of the user's.
 
     Raises:
         TypeError: If `preset` is no path.
-        ValueError: If there is none; the built-in ones are listed.
+        ValueError: If there is no such preset; the message lists the built-in ones.
     """
     folder = _files.path_of("preset", preset)
     if os.fspath(preset) in names():
@@ -77,7 +77,7 @@ def image_shape(config):
 
 
 def with_defaults(config):
-    """The parts of a configuration with all their arguments, as plain data."""
+    """The parts of a configuration with all defaults added, as plain data."""
     return {
         part: _builders.with_defaults(makers, config[part])
         for part, makers in _MAKERS.items()
@@ -90,19 +90,19 @@ def patching_of(config):
 
 
 def parts(config):
-    """What a configuration describes, untrained.
+    """Builds the parts of a configuration, untrained.
 
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of `name` and
-            arguments, and perhaps of `latents` and `label_dropout`.
+            arguments; `latents` and `label_dropout` are optional.
 
     Returns:
         Dict of the arguments of `PatchDPM`.
 
     Raises:
-        TypeError: If an argument has another type than it must have.
-        ValueError: If a name is none of this package's, or an argument unknown or out
-            of range.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a name is unknown in this package, or an argument is unknown or
+            out of range.
     """
     _config.check(config)
     patching = patching_of(config)
@@ -119,7 +119,7 @@ def parts(config):
 
 
 def load(preset):
-    """What a preset describes, trained.
+    """Builds the parts of a preset, with its weights.
 
     Args:
         preset: Name of a built-in preset, or path of a folder.
@@ -135,11 +135,11 @@ def load(preset):
     folder = find(preset)
     config, weights = _open(folder)
     with weights:
-        # No more memory than the weights in the file have.
+        # The network may not have more weights than the file.
         with blank_weights(), at_most_weights(weights.count):
             try:
                 arguments = parts(config)
-            except Exception as error:  # Foreign arguments can raise anything.
+            except Exception as error:  # Untrusted arguments can raise any error.
                 raise ValueError(
                     f"{folder / CONFIG} and {weights.path.name} beside it do not "
                     f"describe a model of this package. {error} Correct the "
@@ -154,10 +154,11 @@ def sampling(preset, make):
 
     Args:
         preset: Name of a built-in preset, or path of a folder.
-        make: Function of what `load` returns to a model, for the guide.
+        make: Function that builds the guide from the arguments that `load` returns:
+            `PatchDPM`.
 
     Raises:
-        ValueError: If the settings, or the guide, are damaged. The message names the
+        ValueError: If the settings or the guide are damaged. The message names the
             file.
     """
     folder = find(preset)
@@ -175,10 +176,10 @@ def sampling(preset, make):
 
 
 def load_weights(network, preset):
-    """Gives `network` the weights of a preset.
+    """Loads the weights of a preset into `network`.
 
     Raises:
-        ValueError: If the file is damaged, or of another configuration.
+        ValueError: If the file is damaged, or the weights do not fit the network.
     """
     _, weights = _open(find(preset))
     with weights:
@@ -191,7 +192,10 @@ def listing():
 
 
 def _open(folder):
-    """`(config, WeightsFile)` of a preset, which may be saved anew at the same time."""
+    """`(config, WeightsFile)` of a preset.
+
+    If another process replaces the preset meanwhile, the new one is read.
+    """
     while True:
         config = _config.read(folder / CONFIG)
         path = folder / config.get("weights", _config.WEIGHTS)

@@ -17,17 +17,19 @@ Written by `PatchDPM.save_to_preset`. SHA-256 of the weights: {sha256}.
 
 
 def save(folder, config, network, *, card, storage="float16"):
-    """Writes a preset, over another one if need be.
+    """Writes a preset; replaces one that is in the folder.
 
-    The weights' file has a name of its own, which `config.json`, written last, refers
-    to: wherever the writing is stopped, the folder holds the old preset or the new one.
+    Each weight file has a new name. `config.json`, which contains that name, is written
+    last: if the process is stopped, the folder has either the old preset or the new.
 
     Args:
-        folder: Path, created if need be.
-        config: Dict from which `parts` builds `network`, and what else to record.
+        folder: Path. The folder is created if it does not exist.
+        config: Dict from which `parts` builds `network`, with further records such as
+            the licence.
         network: The trained network.
-        card: Text of the model card; `{sha256}` in it becomes the weights' checksum.
-        storage: `"float16"` or `"int8"`, see `pack`.
+        card: Text of the model card. `{sha256}` in it is replaced by the checksum of
+            the weights.
+        storage: `"float16"` (the default) or `"int8"`, see `pack`.
 
     Raises:
         ValueError: If a weight is not finite, or there is a file named `folder`.
@@ -85,7 +87,7 @@ def describe(model):
     """The configuration of a `PatchDPM`, from which `parts` builds it again.
 
     Raises:
-        ValueError: If a part of it is none of this package's.
+        ValueError: If the network, schedule or patching is not one of this package.
     """
     network = recorded(model.network)
     if network is None:
@@ -116,11 +118,11 @@ def describe(model):
 
 
 def _weights_in(folder):
-    """Name of the weights' file of the preset in a folder, or `None`."""
+    """Name of the weight file of the preset in a folder, or `None`."""
     if not (folder / _load.CONFIG).is_file():
         return None
     try:
         config = _config.read(folder / _load.CONFIG)
-    except (OSError, ValueError):  # A damaged one.
+    except (OSError, ValueError):  # The preset is damaged.
         return None
     return config.get("weights", _config.WEIGHTS)

@@ -12,14 +12,14 @@ from keras_patchdpm.schedules.spacings import is_sequence
 
 NAMES = ("solver", "steps", "spacing", "guidance")
 GUIDANCE = ("by", "scale", "interval", "stages")
-LABEL, GUIDE = "label", "guide"  # What guides; the guide's preset is a folder "guide".
+LABEL, GUIDE = "label", "guide"  # Values of `by`; "guide" is the folder of the guide.
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Arguments of `PatchSampler`, by name.
 
-    Not a dict: Keras would look into it for layers to save with the model.
+    Not a dict, in which Keras would search for layers to save with the model.
     """
 
     arguments: dict = dataclasses.field(default_factory=dict)
@@ -33,7 +33,7 @@ class Settings:
 
 
 def to_plain(settings):
-    """Plain data for a preset: the settings without the guide, and the guide."""
+    """`(plain, guide)`: plain data for a preset, and the guide's model or `None`."""
     plain = {name: _plain(value) for name, value in settings.arguments.items()}
     if "solver" in plain:
         solver = solvers.as_solver(plain["solver"])
@@ -55,7 +55,7 @@ def from_plain(plain, guide):
 
     Args:
         plain: Dict, as `to_plain` returned it.
-        guide: `PatchDPM`, or `None` if `guided` says that there is none.
+        guide: `PatchDPM`, or `None` if `guided` is `False`.
     """
     arguments = dict(plain)
     if "solver" in arguments:
@@ -76,7 +76,7 @@ def guided(plain):
 
 
 def check(plain):
-    """Validates settings, which may come from a stranger's preset.
+    """Validates settings, which may come from an untrusted preset.
 
     Raises:
         TypeError: If the settings, or the guidance in them, are no dict, or `interval`
@@ -107,7 +107,7 @@ def _check_keys(name, value, known):
 
 
 def _plain(value):
-    """Numbers and sequences as JSON has them."""
+    """Converts NumPy values and sequences to the types of JSON."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return list(value) if isinstance(value, range | tuple) else value

@@ -1,4 +1,4 @@
-"""The weights of a preset: a `.npz` file, checked before anything is allocated."""
+"""The weight file of a preset, a `.npz` file that is validated before it is read."""
 
 import hashlib
 import io
@@ -11,30 +11,30 @@ from keras import ops
 from keras_patchdpm import _npz
 
 _DTYPES = ("float16", "float32", "float64")
-_SCALE = ".scale"  # Of int8: in the name of what each channel is multiplied by.
-_LEAST = 4096  # Numbers of a tensor that is worth storing as int8.
+_SCALE = ".scale"  # Suffix of the scales of an int8 array, one for each channel.
+_LEAST = 4096  # The smallest tensor that is stored as int8, in numbers.
 STORAGES = ("float16", "int8")
 
 
 class WeightsFile:
     """The weights of a preset, open for reading.
 
-    Only names, shapes and types are read at first: a small file can hold arrays of
-    many gigabytes.
+    At first only names, shapes and types are read, since a small compressed file can
+    hold arrays of many gigabytes.
 
     Args:
         path: `Path` of the file.
-        sha256: String, the checksum that it must have.
+        sha256: String, the checksum that the file must have.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no regular file, has another checksum, or holds anything
-            but arrays of floats.
+            but arrays of floats, or of int8 with scales.
     """
 
     def __init__(self, path, sha256):
         self.path = path
-        if path.exists() and not path.is_file():  # A pipe would wait for ever.
+        if path.exists() and not path.is_file():  # Reading a pipe would hang.
             raise ValueError(f"{path} is no regular file. {_ADVICE}")
         self._file = open(path, "rb")
         try:
@@ -58,7 +58,7 @@ class WeightsFile:
 
     @property
     def shapes(self):
-        """Dict of the weights' names to their shapes."""
+        """Dict of the names of the weights to their shapes."""
         return {
             name: shape
             for name, (shape, _) in self._headers.items()
@@ -67,15 +67,15 @@ class WeightsFile:
 
     @property
     def count(self):
-        """Int. Numbers in the file."""
+        """Int. Number of weights in the file, without scales."""
         return sum(map(math.prod, self.shapes.values()))
 
     def assign(self, network):
-        """Gives the weights to `network`, all of them or, if one does not fit, none.
+        """Loads the weights into `network`: all of them, or none after an error.
 
         Raises:
-            ValueError: If names or shapes are other than the network's, or a value is
-                not finite.
+            ValueError: If names or shapes differ from those of the network, or a value
+                is not finite.
         """
         self._check_fits(network)
         arrays = self._parsed(self._read_arrays)
@@ -89,11 +89,11 @@ class WeightsFile:
             weight.assign(arrays[weight.path])
 
     def _parsed(self, read):
-        """What `read` returns for the archive."""
+        """The result of `read` for the archive; any error becomes a `ValueError`."""
         try:
             with _npz.LOCK, zipfile.ZipFile(self._file) as archive:
                 return read(archive)
-        except Exception as error:  # Damaged bytes can raise anything.
+        except Exception as error:  # Damaged bytes can raise any error.
             raise ValueError(
                 f"{self.path} is no file of weights. {_ADVICE} Reading it failed: "
                 f"{type(error).__name__}: {error}"
@@ -122,7 +122,7 @@ class WeightsFile:
             with archive.open(f"{name}.npy") as file, np.errstate(over="ignore"):
                 array = np.lib.format.read_array(file, allow_pickle=False)
                 arrays[name] = array.astype("float32")
-        with np.errstate(all="ignore"):  # What is not finite is refused later.
+        with np.errstate(all="ignore"):  # `assign` refuses values that are not finite.
             for name in [name for name in arrays if name.endswith(_SCALE)]:
                 arrays[name.removesuffix(_SCALE)] *= arrays.pop(name)
         return arrays
@@ -149,9 +149,10 @@ def pack(network, storage="float16"):
 
     Args:
         network: Keras model.
-        storage: `"float16"`, which halves the file; a tensor with values beyond its
-            range is in float32. Or `"int8"`, which halves it again: large tensors are
-            ints times a float for each output channel, the others in float16.
+        storage: `"float16"` (the default), half the size of float32; a tensor with
+            values out of its range is stored as float32. Or `"int8"`, half of that:
+            large tensors are stored as ints with a float scale for each output channel,
+            the others as float16.
 
     Raises:
         ValueError: If a weight is not finite.
@@ -176,14 +177,14 @@ def pack(network, storage="float16"):
 
 
 def _as_int8(array):
-    """`(ints, scale)`, whose product is nearly `array`; a scale for each channel."""
+    """`(ints, scale)`, whose product is about `array`, with one scale per channel."""
     scale = np.abs(array).max(axis=tuple(range(array.ndim - 1))) / 127
     scale = np.where(scale > 0, scale, 1).astype("float32")
     return np.rint(array / scale).astype("int8"), scale
 
 
 def _read_header(archive, member):
-    """Shape and type of one array, whose type and size are as they must be."""
+    """Reads shape and type of one array; refuses other types and a wrong size."""
     with archive.open(member) as file:
         # Version 1 has at most 64 KB of header.
         if np.lib.format.read_magic(file) != (1, 0):

@@ -1,4 +1,4 @@
-"""Executes networks: one file for each backend, which is imported when it is used."""
+"""Executes networks. Each backend has a module, which is imported when it is used."""
 
 from keras_patchdpm.runtime.backend import SUPPORTED, backend_name
 from keras_patchdpm.runtime.compiled import (

@@ -1,7 +1,7 @@
 """Executes networks on JAX, compiled so that several threads may call them.
 
-Keras' `predict_on_batch` gives the memory of the weights away in each call and puts the
-arrays that come back into the network: another thread finds arrays that are gone.
+On JAX, `predict_on_batch` of Keras donates the memory of the weights in each call and
+puts new arrays into the network. Another thread may then use deleted arrays.
 """
 
 import functools
@@ -19,7 +19,7 @@ _lock = threading.Lock()
 
 
 def network_call(network):
-    """The call of `network`, one for all who ask."""
+    """The `CompiledNetwork` of `network`, always the same one."""
     with _lock:
         if network not in _compiled:
             _compiled[network] = CompiledNetwork(network)
@@ -27,10 +27,11 @@ def network_call(network):
 
 
 class CompiledNetwork:
-    """What `network.predict_on_batch` is, with the weights as arguments.
+    """A compiled replacement of `network.predict_on_batch`.
 
     Args:
-        network: Functional `keras.Model` over a dict of inputs. It is not kept alive.
+        network: Functional `keras.Model` over a dict of inputs. Only a weak reference
+            to it is kept.
     """
 
     def __init__(self, network):
@@ -43,7 +44,7 @@ class CompiledNetwork:
         self.call = compiled(call) if is_compiled else call
 
     def __call__(self, inputs):
-        """The prediction, a NumPy array, for a dict of NumPy arrays."""
+        """The network's prediction, a NumPy array, for a dict of NumPy arrays."""
         return np.asarray(self.call(_state(self.network()), _distributed(inputs)))
 
 
@@ -53,7 +54,7 @@ def compiled(function):
 
 
 def compiled_with(references, function):
-    """See `runtime.compiled_with`; `references` are weak ones of the networks."""
+    """See `runtime.compiled_with`; `references` are weak references to the networks."""
 
     def call(states, *args):
         def of(reference, state):
@@ -69,7 +70,7 @@ def compiled_with(references, function):
 
 
 def free_bytes():
-    """Bytes of the first device that are not in use, `None` on a CPU."""
+    """Bytes of the first device that are not in use, or `None` on a CPU."""
     stats = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" not in stats:
         return None
@@ -78,43 +79,43 @@ def free_bytes():
 
 @functools.cache
 def compiler_options():
-    """Options of XLA under which a network takes least memory on a CPU.
+    """Options of XLA with which a network needs the least memory on a CPU.
 
-    Without them XLA holds transposed copies of all kernels at once. For small patches
-    those are most of the memory, and nothing is faster.
+    Without them XLA holds transposed copies of all kernels at the same time. For small
+    patches those are most of the memory, and the network is not faster with them.
     """
     if jax.default_backend() != "cpu":
         return {}
     wanted = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
     try:
         jax.jit(lambda x: x, compiler_options=wanted)(np.float32(0))
-    except Exception:  # An older XLA, without this option.
+    except Exception:  # An older XLA does not have this option.
         return {}
     return wanted
 
 
 def _loop(body, count):
-    """Calls `body(i)` in turn, and returns its results, stacked and added up."""
+    """Calls `body(i)` for each `i` below `count`: see `runtime.compiled_with`."""
     stacked, counts = jax.lax.map(body, np.arange(count, dtype="int32"))
     return stacked, counts.sum()
 
 
 def _state(network):
-    """The arrays of a network's trainable and other variables, two lists."""
+    """The arrays of a network's trainable and non-trainable variables, two lists."""
     return _values(network.trainable_variables), _values(
         network.non_trainable_variables
     )
 
 
 def _values(variables):
-    """The arrays that variables hold.
+    """The arrays of variables.
 
     Raises:
-        RuntimeError: If `fit` holds them.
+        RuntimeError: If `fit` has removed the arrays from the variables.
     """
     try:
         return [variable.value for variable in variables]
-    except TypeError as error:  # Keras looks for an initializer, and there is none.
+    except TypeError as error:  # Without a value, Keras calls an initializer: `None`.
         raise RuntimeError(
             "The network's weights are held by `fit`, which is training it. Sample "
             "with a `PatchSampler` of the `PatchDPM` that is trained, in a callback "
@@ -123,13 +124,13 @@ def _values(variables):
 
 
 def _distributed(inputs):
-    """Inputs shared out among devices, if Keras has a distribution."""
+    """Distributes inputs among devices, if Keras has a distribution."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return inputs
     mesh = distribution.device_mesh
     shares = mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
-    if len(next(iter(inputs.values()))) % shares:  # Then each computes all rows.
+    if len(next(iter(inputs.values()))) % shares:  # Each device computes all rows.
         return inputs
     return {
         name: keras.distribution.distribute_tensor(

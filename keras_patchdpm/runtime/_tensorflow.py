@@ -12,7 +12,7 @@ _lock = threading.Lock()
 
 
 def network_call(network):
-    """One call of a network: compiled by Keras."""
+    """`predict_on_batch` of the network, which Keras compiles."""
     return network.predict_on_batch
 
 
@@ -22,7 +22,7 @@ def compiled(function):
 
 
 def compiled_with(references, function):
-    """See `runtime.compiled_with`; `references` are weak ones of the networks."""
+    """See `runtime.compiled_with`; `references` are weak references to the networks."""
 
     def of(reference):
         return lambda inputs: _graph(reference())(inputs)
@@ -32,11 +32,11 @@ def compiled_with(references, function):
 
 
 def free_bytes():
-    """`None`: TensorFlow tells what is in use, and not what there is."""
+    """`None`: TensorFlow reports the memory in use, but not the total memory."""
 
 
 def _graph(network):
-    """The network as a function that is traced once, whoever calls it."""
+    """The `tf.function` of a network, always the same one: it is traced once."""
     with _lock:
         if network not in _graphs:
             reference = weakref.ref(network)
@@ -47,13 +47,13 @@ def _graph(network):
 
 
 def _loop(body, count):
-    """Calls `body(i)` in turn, and returns its results, stacked and added up."""
+    """Calls `body(i)` for each `i` below `count`: see `runtime.compiled_with`."""
 
     def step(index, arrays, total):
         values, number = body(index)
         return index + 1, arrays.write(index, values), total + number
 
     state = (0, tf.TensorArray("float32", count), 0)
-    # One at a time: a second one in parallel would take the memory of another patch.
+    # One at a time: a second call in parallel would need the memory of more patches.
     state = tf.while_loop(lambda i, *_: i < count, step, state, parallel_iterations=1)
     return state[1].stack(), state[2]

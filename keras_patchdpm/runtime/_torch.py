@@ -1,10 +1,10 @@
-"""Executes networks on PyTorch, each as a graph that frees what is used no more.
+"""Executes networks on PyTorch, as graphs that free each result after its last use.
 
-Keras runs a functional model layer by layer, and keeps every layer's output until the
-call ends. Traced once for a size of input, the same operations run in the same order
-without Keras between them, and each result is freed after its last use.
+Keras runs a functional model layer by layer, and keeps the output of every layer until
+the call ends. Here the network is traced once for each size of input. The graph has the
+same operations in the same order, and frees each result after its last use.
 
-One thread at a time: while PyTorch traces, it changes `torch.nn.Module` for all.
+Only one thread at a time: while PyTorch traces, it changes `torch.nn.Module` globally.
 """
 
 import threading
@@ -20,7 +20,7 @@ _lock = threading.RLock()
 
 
 def network_call(network):
-    """The call of `network`, one for all who ask."""
+    """The `TracedNetwork` of `network`, always the same one."""
     with _lock:
         if network not in _traced:
             _traced[network] = TracedNetwork(network)
@@ -28,12 +28,12 @@ def network_call(network):
 
 
 def compiled(function):
-    """See `runtime.compiled`: PyTorch runs it as it is."""
+    """See `runtime.compiled`; on PyTorch the function is not compiled."""
     return torch.no_grad()(function)
 
 
 def compiled_with(references, function):
-    """See `runtime.compiled_with`; `references` are weak ones of the networks."""
+    """See `runtime.compiled_with`; `references` are weak references to the networks."""
 
     def of(reference):
         return lambda inputs: network_call(reference()).of_tensors(inputs)
@@ -43,7 +43,7 @@ def compiled_with(references, function):
 
 
 def free_bytes():
-    """Bytes of the GPU that are not in use, `None` on a CPU."""
+    """Bytes of the GPU that are not in use, or `None` on a CPU."""
     device = keras.ops.zeros((1,)).device
     if device.type != "cuda":
         return None
@@ -52,12 +52,12 @@ def free_bytes():
 
 
 def after_fork():
-    """Computes in one thread: those that OpenMP has started are not in a child."""
+    """Sets one thread: a forked process does not have the threads of OpenMP."""
     torch.set_num_threads(1)
 
 
 def _loop(body, count):
-    """Calls `body(i)` in turn, and returns its results, stacked and added up."""
+    """Calls `body(i)` for each `i` below `count`: see `runtime.compiled_with`."""
     stacked, total = None, 0
     for index in range(count):
         values, number = body(index)
@@ -69,12 +69,13 @@ def _loop(body, count):
 
 
 class TracedNetwork:
-    """What `network.predict_on_batch` is, in less memory and time.
+    """A replacement of `network.predict_on_batch` that needs less memory and time.
 
-    Weights may change after tracing: the graph reads them where they lie.
+    Weights may change after tracing: the graph reads the current ones.
 
     Args:
-        network: Functional `keras.Model` over a dict of inputs. It is not kept alive.
+        network: Functional `keras.Model` over a dict of inputs. Only a weak reference
+            to it is kept.
     """
 
     def __init__(self, network):
@@ -82,14 +83,14 @@ class TracedNetwork:
         self.graphs = {}
 
     def __call__(self, inputs):
-        """The prediction, a NumPy array, for a dict of NumPy arrays."""
+        """The network's prediction, a NumPy array, for a dict of NumPy arrays."""
         tensors = {
             name: keras.ops.convert_to_tensor(values) for name, values in inputs.items()
         }
         return keras.ops.convert_to_numpy(self.of_tensors(tensors))
 
     def of_tensors(self, inputs):
-        """The prediction, a tensor, for a dict of tensors."""
+        """The network's prediction, a tensor, for a dict of tensors."""
         names = sorted(inputs)
         tensors = [inputs[name] for name in names]
         key = tuple(
@@ -104,15 +105,15 @@ class TracedNetwork:
             return self.graphs[key](*tensors)
 
     def _trace(self, names, tensors):
-        """The graph for inputs of those sizes, or `None` if there is none."""
+        """The graph for inputs of these sizes, or `None` if tracing fails."""
         network = self.network()
         _kernels_to_channels_last(network)
 
         def call(*tensors):
             return network(dict(zip(names, tensors, strict=True)), training=False)
 
-        # Fake tensors have a shape and no memory: tracing takes none. The weights are
-        # real, so that the graph reads them.
+        # Fake tensors have a shape, but no memory. The weights are real tensors, so
+        # that the graph reads them.
         trace = make_fx(call, tracing_mode="fake", _allow_non_fake_inputs=True)
         try:
             return trace(*tensors)
@@ -128,10 +129,10 @@ class TracedNetwork:
 
 
 def _kernels_to_channels_last(network):
-    """Lays kernels out in memory as PyTorch's convolutions read them.
+    """Changes the memory layout of kernels to that of PyTorch's convolutions.
 
-    Keras' have the shape `(h, w, in, out)` and that order in memory, and PyTorch turns
-    a copy in every call. They keep their shape, and what is in them.
+    Kernels of Keras have the shape `(h, w, in, out)` and that order in memory, so that
+    PyTorch would transpose a copy in every call. Shapes and values do not change.
     """
     for variable in network.weights:
         if len(variable.shape) == 4:

@@ -1,4 +1,4 @@
-"""The backend that Keras uses, and the file here that executes on it."""
+"""The backend of Keras, and the module of this folder for it."""
 
 import importlib
 
@@ -8,10 +8,10 @@ SUPPORTED = ("tensorflow", "jax", "torch")
 
 
 def backend_name():
-    """Keras' backend."""
+    """Name of the backend of Keras."""
     return keras.backend.backend()
 
 
 def backend_module():
-    """The file of this folder for the current backend, one of `SUPPORTED`."""
+    """The module of this folder for the current backend, one of `SUPPORTED`."""
     return importlib.import_module(f"keras_patchdpm.runtime._{backend_name()}")

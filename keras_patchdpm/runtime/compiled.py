@@ -1,11 +1,11 @@
-"""Functions of tensors that stay on the device, compiled where the backend compiles."""
+"""Compiles functions of tensors that stay on the device."""
 
 import threading
 import weakref
 
 from keras_patchdpm.runtime.backend import SUPPORTED, backend_module, backend_name
 
-_compiled = weakref.WeakKeyDictionary()  # Of a network: what was compiled with it.
+_compiled = weakref.WeakKeyDictionary()  # Network to its compiled functions.
 _lock = threading.Lock()
 
 
@@ -13,11 +13,10 @@ def compiled(function):
     """Compiles a function of tensors, once for each set of shapes.
 
     Args:
-        function: Callable of tensors, written with `keras.ops`. A fixed argument is
-            bound to it before.
+        function: Callable of tensors, written with `keras.ops`.
 
     Returns:
-        The compiled function.
+        The compiled function. On PyTorch, the function without gradients.
     """
     return backend_module().compiled(function)
 
@@ -26,8 +25,9 @@ def compiled_with(networks, key, make):
     """Compiles a function that calls networks, once for each key.
 
     Args:
-        networks: Tuple of functional `keras.Model`s. They are not kept alive.
-        key: Hashable, all on which the function depends beside the networks.
+        networks: Tuple of functional `keras.Model`s. Only weak references to them are
+            kept.
+        key: Hashable: all that the function depends on, except the networks.
         make: Function without arguments, which returns `function(calls, loop, *args)`:
             `calls` holds one function of a dict of tensors for each network.
             `loop(body, count)` calls `body(i)` for each `i` below `count`, one after
@@ -52,12 +52,12 @@ def compiled_with(networks, key, make):
 
 
 def may_compile(network):
-    """Whether a function that calls a `keras.Model` may be compiled here."""
+    """Whether a function that calls a `keras.Model` may be compiled."""
     if backend_name() not in SUPPORTED or network.run_eagerly:
         return False
     return backend_name() != "jax" or bool(network.jit_compile)
 
 
 def free_bytes():
-    """Bytes of the device that are not in use; `None` where it does not say."""
+    """Bytes of the device that are not in use, or `None` if they are not reported."""
     return backend_module().free_bytes() if backend_name() in SUPPORTED else None

@@ -1,4 +1,4 @@
-"""One call of a network, in as little memory as the backend can."""
+"""A network call with as little memory as possible on the backend."""
 
 import keras
 
@@ -8,16 +8,16 @@ from keras_patchdpm.runtime.process import check_process
 
 
 def network_call(network):
-    """What the sampler runs: `network.predict_on_batch`, or what does better.
+    """The function with which the sampler calls a network.
 
-    On TensorFlow that is `predict_on_batch`, which is compiled. On JAX it is the same
-    without giving the weights' memory away, so that several threads may call it. On
-    PyTorch the network is traced once for each size of input, and what no later layer
-    needs is freed, which Keras does not do.
+    On TensorFlow it is `predict_on_batch`, which is compiled. On JAX it is the same
+    without donating the memory of the weights, so that several threads may call it. On
+    PyTorch the network is traced once for each size of input, so that each result is
+    freed after its last use; Keras does not free it.
 
     Args:
-        network: Functional `keras.Model` over a dict of inputs, or anything else with
-            `predict_on_batch`, which is then called.
+        network: Functional `keras.Model` over a dict of inputs, or another object with
+            a method `predict_on_batch`, which is then used.
 
     Returns:
         Function of a dict of NumPy arrays to a NumPy array, which several threads may

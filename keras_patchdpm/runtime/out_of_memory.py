@@ -1,6 +1,6 @@
-"""What the backends raise when memory runs out."""
+"""Recognises the errors that backends raise when memory runs out."""
 
-# Class names, and parts of messages where the class says nothing.
+# Names of classes, and parts of messages of errors whose class is not specific.
 _CLASSES = ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
 _MESSAGES = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 
@@ -8,9 +8,10 @@ _MESSAGES = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 def is_out_of_memory(error):
     """Whether an exception says that host or device has no memory left.
 
-    Known by name and message, so that no backend need be imported: TensorFlow's
-    `ResourceExhaustedError`, PyTorch's `OutOfMemoryError` and the message of its CPU
-    allocator, JAX's `RESOURCE_EXHAUSTED`, Python's and NumPy's `MemoryError`.
+    Errors are recognised by name and message, so that no backend is imported:
+    TensorFlow's `ResourceExhaustedError`, PyTorch's `OutOfMemoryError` and the message
+    of its CPU allocator, JAX's `RESOURCE_EXHAUSTED`, Python's and NumPy's
+    `MemoryError`.
 
     Args:
         error: Exception.

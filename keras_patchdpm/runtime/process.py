@@ -1,4 +1,4 @@
-"""Which process the backend works in: its threads do not survive a fork."""
+"""Detects forked processes, which do not have the threads of the backend."""
 
 import os
 
@@ -8,10 +8,10 @@ _first = None  # Id of the process in which the backend was used first.
 
 
 def check_process():
-    """Called before the backend is used: what is there to do in a forked process.
+    """Prepares a forked process or refuses it; called before the backend is used.
 
-    TensorFlow and JAX compute in threads, which the child of a fork does not have: it
-    would wait for them without an end. PyTorch can do without.
+    TensorFlow and JAX compute in threads, which a forked process does not have: it
+    would wait for them for ever. PyTorch can compute in one thread.
 
     Raises:
         RuntimeError: On TensorFlow and JAX, in a process that was forked from one in
@@ -26,7 +26,7 @@ def check_process():
 
 
 def refuse_fork():
-    """What a backend says that does not survive a fork."""
+    """Raises the error of backends that cannot be used in a forked process."""
     name = backend_name()
     raise RuntimeError(
         f"This process was forked from one that has used {name}, and would hang: the "

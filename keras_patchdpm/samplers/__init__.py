@@ -1,4 +1,4 @@
-"""Samplers: how the noise levels are walked down."""
+"""The sampler, which generates images, and guidance."""
 
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.patch_sampler import PatchSampler

@@ -1,4 +1,4 @@
-"""Checks of what a sampler is given."""
+"""Validates the arguments of a sampler."""
 
 import math
 import numbers
@@ -12,7 +12,7 @@ from keras_patchdpm.samplers.guidance import Guidance
 
 
 def check_budget(budget, patches_per_call, model):
-    """The budget in bytes, or `None`."""
+    """Validates `memory_budget`; returns bytes, or `None`."""
     if budget is None:
         return None
     if model.whole is not None:
@@ -31,7 +31,7 @@ def check_budget(budget, patches_per_call, model):
 
 
 def check_guidance(guidance, model):
-    """The guidance, `None` where it changes nothing."""
+    """Validates `guidance`; returns `None` if its scale is 1, which changes nothing."""
     if guidance is None:
         return None
     if not isinstance(guidance, Guidance):
@@ -45,10 +45,10 @@ def check_guidance(guidance, model):
 
 
 def check_images_on(images_on, model):
-    """Where images are to be, checked; `None` if that is left open.
+    """Validates `images_on`.
 
     Raises:
-        ValueError: If the model cannot be sampled there.
+        ValueError: If the model cannot be sampled with its images on the device.
     """
     _checks.one_of("images_on", images_on, (None, "device", "host"))
     if images_on == "device" and not fits_device(model):
@@ -72,7 +72,7 @@ def fits_device(model):
 
 
 def check_decode(decode, latents):
-    """What decodes latents, or `None`."""
+    """Validates `decode`."""
     if decode is not None and not latents:
         raise ValueError(
             "`decode` is for models of latents, `PatchDPM(..., latents=True)`. Leave "
@@ -84,16 +84,19 @@ def check_decode(decode, latents):
 
 
 def check_noise(noise, num_images, image_shapes):
-    """The noise that each stage starts from, a list of arrays; `None` to draw it.
+    """Validates the argument `noise` of the sampler.
 
     Args:
-        noise: Of a call of the sampler.
+        noise: Array, list of arrays, or `None`.
         num_images: Positive int.
-        image_shapes: List of `(height, width, channels)`, of each stage.
+        image_shapes: List of `(height, width, channels)`, one for each stage.
+
+    Returns:
+        List of one array for each stage, or `None`: the noise is drawn.
 
     Raises:
-        TypeError: If it holds no numbers.
-        ValueError: If it has another shape, or values that are not finite.
+        TypeError: If `noise` holds no numbers.
+        ValueError: If `noise` has another shape, or values that are not finite.
     """
     if noise is None:
         return None
@@ -123,11 +126,11 @@ def check_noise(noise, num_images, image_shapes):
 
 
 def _float_array(noise):
-    """`noise` as an array of real numbers."""
+    """Converts `noise` to an array of real numbers."""
     try:
         is_tensor = keras.ops.is_tensor(noise)
         array = keras.ops.convert_to_numpy(noise) if is_tensor else np.asarray(noise)
-    except ValueError:  # Lists of several lengths.
+    except ValueError:  # Lists of different lengths.
         array = np.empty(0, object)
     if array.dtype.kind not in "fiu":
         raise TypeError(
@@ -138,7 +141,7 @@ def _float_array(noise):
 
 
 def check_floats(dtype, latents, decode):
-    """Refuses latents as ints."""
+    """Refuses latents as uint8."""
     if latents and decode is None and dtype != "float32":
         raise ValueError(
             'Latents are floats: pass `dtype="float32"` for them, or give the sampler '
@@ -147,7 +150,7 @@ def check_floats(dtype, latents, decode):
 
 
 def check_patches_per_call(value, num_patches):
-    """The patches of a call, an int."""
+    """Validates `patches_per_call`, an int."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(
             f"`patches_per_call` must be an int from 1 to {num_patches}, which is all "
@@ -158,7 +161,7 @@ def check_patches_per_call(value, num_patches):
 
 
 def check_seed(seed):
-    """The seed, an int."""
+    """Validates `seed`, an int."""
     if seed is None:
         raise TypeError(
             "`seed` must be an int, so that images can be made again. For others each "
@@ -168,7 +171,7 @@ def check_seed(seed):
 
 
 def check_dtype(dtype):
-    """The name of the type of the images."""
+    """Validates `dtype`; returns its name."""
     for name in ("uint8", "float32"):
         known = (np.dtype(name), np.dtype(name).type)
         if any(dtype is same for same in known) or (
@@ -179,7 +182,7 @@ def check_dtype(dtype):
 
 
 def check_fits(num_images, image_shape, dtype):
-    """Refuses more images than this machine's memory holds; returns their bytes."""
+    """Refuses more images than fit in the machine's memory; returns their bytes."""
     size = num_images * math.prod(image_shape) * np.dtype(dtype).itemsize
     memory_size = psutil.virtual_memory().total
     if size > memory_size:

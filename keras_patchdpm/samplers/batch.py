@@ -1,4 +1,4 @@
-"""Where the making of some images stands, and how that is saved."""
+"""The progress of a batch of images, and how it is saved."""
 
 import dataclasses
 import zlib
@@ -11,21 +11,21 @@ from keras_patchdpm.samplers.loop import State
 
 @dataclasses.dataclass
 class Batch:
-    """Where the making of a batch stands.
+    """The progress of a batch.
 
     Attributes:
         finished: List of the images of the finished stages.
-        state: `State` of the stage at hand, or `None` at its beginning.
+        state: `State` of the current stage, or `None` at its start.
     """
 
     finished: list = dataclasses.field(default_factory=list)
     state: State | None = None
 
     def arrays(self, uses_previous):
-        """All of it as a dict of arrays or tensors.
+        """The batch as a dict of arrays or tensors.
 
         Args:
-            uses_previous: Bool, of the solver.
+            uses_previous: Bool, that of the solver.
         """
         arrays = {f"stage_{number}": x for number, x in enumerate(self.finished)}
         if self.state is not None:
@@ -35,13 +35,13 @@ class Batch:
         return arrays
 
     def on_host(self, uses_previous):
-        """The same in the host's memory."""
+        """The result of `arrays`, as NumPy arrays."""
         arrays = self.arrays(uses_previous)
         return {name: ops.convert_to_numpy(value) for name, value in arrays.items()}
 
     @classmethod
     def of(cls, arrays):
-        """The batch that `on_host` described; the beginning if it is empty."""
+        """The batch of a result of `on_host`. An empty dict: a new batch."""
         count = sum(name.startswith("stage_") for name in arrays)
         finished = [arrays[f"stage_{number}"] for number in range(count)]
         if "noisy" not in arrays:
@@ -51,15 +51,15 @@ class Batch:
 
 
 class Saving:
-    """Saves finished images, and the batch at hand where a step is whole.
+    """Saves finished images, and the current batch after whole steps.
 
-    A step overwrites the images. If it is stopped halfway, by Ctrl-C or an error, they
-    are saved only if nothing of them has been overwritten yet: a checksum tells.
+    A step overwrites the images. If Ctrl-C or an error stops a step, the images are
+    saved only if the step has not overwritten any of them yet. Checksums show it.
 
     Args:
-        checkpoint: `Checkpoint`, or `None`: nothing is saved then.
-        finished: List of images that an earlier run has finished.
-        uses_previous: Bool, of the solver.
+        checkpoint: `Checkpoint`, or `None`: nothing is saved.
+        finished: List of the images that an earlier run has finished.
+        uses_previous: Bool, that of the solver.
     """
 
     def __init__(self, checkpoint, finished, uses_previous):
@@ -69,15 +69,18 @@ class Saving:
         self.marked = None
 
     def mark(self, batch):
-        """The batch is where a step begins or ends."""
+        """Records checksums of the batch; called at the start and end of each step."""
         self.marked = self._marks(batch)
 
     def stopped(self, batch, check):
-        """A step has been stopped. Saves what the step before it left, if it can.
+        """Called when a step is stopped: saves the result of the step before it.
+
+        Nothing is saved if the stopped step has overwritten images.
 
         Args:
             batch: `Batch`.
-            check: Raises ValueError if the images are not finite: they are not saved.
+            check: Function that raises `ValueError` if the images are not finite. Then
+                nothing is saved.
         """
         if self._marks(batch) != self.marked:
             return
@@ -88,18 +91,19 @@ class Saving:
         self.save(batch, now=True)
 
     def end_batch(self, images):
-        """The images of a batch are finished."""
+        """Called when the images of a batch are finished: saves them."""
         if self.checkpoint is not None:
             self.finished.extend(images)
             self.save(Batch(), now=True)
 
     def save(self, batch, check=lambda: None, now=False):
-        """Saves the batch, unless the last saving was a moment ago.
+        """Saves the batch, unless the last time was less than half a minute ago.
 
         Args:
             batch: `Batch`.
-            check: Called before a saving. It refuses images that are not finite.
-            now: Bool. Whether it is saved in any case.
+            check: Function that is called before the batch is saved, and raises an
+                error if images are not finite. Default: no check.
+            now: Bool. Whether the batch is saved in any case. Default: no.
         """
 
         def arrays():
@@ -111,10 +115,10 @@ class Saving:
             self.checkpoint.save(arrays, now)
 
     def _marks(self, batch):
-        """What changes when a step changes any of the batch's arrays.
+        """A dict that is equal as long as no step has changed the batch.
 
-        That is a checksum of arrays, and of tensors, which nothing overwrites, which
-        they are.
+        It has a checksum of each array, and each tensor itself: tensors are replaced,
+        not overwritten.
         """
         if self.checkpoint is None:
             return {}
@@ -126,7 +130,7 @@ class Saving:
 
 
 class _Mark:
-    """Is equal to that of the same tensor, or of an array of the same values."""
+    """Equal to the mark of the same tensor, or of an array with the same values."""
 
     def __init__(self, value):
         on_host = isinstance(value, np.ndarray)

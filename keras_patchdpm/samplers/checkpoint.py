@@ -1,4 +1,4 @@
-"""A file from which a stopped sampling resumes."""
+"""The checkpoint file, from which a stopped sampling resumes."""
 
 import hashlib
 import json
@@ -12,20 +12,21 @@ import numpy as np
 from keras_patchdpm import _files, _npz
 from keras_patchdpm.samplers.identity import differences
 
-SECONDS = 30.0  # Between two savings.
+SECONDS = 30.0  # Time between two writes.
 BLOCK = 2**20  # Bytes that are read at a time.
 
 
 class Checkpoint:
-    """Arrays of a run in one `.npz`, replaced as a whole.
+    """The arrays of a run in one `.npz` file, which is replaced as a whole.
 
-    The bytes of the file end with their own checksum, which is compared before anything
-    else is read. Several processes may write to one path: the last one wins.
+    The file ends with a checksum, which is compared before the arrays are read. If
+    several processes write to one path, the last one wins.
 
     Args:
         path: String or path of the file, in a folder that exists.
-        run: What `identity.describe` returned of the run: another one is refused.
-        size: Int. Bytes that the file will have, as far as is known.
+        run: Result of `identity.describe` for the run. A file of another run is
+            refused.
+        size: Int. Expected size of the file in bytes. Default 0: unknown.
 
     Raises:
         TypeError: If `path` is no path.
@@ -41,13 +42,13 @@ class Checkpoint:
         _files.check_writable(self.path, size)
 
     def load(self):
-        """Reads the arrays that were saved last.
+        """Reads the arrays of the file.
 
         Returns:
             Dict of arrays; empty if there is no file.
 
         Raises:
-            ValueError: If the file is damaged, is another one, or holds another run.
+            ValueError: If the file is damaged, no checkpoint, or that of another run.
         """
         self._check_kind()
         try:
@@ -73,14 +74,14 @@ class Checkpoint:
         return arrays
 
     def save(self, arrays, now=False):
-        """Writes `arrays()`, a dict, unless the last time was a moment ago.
+        """Writes the file, unless the last time was less than `SECONDS` ago.
 
         Args:
-            arrays: Function without arguments.
-            now: Bool. Whether to write however short ago that was.
+            arrays: Function without arguments that returns a dict of arrays.
+            now: Bool. Whether to write in any case. Default: no.
 
         Raises:
-            OSError: If the file cannot be written; what was there stays.
+            OSError: If the file cannot be written. The old file stays.
         """
         if not now and time.monotonic() - self.saved < SECONDS:
             return
@@ -91,10 +92,10 @@ class Checkpoint:
         self.saved = time.monotonic()
 
     def _check_kind(self):
-        """Refuses a folder and what is no file, such as a pipe: reading would hang."""
+        """Refuses a folder, a pipe or a device, since reading a pipe would hang."""
         try:
             kind = os.stat(self.path).st_mode
-        except OSError:  # Not there, or out of reach: the next step says which.
+        except OSError:  # It does not exist or cannot be read: reported when opened.
             return
         if not stat.S_ISREG(kind):
             raise ValueError(
@@ -105,7 +106,7 @@ class Checkpoint:
 
 
 def _read(file):
-    """The arrays of an open file, if its checksum is right."""
+    """The arrays of an open file; refuses a wrong checksum."""
     size = file.seek(0, os.SEEK_END) - hashlib.blake2b().digest_size
     expected = _checksum(file, size)
     if file.read() != expected:
@@ -116,7 +117,7 @@ def _read(file):
 
 
 def _checksum(file, size):
-    """Of the first `size` bytes of a file, which is left at their end."""
+    """Checksum of the first `size` bytes of a file; leaves its position after them."""
     digest = hashlib.blake2b()
     file.seek(0)
     for start in range(0, size, BLOCK):

@@ -1,4 +1,4 @@
-"""The clean estimate of whole images in the host's memory, patch by patch."""
+"""Computes the clean estimate of images in the host's memory, patch by patch."""
 
 import math
 
@@ -12,17 +12,19 @@ class PatchDenoiser:
     """Evaluates a network on some patches of all images at a time.
 
     Args:
-        predict: Function of a `NoiseLevel` to what predicts there: `NetworkCalls`.
-        schedule: Says what a prediction means.
+        predict: Function of a `NoiseLevel` to the `NetworkCalls` or `GuidedCalls` for
+            that level.
+        schedule: `Schedule`, which computes the clean estimate from a prediction.
         stage: `Stage` that is sampled.
-        groups: Lists of patch indices: the patches of each call, the largest first.
+        groups: List of lists of patch indices, the patches of each call. The first list
+            is the longest.
         clip: Bool. Whether the estimate is clipped, so that images stay in [-1, 1].
-        batch_size: Positive int. The network is called with as many patches as that
-            many images have, so that it is compiled once for all batches up to that
-            size.
-        seed: Non-negative int. With the level it says where a shifted grid lies.
-        previous: What `stage.previous` returned: images of earlier stages.
-        labels: Int array, the label of each image, or `None`.
+        batch_size: Positive int. Each call has patches of that many images, so that the
+            network is compiled once for all smaller batches.
+        seed: Non-negative int. The offset of a shifted grid depends on it and on the
+            level.
+        previous: Result of `stage.previous`: images of earlier stages. Default: none.
+        labels: Int array, the label of each image. Default `None`: no labels.
     """
 
     def __init__(
@@ -49,12 +51,12 @@ class PatchDenoiser:
         self.labels = labels
 
     def __call__(self, noisy, level, out=None):
-        """The clean estimate.
+        """Computes the clean estimate; called by `loop.walk`.
 
         Args:
             noisy: Float32 array of shape `(B, H, W, C)`.
-            level: `NoiseLevel` at which it is.
-            out: Array of that shape to write into, or `None` for a new one.
+            level: `NoiseLevel` of `noisy`.
+            out: Array of that shape for the result. Default `None`: a new one.
 
         Returns:
             `out`, or the new array.
@@ -78,7 +80,7 @@ class PatchDenoiser:
             inputs = inputs_of(indices)
             prediction = predict(inputs, self.size)
             check_finite("The network's prediction", prediction, level)
-            # Each pixel by itself: in windows, no further image of full size is made.
+            # In windows rather than in the whole image, which saves one full array.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)
             if self.clip:
                 clean = np.clip(clean, *self.stage.bounds(inputs))
@@ -89,35 +91,35 @@ class PatchDenoiser:
         return out
 
     def check(self):
-        """Nothing: each prediction was checked when it was there."""
+        """Does nothing: each prediction was checked when it was computed."""
 
 
 def patch_order(num_patches):
-    """The order in which patches are evaluated: it changes no image."""
+    """The order in which patches are evaluated. Images do not depend on it."""
     return np.arange(num_patches)
 
 
 def groups_of(num_patches, patches_per_call):
-    """The patches of each call of the network, as even as can be, the largest first.
+    """Divides the patches of a step into network calls of nearly equal size.
 
     Args:
-        num_patches: Positive int, of the stage.
-        patches_per_call: Positive int.
+        num_patches: Positive int, the patches of an image in a step.
+        patches_per_call: Positive int, the most patches of a call.
 
     Returns:
-        List of lists of ints.
+        List of lists of patch indices, the longest list first.
     """
     calls = math.ceil(num_patches / patches_per_call)
     return [group.tolist() for group in np.array_split(patch_order(num_patches), calls)]
 
 
 def check_finite(what, values, level=None):
-    """Refuses NaN and infinity, of which black images would be made.
+    """Refuses NaN and infinity, which would lead to black images.
 
     Args:
-        what: What the values are, for the message.
+        what: Name of the values, for the error message.
         values: Array.
-        level: `NoiseLevel` at which they were made, or `None`.
+        level: `NoiseLevel` of the values, for the error message. Default `None`.
 
     Raises:
         ValueError: If a value is not finite.
@@ -131,7 +133,7 @@ def check_finite(what, values, level=None):
 
 
 def refuse_wrong(what, wrong, count, *, level=None):
-    """Refuses `wrong` of `count` values: see `check_finite`."""
+    """Raises the error of `check_finite` if `wrong`, a number of values, is not 0."""
     if wrong:
         where = "" if level is None else f" at the noise level {tuple(level)}"
         raise ValueError(

@@ -21,17 +21,17 @@ class Guidance:
     called one after the other: a guide adds the memory of its weights alone.
 
     Args:
-        by: `"label"`, of a model that was trained on labels: the same network without
-            the label. Or a `PatchDPM` of the same schedule and size of patch, smaller
-            or less trained than the one that is guided.
+        by: `"label"`, for a model that was trained on labels: the worse prediction is
+            that of the same network without the label. Or a `PatchDPM` with the same
+            schedule and the same size of patch, smaller or less trained than the model.
         scale: Float of at least 0. 1: no guidance; above 1: stronger; 0: the worse
             prediction alone. Values of 1 to 3 are usual for labels, 1.2 to 2 for a
             model.
         interval: Pair of floats: the least and the largest strength of the noise,
-            `sigma / alpha`, at which it is used. Outside, the network alone is
-            called. Default: everywhere.
-        stages: Ints, the stages of a cascade (0 is the thumbnail's) in which it is
-            used. Default `None`: in all of them.
+            `sigma / alpha`, at which guidance is used. Outside, only the network itself
+            is called. Default: at all levels.
+        stages: Ints, the stages of a cascade (0 is the thumbnail's) in which guidance
+            is used. Default `None`: in all stages.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -52,11 +52,11 @@ class Guidance:
     scale: float
     interval: tuple = (0.0, math.inf)
     stages: tuple | None = None
-    # The other model as it is sampled, `None` for labels: what a checkpoint knows.
+    # The other model, a `TiledModel`; `None` for labels. A checkpoint compares it.
     guide: typing.Any = dataclasses.field(init=False, repr=False, default=None)
 
     def __post_init__(self):
-        set_ = functools.partial(object.__setattr__, self)  # It is frozen.
+        set_ = functools.partial(object.__setattr__, self)  # The class is frozen.
         if not (isinstance(self.by, str) and self.by == "label"):
             check_model("by", self.by)
             set_("guide", as_tiled(self.by))
@@ -68,16 +68,16 @@ class Guidance:
 
     @property
     def networks(self):
-        """The networks that it needs beside the model's own, a tuple."""
+        """The networks that guidance needs in addition to the model's, a tuple."""
         return () if self.by_label else (self.guide.network,)
 
     @property
     def by_label(self):
-        """Bool. Whether the worse prediction is of the same network, unlabelled."""
+        """Bool. Whether the worse prediction is the same network's, without a label."""
         return self.guide is None
 
     def used(self, stage, level):
-        """Whether it changes a prediction in a stage, an int, at a `NoiseLevel`."""
+        """Whether guidance is used in a stage, an int, at a `NoiseLevel`."""
         low, high = self.interval
         return (
             (self.stages is None or stage in self.stages)
@@ -87,15 +87,18 @@ class Guidance:
 
     @property
     def guide_inputs(self):
-        """Names of the inputs of the guide, a tuple; `None` for labels."""
+        """Names of the inputs of the guide's network, a tuple; `None` for labels."""
         return None if self.by_label else tuple(_inputs(self.guide.network))
 
     def check_fits(self, model):
-        """Refuses what cannot guide `model`, a `TiledModel`.
+        """Checks that this guidance fits a model; called by `PatchSampler`.
+
+        Args:
+            model: `TiledModel` to be guided.
 
         Raises:
-            ValueError: If the model takes no labels, or the other one has another
-                schedule, or asks for what the model's network is not given.
+            ValueError: If the model has no labels, or the guide has another schedule,
+                other inputs than the model, or fewer stages.
         """
         if self.by_label:
             if model.num_classes is None:
@@ -132,7 +135,7 @@ class Guidance:
         self._check_stages(model)
 
     def _check_stages(self, model):
-        """Refuses a guide that has not learned a stage."""
+        """Refuses stages that the guide was not trained for."""
         known, count = (len(one.stages) for one in (self.guide, model))
         asked = range(count) if self.stages is None else self.stages
         unknown = [stage for stage in asked if known <= stage < count]
@@ -145,12 +148,13 @@ class Guidance:
 
 
 def worse_inputs(inputs, guide_inputs, num_classes):
-    """What a network is given for the worse prediction.
+    """The network inputs for the worse prediction, a dict.
 
     Args:
-        inputs: Dict of arrays or tensors, for the good one.
-        guide_inputs: Names of those that the guide needs, or `None` for labels.
-        num_classes: Int, of the model: as a label it says that there is none.
+        inputs: Dict of arrays or tensors, the inputs for the good prediction.
+        guide_inputs: Names of the inputs that the guide needs, or `None` for labels.
+        num_classes: Int, the model's number of classes, which as a label means "no
+            label".
     """
     if guide_inputs is None:
         return {**inputs, "label": 0 * inputs["label"] + num_classes}
@@ -163,12 +167,12 @@ def guided(good, worse, scale):
 
 
 def _inputs(network):
-    """Names of a network's inputs, and their shapes without the batch axis."""
+    """Dict of a network's inputs: names to shapes without the batch axis."""
     return {name: tuple(value.shape[1:]) for name, value in network.input.items()}
 
 
 def _interval(interval):
-    """The pair, checked."""
+    """Validates `interval`."""
     low, high = _checks.sequence("interval", interval, _bound, count=2)
     if high < low:
         raise ValueError(
@@ -183,18 +187,21 @@ def _bound(name, value):
 
 
 def check_labels(labels, num_images, *, guidance, num_classes):
-    """The label of each image, `(num_images,)`; `None` if the network takes none.
+    """Validates the argument `labels` of the sampler; one label for each image.
 
     Args:
         labels: Int for all images, sequence of one for each, or `None`.
         num_images: Positive int.
         guidance: `Guidance`, or `None`.
-        num_classes: Int, of the model, or `None` if it takes no labels.
+        num_classes: Int, or `None` for a model without labels.
+
+    Returns:
+        Int32 array `(num_images,)`, or `None` for a model without labels.
 
     Raises:
         TypeError: If a label is no int.
-        ValueError: If a label is out of range, their number is not that of the images,
-            the network takes none, or there are none to guide by.
+        ValueError: If a label is out of range, there is not exactly one per image, the
+            model has no labels, or guidance by labels has no labels.
     """
     if labels is None:
         if guidance is not None and guidance.by_label:

@@ -1,4 +1,4 @@
-"""What identifies a sampling: everything that changes its images, as plain data."""
+"""The identity of a sampling: all that its images depend on, as plain data."""
 
 import collections.abc
 import dataclasses
@@ -17,28 +17,28 @@ SIZE = 16  # Bytes of a checksum.
 
 
 def describe(value):
-    """Plain data that is another whenever `value` leads to other images.
+    """Plain data that differ whenever `value` leads to other images.
 
-    It is the same in every process. Of a dataclass each field counts, unless it is
-    declared with `metadata={"identity": False}`. Of objects with `get_config` that is
-    what counts; of a network its layers and its weights; of a function its code, its
+    They are the same in every process. A dataclass is described by its fields, except
+    those declared with `metadata={"identity": False}`; an object with `get_config` by
+    its result; a network by its layers and weights; a function by its code, its
     defaults and the variables that it uses.
 
     Args:
-        value: Numbers, arrays, dataclasses, Keras' objects, functions, or any object.
+        value: Numbers, arrays, dataclasses, Keras objects, functions, or any object.
 
     Returns:
-        Of dicts with string keys, lists, strings, numbers and `None`.
+        Dicts with string keys, lists, strings, numbers and `None`, in each other.
     """
     return _describe(value, ())
 
 
 def differences(saved, asked, name=""):
-    """Lists in words where two descriptions differ.
+    """Lists the differences between two descriptions, for an error message.
 
     Args:
-        saved, asked: What `describe` returned.
-        name: String. Where they are parts of larger descriptions, the name of the part.
+        saved, asked: Results of `describe`: of the file, and of the call.
+        name: String. Name of the part, if they are parts of larger descriptions.
     """
     lists = isinstance(saved, list) and isinstance(asked, list)
     if lists and len(saved) == len(asked) and isinstance((saved or [0])[0], dict):
@@ -52,7 +52,7 @@ def differences(saved, asked, name=""):
         there, here = reprlib.repr(saved), reprlib.repr(asked)
         return [f"`{name}` (the file has {there}, this call {here})"]
     found = [key for key in {**saved, **asked} if saved.get(key) != asked.get(key)]
-    for kind in ("class", "name"):  # The rest follows from it.
+    for kind in ("class", "name"):  # The other differences follow from this one.
         found = [kind] if kind in found else found
     return [
         line
@@ -64,7 +64,7 @@ def differences(saved, asked, name=""):
 
 
 def _describe(value, path):
-    """`describe`. `path` holds what `value` is a part of: some objects are cyclic."""
+    """`describe`; `path` holds the objects around `value`, since some are cyclic."""
     if any(value is outer for outer in path):
         return "a part of itself"
     part = functools.partial(_describe, path=(*path, value))
@@ -99,7 +99,7 @@ def _describe(value, path):
 
 
 def _in_short(value, part):
-    """Of a function or any other object: its name, and a checksum of all it holds."""
+    """Name of a function or another object, and a checksum of what it depends on."""
     if inspect.ismethod(value):
         name, parts = _name(value), [value.__func__, value.__self__]
     elif inspect.isfunction(value):
@@ -115,7 +115,7 @@ def _in_short(value, part):
 
 
 def _used(function):
-    """What the result of a function depends on, beside its arguments."""
+    """All that the result of a function depends on, except its arguments."""
     codes = list(_codes(function.__code__))
     names = sorted({name for code in codes for name in code.co_names})
     return [
@@ -133,7 +133,7 @@ def _used(function):
 
 
 def _codes(code):
-    """The code of a function and of those that are written in it."""
+    """The code of a function and of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -141,22 +141,22 @@ def _codes(code):
 
 
 def _content(cell):
-    """What a variable of an enclosing function holds."""
+    """The value of a variable of an enclosing function."""
     try:
         return cell.cell_contents
-    except ValueError:  # Nothing yet.
+    except ValueError:  # It has no value yet.
         return None
 
 
 def _global(function, name):
-    """A global variable that a function uses; of other modules' functions the name."""
+    """A global variable of a function; only the name of another module's function."""
     value = function.__globals__[name]
     elsewhere = getattr(value, "__globals__", None) is not function.__globals__
     return _name(value) if inspect.isroutine(value) and elsewhere else value
 
 
 def _state(value):
-    """The attributes of an object, or what it shows of itself."""
+    """The attributes of an object, or its `repr`."""
     own = type(value).__module__.split(".")[0] not in sys.stdlib_module_names
     if hasattr(value, "__dict__") and (own or isinstance(value, types.SimpleNamespace)):
         return vars(value)
@@ -165,7 +165,7 @@ def _state(value):
 
 
 def _network(network):
-    """The layers and the weights of a network; of what is no Keras model, the class."""
+    """The class, the weights and, if it is a Keras model, the layers of a network."""
     found = {"class": _name(type(network))}
     if isinstance(network, keras.Layer):
         found["layers"] = _checksum([json.dumps(_layers(network)).encode()])
@@ -175,14 +175,15 @@ def _network(network):
 
 
 def _layers(network):
-    """The configuration of all layers, with numbers in the place of their names.
+    """The configuration of all layers, with numbers in place of their names.
 
-    Keras numbers names in each process by what was built before. Seeds, of dropout for
-    example, are left out: they are drawn anew in each process, and change no image.
+    Keras numbers the names in each process by the layers built before. Seeds, such as
+    those of dropout, are left out: they differ in each process, and images do not
+    depend on them.
     """
     try:
         config = keras.saving.serialize_keras_object(network)
-    except Exception:  # Layers of the user's without `get_config`.
+    except Exception:  # The user's layers may have no `get_config`.
         return [_name(type(layer)) for layer in getattr(network, "layers", ())]
     numbers = {}
     for name in _layer_names(config):
@@ -191,7 +192,7 @@ def _layers(network):
 
 
 def _layer_names(node):
-    """The names of the layers in a configuration, in order. Policies have names too."""
+    """The names of the layers in a configuration, in order; not those of policies."""
     if isinstance(node, dict):
         config = node.get("config")
         name = config.get("name") if isinstance(config, dict) else None
@@ -217,7 +218,7 @@ def _renamed(node, names):
 
 
 def _to_numpy(tensor):
-    """An array or a tensor of any library as an array."""
+    """Converts an array or a tensor of any library to a NumPy array."""
     if keras.ops.is_tensor(tensor) or isinstance(tensor, keras.Variable):
         return keras.ops.convert_to_numpy(tensor)
     return np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
@@ -234,7 +235,7 @@ def _array(array, part):
 
 
 def _checksum(parts):
-    """Of bytes and of arrays, with their shapes and types."""
+    """Checksum of bytes and of arrays, with their shapes and types."""
     digest = hashlib.blake2b(digest_size=SIZE)
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -245,8 +246,8 @@ def _checksum(parts):
 
 
 def _name(value):
-    """The name under which a class, a function or a module is written."""
+    """The full name of a class, a function or a module."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
     module = getattr(value, "__module__", None) or ""
-    # In a process that `multiprocessing` starts the main script has another name.
+    # In a process started by `multiprocessing` the main script has another name.
     return f"{'__main__' if module == '__mp_main__' else module}.{name}"

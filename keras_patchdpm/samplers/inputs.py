@@ -1,15 +1,16 @@
-"""The inputs of a network for some patches of all images."""
+"""Builds the network's inputs for some patches of all images."""
 
 import numpy as np
 from keras import ops
 
 
 def join(xp, windows, *, of_images, of_tiles):
-    """Puts all inputs on one batch axis: the patches of the first image first.
+    """Joins all inputs on one batch axis: first all patches of the first image.
 
     Args:
         xp: `numpy`, or `keras.ops` for tensors.
-        windows: Dict of arrays `(B, K, h, w, C)`, others of each image and patch.
+        windows: Dict of arrays `(B, K, h, w, C)`, which differ between images and
+            between patches.
         of_images: Dict of arrays `(B, ...)`, the same for all patches of an image.
         of_tiles: Dict of arrays `(K, ...)`, the same for all images.
 
@@ -34,9 +35,10 @@ class HostInputs:
     Args:
         stage: `Stage` that is sampled.
         noisy: Float32 array of shape `(B, H, W, C)`.
-        previous: What `stage.previous` returned.
+        previous: Result of `stage.previous`.
         tiles: `Tiles` of the step.
-        of_images: Dict of further arrays `(B, ...)`, such as the noise level.
+        of_images: Dict of further arrays `(B, ...)`, such as the noise level. Default:
+            none.
     """
 
     def __init__(self, stage, noisy, *, previous, tiles, of_images=()):
@@ -46,7 +48,7 @@ class HostInputs:
         self.of_images = _arrays(conditions) | dict(of_images)
 
     def __call__(self, indices):
-        """The inputs for a list of patch indices: see `join`."""
+        """The network's inputs for a list of patch indices: see `join`."""
         cuts = [self.tiles.window(index) for index in indices]
         windows = {"noisy": [self.noisy[:, rows, cols] for rows, cols in cuts]}
         for name, enlarged in self.maps.items():

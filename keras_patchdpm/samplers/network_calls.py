@@ -1,4 +1,4 @@
-"""Calls of the network that shrink when memory runs out."""
+"""Calls of the network, which become smaller when memory runs out."""
 
 import math
 import warnings
@@ -10,16 +10,16 @@ from keras_patchdpm.samplers.guidance import guided, worse_inputs
 
 
 class NetworkCalls:
-    """Predicts any number of rows, as many at a time as memory holds.
+    """Predicts any number of rows, as many at a time as fit in memory.
 
-    A call that memory is too small for is repeated in halves, and so are all that
-    follow: the rows of a prediction do not depend on each other.
+    If memory runs out in a call, the call is repeated in halves, and all further calls
+    have that size too. The rows of a prediction do not depend on each other.
 
     Args:
         network: Model with `predict_on_batch`.
 
     Attributes:
-        most: Int, rows of a call at most, or `None` while memory has not run out.
+        most: Int, the most rows of a call. `None` until memory runs out.
     """
 
     def __init__(self, network):
@@ -27,12 +27,12 @@ class NetworkCalls:
         self.most = None
 
     def __call__(self, inputs, size):
-        """The prediction.
+        """The network's prediction.
 
         Args:
             inputs: Dict of arrays of one length.
-            size: Int of at least that length. The last row is repeated to fill up to
-                it, so that the network is compiled for one size.
+            size: Int of at least that length. The last row is repeated up to this
+                length, so that the network is compiled for one size.
 
         Returns:
             Array of the length of `inputs`.
@@ -62,7 +62,7 @@ class NetworkCalls:
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _predict(self, inputs, start, rows):
-        """One call, on `rows` rows."""
+        """One call on `rows` rows, padded with the last row."""
         count = len(inputs["noisy"]) - start
         if start or count != rows:
             chosen = start + np.minimum(np.arange(rows), count - 1)
@@ -71,13 +71,13 @@ class NetworkCalls:
 
 
 class GuidedCalls:
-    """Predicts, and moves the prediction away from a worse one.
+    """Predicts with guidance: two network calls for each prediction.
 
     Args:
-        predict: `NetworkCalls` of the model.
+        predict: `NetworkCalls` of the model's network.
         worse: `NetworkCalls` of the network of the worse prediction.
         guidance: `Guidance`.
-        num_classes: Int, of the model, or `None` if it takes no labels.
+        num_classes: Int, or `None` for a model without labels.
     """
 
     def __init__(self, predict, worse, *, guidance, num_classes):
@@ -86,7 +86,7 @@ class GuidedCalls:
         self.guide_inputs, self.num_classes = guidance.guide_inputs, num_classes
 
     def __call__(self, inputs, size):
-        """The prediction, as `NetworkCalls` returns it."""
+        """The guided prediction; arguments and result as of `NetworkCalls`."""
         good = self.predict(inputs, size)
         others = worse_inputs(inputs, self.guide_inputs, self.num_classes)
         return guided(good, self.worse(others, size), self.scale)

@@ -1,18 +1,18 @@
-"""Noise that depends on the seed, the image and the step alone."""
+"""Random generators that depend only on the seed, the image and the step."""
 
 import numpy as np
 
 
 def image_rngs(seed, images, step, *, stage=0):
-    """Random generators for a step, the same for image k whatever the batch it is in.
+    """Random generators of a step, one for each image, whatever its batch.
 
-    They are NumPy's, so that one seed gives one image on every backend.
+    They are NumPy's, so that one seed gives the same noise on every backend.
 
     Args:
         seed: Non-negative int.
         images: Numbers of the images, a sequence of B non-negative ints.
-        step: Non-negative int: 0 for the start, then one more at each step.
-        stage: Non-negative int, the stage of a cascade; 0 is the thumbnail's.
+        step: Non-negative int: 0 for the start, then the number of the step.
+        stage: Non-negative int, the stage of a cascade. Default 0, the thumbnail's.
 
     Returns:
         List of B `numpy.random.Generator`s.
@@ -21,7 +21,7 @@ def image_rngs(seed, images, step, *, stage=0):
 
 
 def starting_noise(seed, images, shape, *, stage=0):
-    """Standard normal noise that the images are made of.
+    """Standard normal noise from which the sampling of the images starts.
 
     Args:
         seed, images, stage: As in `image_rngs`.
@@ -37,7 +37,7 @@ def starting_noise(seed, images, shape, *, stage=0):
 
 
 def previous_rngs(seed, images, *, stage, source):
-    """Random generators of the noise that is added to an earlier stage's images.
+    """Random generators for noise that is added to the images of an earlier stage.
 
     Args:
         seed, images, stage: As in `image_rngs`.
@@ -50,7 +50,9 @@ def previous_rngs(seed, images, *, stage, source):
 
 
 def level_rng(seed, level):
-    """A random generator that depends on the seed and the noise level alone.
+    """A random generator that depends only on the seed and the noise level.
+
+    It draws the offset of a shifted grid, which is the same for all images.
 
     Args:
         seed: Non-negative int.

@@ -1,8 +1,8 @@
-"""The clean estimate of whole images that stay on the device.
+"""Computes the clean estimate of images that stay on the device.
 
-All patches of a step are evaluated in one compiled function, `patches_per_call` of each
-image at a time. So the device waits for nothing, and a call of the network needs memory
-for its own patches only.
+One compiled function evaluates all patches of a step, `patches_per_call` of each image
+at a time. So the device does not wait for the host, and a network call needs memory for
+its own patches only.
 """
 
 import functools
@@ -28,10 +28,11 @@ class DeviceDenoiser:
     If memory runs out, `on_host` is used instead.
 
     Args:
-        networks: Tuple: the model's network, and that of the worse prediction.
-        guidance: Function of a `NoiseLevel` to the `Guidance` there, or `None`.
-        on_host: `PatchDenoiser` of the same step. What both need is read from it.
-        num_classes: Int, of the model, or `None` if it accepts no labels.
+        networks: Tuple: the model's network, and with guidance the network of the worse
+            prediction.
+        guidance: Function of a `NoiseLevel` to the `Guidance` at that level, or `None`.
+        on_host: `PatchDenoiser` of the same step, which holds all further settings.
+        num_classes: Int, or `None` for a model without labels.
     """
 
     def __init__(self, networks, *, guidance, on_host, num_classes):
@@ -51,12 +52,12 @@ class DeviceDenoiser:
         self.unchecked = None
 
     def __call__(self, noisy, level, out=None):
-        """The clean estimate.
+        """Computes the clean estimate; called by `loop.walk`.
 
         Args:
             noisy: Float32 tensor of shape `(B, H, W, C)`.
-            level: `NoiseLevel` at which it is.
-            out: Not used: tensors are not written into.
+            level: `NoiseLevel` of `noisy`.
+            out: Not used, since tensors cannot be written into.
 
         Returns:
             A new tensor.
@@ -79,12 +80,12 @@ class DeviceDenoiser:
                 stacklevel=2,
             )
             return self._on_host(noisy, level)
-        self.check()  # Of the step before: the device is at work on this one.
+        self.check()  # Checks the step before, while the device computes this one.
         self.unchecked = wrong, level
         return clean[: noisy.shape[0]]
 
     def check(self):
-        """Refuses NaN and infinity in what the network has predicted so far."""
+        """Refuses NaN and infinity in the predictions so far."""
         if self.unchecked is not None:
             wrong, level = self.unchecked
             wrong = int(ops.convert_to_numpy(wrong))
@@ -94,7 +95,7 @@ class DeviceDenoiser:
             self.unchecked = None
 
     def _step(self, noisy, level):
-        """The estimate of a full batch, and how many predictions are not finite."""
+        """The estimate of a full batch, and how many values are not finite."""
         guidance = self.guidance(level)
         schedule = self.on_host.schedule
         guide_inputs = None if guidance is None else guidance.guide_inputs
@@ -131,14 +132,14 @@ class DeviceDenoiser:
         )
 
     def _tables(self, level):
-        """Where the patches of a step lie, a dict of tensors."""
+        """The positions of the patches of a step, a dict of tensors."""
         groups, count = self.on_host.groups, self.count
         tiling = self.stage.tiling
         tiles = tiling.tiles(level_rng(self.on_host.seed, level))
         index = np.array(
             [[*group, *group[-1:] * (count - len(group))] for group in groups]
         )
-        slot = np.empty(len(tiles), "int32")  # Where each tile is computed.
+        slot = np.empty(len(tiles), "int32")  # Row of each tile in the results.
         for number, group in enumerate(groups):
             slot[group] = number * count + np.arange(len(group))
         tile, pixel, blend = tiles.sources(tiling.image_size, tiling.layers)
@@ -151,7 +152,7 @@ class DeviceDenoiser:
         return {name: ops.convert_to_tensor(table) for name, table in tables.items()}
 
     def _padded(self, values):
-        """A tensor of the length of a full batch: the last row is repeated."""
+        """Repeats the last row up to the length of a full batch; a tensor."""
         missing = self.batch_size - values.shape[0]
         values = ops.convert_to_tensor(values)
         if not missing:
@@ -164,7 +165,7 @@ class DeviceDenoiser:
 
 
 class _Step:
-    """One evaluation of the network on all patches: see `DeviceDenoiser`."""
+    """The compiled function of `DeviceDenoiser`: the clean estimate of all patches."""
 
     def __init__(self, stage, *, clip, is_guided, guide_inputs, num_classes):
         self.stage, self.clip = stage, clip
@@ -209,7 +210,7 @@ class _Step:
         return ops.reshape(self._joined(windows, tables), noisy.shape), wrong
 
     def _predict(self, calls, inputs, scale):
-        """The network's prediction, guided or not."""
+        """The network's prediction, with guidance if it is used."""
         good = calls[0](inputs)
         if not self.is_guided:
             return good
@@ -217,7 +218,7 @@ class _Step:
         return guided(good, calls[-1](others), ops.cast(scale, good.dtype))
 
     def _joined(self, windows, tables):
-        """The pixels of the image, from those of the windows."""
+        """Blends the pixels of the windows into those of the images."""
         source, blend = tables["source"], tables["blend"]
         layers = math.prod(self.stage.tiling.layers)
         if layers == 1:
@@ -229,7 +230,7 @@ class _Step:
 
 
 def update(noisy, coefficients, clean, *, previous=None, rng=None):
-    """The images of the next level, a new tensor: see `loop.update_in_place`."""
+    """The images of the next level as a new tensor: see `loop.update_in_place`."""
     noise = None
     if rng is not None:
         shape = noisy.shape[1:]
@@ -243,7 +244,7 @@ def update(noisy, coefficients, clean, *, previous=None, rng=None):
 
 @functools.cache
 def _summed():
-    """The sum of all that an update adds, compiled."""
+    """The compiled function that computes the sum of an update."""
 
     def summed(noisy, clean, previous, noise, numbers):
         total = numbers[0] * noisy + numbers[1] * clean

@@ -1,4 +1,4 @@
-"""What a sampling tells while it runs."""
+"""The progress of a sampling: the bar and the user's callback."""
 
 import keras
 
@@ -24,13 +24,15 @@ class Progress:
             )
 
     def skip(self, steps):
-        """Steps that an earlier run has made."""
+        """Counts steps that an earlier run has finished."""
         self.done += steps
 
     def step(self, number, estimate):
-        """One step has been made, the one of that `number` in its batch.
+        """Reports a finished step; called by `Run` after each step.
 
-        `estimate` is a function that makes the clean images for the callback.
+        Args:
+            number: Int, number of the step in its batch, from 1.
+            estimate: Function that computes the clean images for the callback.
         """
         self.done += 1
         if self.bar is not None:

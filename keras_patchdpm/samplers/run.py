@@ -1,4 +1,4 @@
-"""One sampling: its batches, their stages, their steps."""
+"""One sampling: all batches of images, their stages and their steps."""
 
 import dataclasses
 import functools
@@ -24,21 +24,21 @@ from keras_patchdpm.samplers.noise import (
 from keras_patchdpm.samplers.on_device import DeviceDenoiser
 from keras_patchdpm.solvers import Solver
 
-SAME_IMAGES = {"identity": False}  # Of fields that change no image.
+SAME_IMAGES = {"identity": False}  # For fields on which images do not depend.
 
 
 @dataclasses.dataclass
 class Run:
-    """Makes the images of one call of a `PatchSampler`.
+    """Generates the images of one call of a `PatchSampler`.
 
-    A checkpoint knows the run by its fields: each counts that is not `SAME_IMAGES`.
+    A checkpoint of another run is refused: the values of all fields are compared, but
+    for those with `SAME_IMAGES`.
 
     Attributes:
-        model, levels, solver: Of the sampler.
-        patches_per_call, num_images, seed, batch_size, dtype: Of the call.
-        noise: List of the arrays that the stages start from, or `None`.
-        labels: Int array `(num_images,)`, or `None` for a network that takes none.
-        guidance, decode: Of the sampler.
+        model, levels, solver, guidance, decode: Those of the sampler.
+        num_images, seed, batch_size, dtype, patches_per_call: Those of the call.
+        noise: List of the arrays from which the stages start, or `None` to draw them.
+        labels: Int array `(num_images,)`, or `None` for a model without labels.
         images_on: `"device"` or `"host"`: where the images are while they are sampled.
     """
 
@@ -68,7 +68,7 @@ class Run:
         self.predict_whole = None if whole is None else self._calls(whole.network)
 
     def _calls(self, network):
-        """Function of a stage and a `NoiseLevel` to what predicts there."""
+        """Function of a stage and a `NoiseLevel` to `NetworkCalls` or `GuidedCalls`."""
         calls = NetworkCalls(network)
         if self.guidance is None:
             return lambda stage, level: calls
@@ -83,7 +83,7 @@ class Run:
         return of
 
     def _networks(self, network):
-        """`network`, and what gives the worse prediction if there is a guidance."""
+        """`network`, and with guidance the network of the worse prediction."""
         if self.guidance is None:
             return (network,)
         return (network, *(self.guidance.networks or (network,)))
@@ -91,8 +91,8 @@ class Run:
     def batches(self):
         """Yields the numbers of the images of each batch, a list of ints.
 
-        As even as can be, so that few sizes of call are compiled; the first is the
-        largest.
+        The batches have nearly equal sizes, the largest first, so that the network is
+        compiled for few sizes.
         """
         size, larger = divmod(self.num_images, self.num_batches)
         start = 0
@@ -102,12 +102,12 @@ class Run:
             start = end
 
     def images(self, progress, checkpoint=None, saved=()):
-        """Yields the images, in their order.
+        """Yields the images in their order; called by `PatchSampler.stream`.
 
         Args:
             progress: `Progress`.
-            checkpoint: `Checkpoint`, or `None`.
-            saved: What `checkpoint.load` returned.
+            checkpoint: `Checkpoint`. Default `None`: nothing is saved.
+            saved: Result of `checkpoint.load`. Default: nothing was saved.
         """
         finished = list(saved["images"]) if saved else []
         yield from finished
@@ -117,7 +117,7 @@ class Run:
                 progress.skip(self.steps_per_batch)
                 continue
             batch = Batch.of(saved)
-            saved = ()  # The batches after that begin at their beginning.
+            saved = ()  # The later batches begin with their first step.
             self.get_ready()
             images = self._finished(
                 self._make(numbers, batch, progress=progress, saving=saving)
@@ -126,14 +126,20 @@ class Run:
             yield from images
 
     def get_ready(self):
-        """Called before anything is computed: the caller may have trained or forked."""
+        """Prepares the networks; called before each batch.
+
+        Since the last call, the user may have trained the model or forked the process.
+        """
         runtime.check_process()
         self.model.attach_state()
         if self.guidance is not None and not self.guidance.by_label:
             self.guidance.guide.attach_state()
 
     def _make(self, numbers, batch, *, progress, saving):
-        """The images of those numbers, stage by stage, from `batch` on."""
+        """Generates the images of the given numbers, stage by stage.
+
+        Starts at the progress that `batch` has.
+        """
         steps = len(self.levels) - 1
         before = len(batch.finished) * steps + (batch.state.step if batch.state else 0)
         progress.skip(before)
@@ -183,11 +189,11 @@ class Run:
 
     @property
     def _update(self):
-        """What computes the images of the next level, where the images are."""
+        """The function that computes the images of the next level."""
         return on_device.update if self.on_device else update_in_place
 
     def _placed(self, state):
-        """The state, with its images where they are to be."""
+        """Moves the images of a state to the device, if they are to be there."""
         if self.on_device:
             state.noisy = ops.convert_to_tensor(state.noisy)
             if state.clean is not None:
@@ -195,7 +201,7 @@ class Run:
         return state
 
     def _denoiser(self, number, numbers, previous):
-        """What denoises the images of those numbers in the stage of a number."""
+        """The function that denoises images in the stage of a number."""
 
         def of(model, predict, *, stage, patches_per_call):
             on_host = PatchDenoiser(
@@ -239,9 +245,9 @@ class Run:
         return WholeAbove(as_one, by_patches, self.model.whole_above)
 
     def _finished(self, result):
-        """What is returned of the images that were made. Overwrites them."""
+        """Decodes and converts the finished images, which are overwritten."""
         if self.decode is not None:
-            # One at a time: a decoder takes more memory than a patch.
+            # One image at a time: a decoder needs more memory than a patch.
             result = np.concatenate(
                 [
                     np.array(ops.convert_to_numpy(self.decode(image[None])), "float32")
@@ -254,7 +260,7 @@ class Run:
         return to_dtype(result, self.dtype)
 
     def _start(self, numbers, number):
-        """The noise that the stage of a number starts from."""
+        """The noise from which the stage of a number starts."""
         if self.noise is None:
             shape = self.stages[number].image_shape
             return starting_noise(self.seed, numbers, shape, stage=number)
@@ -262,7 +268,7 @@ class Run:
 
 
 def to_dtype(images, dtype):
-    """Float images clipped to [-1, 1], or as uint8 in [0, 255]. Overwrites them."""
+    """Clips float images to [-1, 1], or converts to uint8. Overwrites the images."""
     np.clip(images, -1, 1, out=images)
     if dtype == "float32":
         return images
@@ -272,35 +278,35 @@ def to_dtype(images, dtype):
 
 
 class WholeAbove:
-    """Sees the image as one patch while it is noisy, and then in patches.
+    """Denoises the whole image as one patch above some noise level, below in patches.
 
     Args:
         whole, by_patches: `PatchDenoiser`s or `DeviceDenoiser`s.
-        strength: Float, `sigma / alpha`, above which the first one is used.
+        strength: Float, `sigma / alpha`, above which `whole` is used.
     """
 
     def __init__(self, whole, by_patches, strength):
         self.whole, self.by_patches, self.strength = whole, by_patches, strength
 
     def __call__(self, noisy, level, out=None):
-        """The clean estimate, of one of the two."""
+        """The clean estimate: see `PatchDenoiser`."""
         high = level.sigma > self.strength * level.alpha
         return (self.whole if high else self.by_patches)(noisy, level, out)
 
     def check(self):
-        """Refuses NaN and infinity in what the networks have predicted so far."""
+        """Refuses NaN and infinity in the predictions so far."""
         self.whole.check()
         self.by_patches.check()
 
 
 def _on_host(images):
-    """Images in an array that may be overwritten."""
+    """The images as a NumPy array that may be overwritten."""
     if isinstance(images, np.ndarray):
         return images
     return np.array(ops.convert_to_numpy(images))
 
 
 def _estimate(stage, state, *, previous, check):
-    """The clean images as the last step saw them, an array of their own."""
+    """The clean estimate of the last step as images, in a new array."""
     check()
     return stage.finish(np.array(ops.convert_to_numpy(state.clean)), previous)

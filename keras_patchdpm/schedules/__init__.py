@@ -1,4 +1,4 @@
-"""Schedules: noise levels, what is predicted at them, how the loss is weighted."""
+"""Schedules: noise levels, what the network predicts, how the loss is weighted."""
 
 from keras_patchdpm.schedules.base import Schedule
 from keras_patchdpm.schedules.ddpm_schedule import DDPMSchedule

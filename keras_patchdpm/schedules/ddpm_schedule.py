@@ -10,7 +10,7 @@ from keras_patchdpm.schedules import predictions, spacings
 from keras_patchdpm.schedules.base import Schedule
 from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
-MOST = 100_000  # Timesteps: tables of them are held.
+MOST = 100_000  # Timesteps, since the schedule holds tables of them.
 _LOSSES = {
     "l2": keras.losses.MeanSquaredError,
     "l1": keras.losses.MeanAbsoluteError,
@@ -19,7 +19,7 @@ _LOSSES = {
 
 
 def linear_betas(num_timesteps):
-    """Variances from 1e-4 to 0.02 at 1000 steps, scaled for others.
+    """Variances from 1e-4 to 0.02 for 1000 steps, scaled for another number.
 
     Source: Ho et al. 2020 (arXiv:2006.11239), section 4.
     """
@@ -28,7 +28,7 @@ def linear_betas(num_timesteps):
 
 
 def cosine_betas(num_timesteps, offset=0.008):
-    """Variances of a squared cosine `alpha**2`, at most 0.999.
+    """Variances for which `alpha**2` is a squared cosine, at most 0.999.
 
     Source: Nichol & Dhariwal 2021 (arXiv:2102.09672), equation 17.
     """
@@ -41,12 +41,12 @@ _BETAS = {"linear": linear_betas, "cosine": cosine_betas}
 
 
 def _beta_schedule(value):
-    """The name, or the variances as a tuple of floats."""
+    """Validates `beta_schedule`: a name, or variances, returned as a tuple."""
     if isinstance(value, str):
         return _checks.one_of("beta_schedule", value, _BETAS)
     try:
         betas = np.asarray(value)
-    except ValueError:  # Lists of several lengths.
+    except ValueError:  # Lists of different lengths.
         betas = np.empty((0, 0))
     numbers = betas.ndim == 1 and 0 < betas.size <= MOST and betas.dtype.kind in "fiu"
     if not numbers or not ((betas > 0) & (betas <= 1)).all():
@@ -60,24 +60,28 @@ def _beta_schedule(value):
 
 @serializable
 class DDPMSchedule(Schedule):
-    """Noise levels, what the network predicts of them, and how the loss weighs it.
+    """The DDPM process: discrete noise levels, the network's prediction, and the loss.
 
     `noisy = alpha * clean + sigma * noise` with `alpha**2 + sigma**2 = 1`, at
     timesteps from 0 (almost clean) to `num_timesteps - 1` (almost noise alone).
 
     Args:
-        beta_schedule: `"cosine"` (the authors' code), `"linear"` (1e-4 to 0.02), or the
-            variances themselves, a sequence of T floats above 0 and at most 1.
-        num_timesteps: Int T from 1 to 100,000. `None`: 1000, or the number of the
-            variances that are given.
-        prediction: What the network returns: `"noise"` (both papers), `"velocity"`
-            (`alpha * noise - sigma * clean`) or `"clean"`.
-        loss: `"l2"` (the paper), `"l1"` (the authors' code) or `"huber"`.
-        min_snr_gamma: Positive float or `None`. With it, the loss at a signal to
-            noise ratio `snr` is weighed as `min(snr, gamma)` on the clean image.
+        beta_schedule: `"cosine"` (the default, and that of the code of Arakawa et al.),
+            `"linear"` (1e-4 to 0.02), or the variances themselves, a sequence of T
+            floats above 0 and at most 1.
+        num_timesteps: Int T from 1 to 100,000. Default `None`: 1000, or the length of
+            `beta_schedule` if that is a sequence.
+        prediction: What the network returns: `"noise"` (the default, as in Ho et al.
+            and Arakawa et al.), `"velocity"` (`alpha * noise - sigma * clean`) or
+            `"clean"`. `"noise"` cannot be used at levels of pure noise (`alpha` 0).
+        loss: `"l2"` (the default, as in the paper of Arakawa et al.), `"l1"` (as in
+            their code) or `"huber"`.
+        min_snr_gamma: Positive float. The loss on the clean image is weighted by
+            `min(snr, min_snr_gamma)`, where `snr` is the signal to noise ratio; Hang
+            et al. use 5. Default `None`: all timesteps have the weight 1.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        TypeError, ValueError: If an argument is none of these.
 
     Example:
 
@@ -114,7 +118,7 @@ class DDPMSchedule(Schedule):
             self.min_snr_gamma = _checks.real(
                 "min_snr_gamma", min_snr_gamma, minimum=1e-6
             )
-        # NumPy in float64: exact, and bound to no graph, device or precision.
+        # NumPy in float64: exact, and independent of graph, device and precision.
         betas = self._betas()
         alpha_squared = np.cumprod(1 - betas)
         self.alphas = np.sqrt(alpha_squared)
@@ -133,7 +137,7 @@ class DDPMSchedule(Schedule):
         return np.array(self.beta_schedule)
 
     def draw(self, count, seed):
-        """Draws `count` timesteps, each as likely as any other.
+        """Draws `count` timesteps from a uniform distribution.
 
         Args:
             count: Int or int scalar tensor.
@@ -157,7 +161,8 @@ class DDPMSchedule(Schedule):
             `(alpha, sigma)`, two float32 tensors of the shape of `timestep`.
 
         Raises:
-            ValueError: If a timestep is out of range, in anything but a tensor.
+            ValueError: If a timestep is out of range; only checked if `timestep` is no
+                tensor.
 
         Source: Nichol & Dhariwal 2021 (arXiv:2102.09672), section 3.2. Their
         `alpha_bar` is our `alpha**2`.
@@ -172,21 +177,21 @@ class DDPMSchedule(Schedule):
         )
 
     def clean(self, prediction, noisy, level):
-        """The clean image that a prediction stands for.
+        """The clean image that follows from a prediction.
 
         Args:
             prediction, noisy: Arrays or tensors of shape `(B, H, W, C)`.
-            level: `NoiseLevel` at which both are.
+            level: `NoiseLevel` of both.
 
         Returns:
-            Of the shape of `noisy`.
+            Array or tensor of the shape of `noisy`.
         """
         return predictions.clean(
             self.prediction, prediction, noisy, alpha=level.alpha, sigma=level.sigma
         )
 
     def weight(self, timestep):
-        """Weight of the loss at `timestep`, or `None` where all weigh the same.
+        """The weight of the loss at `timestep`, or `None` if all weights are 1.
 
         Args:
             timestep: Int tensor of shape `(B,)`.
@@ -208,26 +213,26 @@ class DDPMSchedule(Schedule):
         return _LOSSES[self.loss]()
 
     def levels(self, steps=None, spacing=None):
-        """The levels that a sampler walks down.
+        """The noise levels of a sampling.
 
         Args:
-            steps: Int from 1 to `num_timesteps`, or `None` for all of them; or the
-                timesteps themselves, a falling sequence of ints. A sequence that starts
-                below the last timestep is for sampling from a noisy image of that
-                level (`noise=`), not from pure noise.
-            spacing: How fewer steps are spread, see `schedules.spacings`: `"karras"`,
-                `"uniform"`, `"leading"` or `"trailing"`. `None` is `"karras"`, or no
-                spacing for a sequence.
+            steps: Int from 1 to `num_timesteps`; or the timesteps themselves, a falling
+                sequence of ints. A sequence that starts below the last timestep is for
+                sampling from a noisy image of that level (argument `noise` of the
+                sampler), not from pure noise. Default `None`: all timesteps.
+            spacing: How fewer steps are spread over the timesteps: `"karras"`,
+                `"uniform"`, `"leading"` or `"trailing"` (see `schedules.spacings`). A
+                sequence needs none. Default `None`: `"karras"`.
 
         Returns:
-            List of `steps + 1` `NoiseLevel`s, the last of them clean.
+            List of `steps + 1` `NoiseLevel`s; the last is `CLEAN`.
 
         Raises:
             ValueError: If there are more steps than timesteps, the spacing is unknown
-                or given beside a sequence, or timesteps do not fall or are out of
-                range.
+                or given together with a sequence, or timesteps do not fall or are out
+                of range.
         """
-        with np.errstate(divide="ignore"):  # Of a schedule that ends in pure noise.
+        with np.errstate(divide="ignore"):  # If the schedule ends in pure noise.
             strengths = self.sigmas / self.alphas
         timesteps = spacings.timesteps(strengths, steps, spacing)
         return [self.level(timestep) for timestep in timesteps] + [CLEAN]
@@ -256,7 +261,7 @@ class DDPMSchedule(Schedule):
         }
 
     def _look_up(self, table, timestep):
-        # What lies in a tensor cannot be seen while a graph is built.
+        # The values of a tensor are unknown while a graph is built.
         if not ops.is_tensor(timestep):
             for value in np.unique(timestep):
                 _checks.integer(

@@ -13,35 +13,43 @@ from keras_patchdpm.schedules.base import Schedule
 from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
 STEPS = 18
-MOST_STEPS = 100_000  # A list of as many levels is made.
+MOST_STEPS = 100_000  # `levels` returns a list of that length.
 SPACINGS = ("karras",)
-WEAKEST, STRONGEST = 1e-6, 1e6  # Strengths whose square float32 holds.
+WEAKEST, STRONGEST = 1e-6, 1e6  # The squares of these strengths fit into float32.
 
 
 @serializable
 class EDMSchedule(Schedule):
-    """Noise of any strength `s`, and a network that is scaled to suit each of them.
+    """The EDM process: noise of any strength `s`, with inputs and outputs scaled to it.
 
-    EDM writes `x = clean + s * noise`, and denoises with
+    In EDM `x = clean + s * noise`, and the denoiser is
 
         D(x; s) = c_skip * x + c_out * F(c_in * x; ln(s) / 4).
 
-    Everywhere in this library `noisy` is what the network sees, here `c_in * x`, so
-    `alpha = c_in = 1 / sqrt(s**2 + sigma_data**2)` and `sigma = s * c_in`. What the
-    network should return is `F = (clean - c_skip * x) / c_out`. With that target EDM's
-    weight of the loss, `1 / c_out**2` on the clean image, is 1 for every level.
+    In this library `noisy` is what the network receives, here `c_in * x`. So `alpha =
+    c_in = 1 / sqrt(s**2 + sigma_data**2)` and `sigma = s * c_in`. The network should
+    return `F = (clean - c_skip * x) / c_out`. With this target EDM's weight of the
+    loss, `1 / c_out**2` on the clean image, is 1 at every level.
+
+    The defaults are those of Karras et al.
 
     Args:
-        sigma_min, sigma_max: Floats in [1e-6, 1e6]. The noise that sampling ends and
-            starts with, for images in [-1, 1].
+        sigma_min: Float in [1e-6, 1e6]. Strength of the noise at which sampling ends,
+            for images in [-1, 1]. Default 0.002.
+        sigma_max: Float in [1e-6, 1e6]. Strength of the noise at which sampling starts.
+            Default 80.
         sigma_data: Float in [1e-6, 1e6]. Standard deviation of the clean images.
-        log_mean, log_std: Floats in [-14, 14] and [1e-6, 5]. Training draws `ln(s)`
-            from this normal distribution.
-        rho: Float in [0.1, 1000]. The larger, the more steps are made near the clean
-            image.
+            Default 0.5.
+        log_mean, log_std: Floats in [-14, 14] and [1e-6, 5]. Mean and standard
+            deviation of the normal distribution of `ln(s)` in training. Default -1.2
+            and 1.2.
+        rho: Float in [0.1, 1000]. The larger it is, the more steps are near the clean
+            image. Default 7.
 
     Raises:
-        ValueError: If a number is out of range, or `sigma_min` is not the smaller one.
+        TypeError: If an argument is not a number.
+        ValueError: If a number is out of range, or `sigma_min` is not below
+            `sigma_max`.
 
     Example:
 
@@ -84,7 +92,7 @@ class EDMSchedule(Schedule):
             )
 
     def draw(self, count, seed):
-        """Draws what the network is told of `count` levels, `ln(s) / 4`.
+        """Draws `count` noise levels, as the network receives them: `ln(s) / 4`.
 
         Args:
             count: Int or int scalar tensor.
@@ -97,7 +105,7 @@ class EDMSchedule(Schedule):
         return keras.random.normal((count,), mean, std, dtype="float32", seed=seed)
 
     def alpha_sigma(self, condition):
-        """Signal and noise scale at a level.
+        """Signal and noise scale at a noise level.
 
         Args:
             condition: Float tensor of any shape, `ln(s) / 4`.
@@ -113,37 +121,40 @@ class EDMSchedule(Schedule):
         return sigma / self.sigma_data * clean - alpha * self.sigma_data * noise
 
     def clean(self, prediction, noisy, level):
-        """The clean image that a prediction stands for: `D`.
+        """The clean image that follows from a prediction: `D`.
 
         Args:
             prediction, noisy: Arrays or tensors of shape `(B, H, W, C)`.
-            level: `NoiseLevel` at which both are.
+            level: `NoiseLevel` of both.
 
         Returns:
-            Of the shape of `noisy`.
+            Array or tensor of the shape of `noisy`.
         """
         skip = level.alpha * self.sigma_data**2  # c_skip / c_in
         return skip * noisy + level.sigma * self.sigma_data * prediction
 
     def levels(self, steps=None, spacing=None):
-        """The levels that a sampler walks down.
+        """The noise levels of a sampling.
+
+        Sampling starts from noise of unit variance: that is the variance of `alpha *
+        clean + sigma * noise`, if the clean images have the standard deviation
+        `sigma_data`. Karras et al. start from `sigma * noise`, which is weaker by 2e-5
+        at the default `sigma_max`.
 
         Args:
-            steps: Int from 1 to 100,000, `None` for 18; or the strengths `s`
-                themselves, a falling sequence of floats in [1e-6, 1e6].
-            spacing: `"karras"`, or `None` for the same: evenly in `s ** (1 / rho)`. A
-                sequence has none.
+            steps: Int from 1 to 100,000; or the strengths `s` themselves, a falling
+                sequence of floats in [1e-6, 1e6]. A sequence that starts far below
+                `sigma_max` is for sampling from a noisy image (argument `noise` of the
+                sampler). Default `None`: 18.
+            spacing: `"karras"`: the steps are even in `s ** (1 / rho)`. A sequence
+                needs none. Default `None`: `"karras"`.
 
         Returns:
-            List of `steps + 1` `NoiseLevel`s, the last of them clean. Sampling starts
-            from noise of unit variance, which is `alpha * clean + sigma * noise` for
-            clean images of deviation `sigma_data`: at the default `sigma_max` 2e-5
-            stronger than `sigma * noise`, with which Karras et al. start. A sequence
-            that starts far lower is for sampling from a noisy image (`noise=`).
+            List of `steps + 1` `NoiseLevel`s; the last is `CLEAN`.
 
         Raises:
-            ValueError: If the spacing is unknown or given beside a sequence, `steps` is
-                out of range, or strengths do not fall or are out of range.
+            ValueError: If the spacing is unknown or given together with a sequence,
+                `steps` is out of range, or strengths do not fall or are out of range.
 
         Source: Karras et al. 2022, equation 5.
         """
@@ -167,7 +178,7 @@ class EDMSchedule(Schedule):
         return [self.at_strength(strength) for strength in strengths] + [CLEAN]
 
     def at_strength(self, strength):
-        """The `NoiseLevel` of noise of strength `s`, a positive float."""
+        """The `NoiseLevel` of a strength `s`, a positive float."""
         strength = _checks.real(
             "strength", strength, minimum=WEAKEST / 2, maximum=2 * STRONGEST
         )

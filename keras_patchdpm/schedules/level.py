@@ -4,13 +4,14 @@ import typing
 
 
 class NoiseLevel(typing.NamedTuple):
-    """How much of the image and of the noise is there: `alpha * clean + sigma * noise`.
+    """The scales of the image and of the noise in `alpha * clean + sigma * noise`.
 
     Attributes:
         alpha: Float, scale of the clean image.
         sigma: Float, scale of the noise.
-        condition: What the network is told of the level: the int timestep of a DDPM;
-            `None` for the clean end, which no network is asked about.
+        condition: The network's input for the level: the int timestep of a
+            `DDPMSchedule`, the float `ln(s) / 4` of an `EDMSchedule`. `None` for
+            `CLEAN`, at which no network is called.
     """
 
     alpha: float

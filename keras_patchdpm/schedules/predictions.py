@@ -1,6 +1,6 @@
-"""What a network can predict of `noisy = alpha * clean + sigma * noise`.
+"""The three predictions of a network at `noisy = alpha * clean + sigma * noise`.
 
-Velocity is `alpha * noise - sigma * clean`; its inverse holds where
+Velocity is `alpha * noise - sigma * clean`; its inverse needs
 `alpha**2 + sigma**2 = 1`. Source: Salimans & Ho 2022 (arXiv:2202.00512), appendix D.
 """
 
@@ -19,10 +19,11 @@ def target(prediction_type, clean, noise, *, alpha, sigma):
 
 
 def clean(prediction_type, prediction, noisy, *, alpha, sigma):
-    """The clean image that a prediction stands for.
+    """The clean image that follows from a prediction.
 
     Raises:
-        ValueError: If noise is predicted of pure noise, of which the image is no part.
+        ValueError: If the noise is predicted and the level is pure noise: the clean
+            image cannot be computed from it.
     """
     if prediction_type == "noise":
         if not alpha:
@@ -38,10 +39,10 @@ def clean(prediction_type, prediction, noisy, *, alpha, sigma):
 
 
 def clean_coefficients(schedule, level):
-    """What the clean estimate is the sum of: it is linear in both images.
+    """The coefficients of the clean estimate, which is linear in both images.
 
     Args:
-        schedule: With `clean`.
+        schedule: `Schedule`.
         level: `NoiseLevel`.
 
     Returns:
@@ -52,16 +53,16 @@ def clean_coefficients(schedule, level):
 
 
 def error_gain(schedule):
-    """By how much an error of the prediction grows in the clean estimate, at most.
+    """The largest factor from an error of the prediction to one of the clean estimate.
 
-    That is at the noisiest level: `sigma / alpha` for noise, 1 or less for velocity,
-    the clean image and EDM.
+    It is that of the noisiest level: `sigma / alpha` for `"noise"`; 1 or less for
+    `"velocity"`, `"clean"` and EDM.
 
     Args:
-        schedule: With `levels` and `clean`.
+        schedule: `Schedule`.
 
     Returns:
-        Float, infinity where the prediction says nothing of the image.
+        Float; infinity if the clean image cannot be computed from the prediction.
     """
     noisiest = schedule.levels(1)[0]
     try:

@@ -1,17 +1,18 @@
-"""Which timesteps a sampler takes, if not all of them.
+"""Spacings: which timesteps a sampler uses, if not all of them.
 
 Every spacing starts at the last timestep, since sampling starts from pure noise.
 
 - `"karras"`, the default: the last timestep, then those nearest to levels that are even
-  in `(sigma / alpha) ** (1 / 7)`, denser near the clean image. Source: Karras et al.
-  2022 (arXiv:2206.00364), equation 5. They are spread from a strength of 80 down, as
-  there: above it an image is nothing but noise, and the cosine schedule, which goes up
-  to 20,000, would lose half of its steps there.
-- `"uniform"`: evenly, the first and the last included.
-- `"leading"`: every k-th from 0 on. Source: Song et al. 2021 (arXiv:2010.02502),
-  appendix D.2, "linear". Theirs ends short of the last timestep, which is wrong for
-  pure noise (Lin et al. 2023, section 3.3): here the noisiest one is the last.
-- `"trailing"`: every k-th down from the last. Source: Lin et al. 2023
+  in `(sigma / alpha) ** (1 / 7)`, which are denser near the clean image. Source: Karras
+  et al. 2022 (arXiv:2206.00364), equation 5. As there, they are spread from a strength
+  of 80 down. Above 80 an image is almost pure noise; the cosine schedule goes up to
+  20,000, and would use half of its steps there.
+- `"uniform"`: evenly, with the first and the last timestep.
+- `"leading"`: every k-th timestep from 0 on. Source: Song et al. 2021
+  (arXiv:2010.02502), appendix D.2, "linear". Their noisiest timestep is below the last,
+  which is wrong for pure noise (Lin et al. 2023, section 3.3): here it is replaced by
+  the last.
+- `"trailing"`: every k-th timestep, from the last one down. Source: Lin et al. 2023
   (arXiv:2305.08891), table 2.
 """
 
@@ -25,11 +26,11 @@ STRONGEST = 80.0  # `sigma_max` of Karras et al., table 1.
 
 
 def timesteps(ratios, steps, spacing):
-    """Falling timesteps of a discrete process.
+    """The timesteps of a sampling, from the noisiest to the cleanest.
 
     Args:
         ratios: Float array of `sigma / alpha` at each timestep, rising.
-        steps: Int, `None` for all, or the timesteps themselves.
+        steps: Int; `None` for all; or the timesteps themselves.
         spacing: One of `SPACINGS`, or `None` for `"karras"`.
 
     Returns:
@@ -53,14 +54,14 @@ def timesteps(ratios, steps, spacing):
 
 
 def is_sequence(steps):
-    """Whether `steps` are the steps themselves, and not their number."""
+    """Whether `steps` are the steps themselves, not their number."""
     if isinstance(steps, np.ndarray):
         return steps.ndim > 0
     return isinstance(steps, list | tuple | range)
 
 
 def check_no_spacing(spacing):
-    """Refuses a spacing beside a sequence of steps."""
+    """Refuses a spacing together with a sequence of steps."""
     if spacing is not None:
         raise ValueError(
             "`spacing` spreads a number of `steps`, and a sequence of them is spread "
@@ -73,7 +74,7 @@ def _karras(ratios, steps):
     ends = ratios[[-1, 0]] ** (1 / RHO)
     wanted = np.linspace(*ends, steps) ** RHO
     found = np.interp(np.log(wanted), np.log(ratios), np.arange(len(ratios)))
-    # No timestep twice: near the clean image there are fewer than would be taken.
+    # No timestep twice: near the clean image there are fewer than the spacing asks.
     found = np.maximum(np.rint(found).astype(int), np.arange(steps)[::-1])
     found[0] = len(ratios) - 1
     for step in range(1, steps):
@@ -103,7 +104,7 @@ _SPREAD = {
 
 
 def _own(steps, total):
-    """A sequence of the user's."""
+    """Validates a sequence of timesteps given by the user."""
     found = [
         _checks.integer("steps", step, minimum=0, maximum=total - 1) for step in steps
     ]

@@ -1,4 +1,4 @@
-"""Training by the clock: resumable after a kill at any moment, its curve on record."""
+"""Trains a model in a folder: with a time limit, backups and a curve of the loss."""
 
 from keras_patchdpm.training.averaging import ema_momentum, images_per_step
 from keras_patchdpm.training.settings import TrainingSettings

@@ -1,4 +1,4 @@
-"""Checks of what a user passes to `train`, before anything is written."""
+"""Validates the arguments of `train`, before anything is written."""
 
 import hashlib
 import os
@@ -9,11 +9,11 @@ from keras_patchdpm import _checks, _files
 from keras_patchdpm.callbacks import _settings
 from keras_patchdpm.training.settings import TrainingSettings
 
-_SAMPLE = 256  # Images of which the checksum is.
+_SAMPLE = 256  # Images in the checksum.
 
 
 def settings(value):
-    """Returns `TrainingSettings`, the default ones for `None`."""
+    """Validates `settings`; `None`: the default `TrainingSettings`."""
     value = TrainingSettings() if value is None else value
     if not isinstance(value, TrainingSettings):
         raise TypeError(
@@ -24,7 +24,7 @@ def settings(value):
 
 
 def config(value):
-    """Returns a configuration as JSON gives it back."""
+    """Validates a configuration; returns it with the types of JSON."""
     parts = {"network", "schedule", "patching"}
     if not isinstance(value, dict) or set(value) != parts:
         raise ValueError(
@@ -41,7 +41,7 @@ def config(value):
 
 
 def images(value, batch_size):
-    """Returns images as an array, of which there are enough for a batch."""
+    """Validates images; returns an array with at least one batch."""
     value = _checks.array("images", value)
     _checks.image_shape("images", value.shape)
     if not len(value):
@@ -59,7 +59,7 @@ def images(value, batch_size):
 
 
 def check_size(images, model):
-    """Refuses images of another size than the model's."""
+    """Refuses images of another size than those of the model."""
     if tuple(images.shape[1:]) != tuple(model.image_shape):
         raise ValueError(
             f"The model is for images of the shape {tuple(model.image_shape)}. Resize "
@@ -69,7 +69,7 @@ def check_size(images, model):
 
 
 def folder(value):
-    """Returns the path of a folder that is there, or can be made, and be written."""
+    """Validates a folder: it can be written, or created; returns its path."""
     path = _files.path_of("folder", value)
     found = next(p for p in (path, *path.parents) if os.path.lexists(p))
     _check_is_folder(found, path)
@@ -84,9 +84,9 @@ def folder(value):
 
 
 def fingerprint(images):
-    """What tells data sets apart: a dict of shape, dtype and a checksum.
+    """The identity of a data set: a dict of shape, dtype and a checksum.
 
-    The checksum is of 256 images, evenly spread, or of all if there are fewer.
+    The checksum is of 256 images, evenly spread, or of all images if there are fewer.
     """
     count = len(images)
     chosen = np.linspace(0, count - 1, min(count, _SAMPLE)).round().astype(int)

@@ -1,4 +1,4 @@
-"""What a training writes beside its backups, for people to read."""
+"""The files that a training writes in addition to its backups, for people to read."""
 
 import csv
 import io
@@ -10,13 +10,14 @@ from keras_patchdpm import _files
 
 
 class Record(keras.callbacks.Callback):
-    """Writes `curve.csv` and `settings.json`, whole, from what the backups hold.
+    """Writes `curve.csv` and `settings.json` from the state of the backups.
 
-    After a kill the next call writes them again, so no epoch is missing or doubled.
+    After a kill the next call writes both files again, so that no epoch is missing or
+    twice in them.
 
     Args:
         folder: `Path`.
-        backup: `BackupAndRestore`, which stands before this in the list of callbacks.
+        backup: `BackupAndRestore`, which must be before this callback in the list.
     """
 
     def __init__(self, folder, backup):

@@ -1,4 +1,4 @@
-"""Starting a training from the weights of a preset."""
+"""Starts a training from the weights of a preset."""
 
 import warnings
 
@@ -7,16 +7,19 @@ from keras_patchdpm.callbacks import _settings
 
 
 def from_preset(preset, config, network):
-    """Gives `network` the weights of `preset`; returns the patches they have seen.
+    """Loads the weights of `preset` into `network`.
 
     Args:
         preset: Name or folder, or `None` for no preset.
-        config: Dict, as `train` has it.
+        config: Dict, the argument `config` of `train`.
         network: The network of that configuration.
 
+    Returns:
+        Int, the number of patches that the preset was trained on.
+
     Raises:
-        ValueError: If the preset has another network; the settings that differ are
-            listed.
+        ValueError: If the preset has another network; the message lists the settings
+            that differ.
     """
     if preset is None:
         return 0

@@ -1,18 +1,18 @@
-"""How long averaged weights remember, in images."""
+"""The momentum of averaged weights, from a half-life in images."""
 
 from keras_patchdpm import _checks
 
 
 def images_per_step(model, batch_size):
-    """Images, or crops of them, that a training step sees on average.
+    """The mean number of images, or crops of images, in a training step.
 
     Args:
         model: `PatchDPM`.
-        batch_size: Positive int, of `fit`.
+        batch_size: Positive int, that of `fit`.
 
     Returns:
-        Float: `batch_size`, but for a `RandomPatching`, whose small crops come in
-        larger batches.
+        Float: `batch_size`; more for `RandomPatching`, whose steps with small crops
+        have larger batches.
 
     Raises:
         TypeError: If `model` is no `PatchDPM`, or `batch_size` no int.
@@ -24,10 +24,11 @@ def images_per_step(model, batch_size):
 
 
 def ema_momentum(half_life, images_per_step):
-    """The momentum of averaged weights that forget half of what they know in a time.
+    """The momentum of averaged weights with a given half-life.
 
     Args:
-        half_life: Positive number of images, really seen: crops count.
+        half_life: Positive number of images (or crops), after which the weights of a
+            step count half in the average.
         images_per_step: Positive number, see `images_per_step`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How to train: values that are checked when they are given."""
+"""The settings of `train`."""
 
 import dataclasses
 
@@ -7,28 +7,31 @@ from keras_patchdpm import _checks, _files
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """How to train.
+    """The settings of `train`, validated when the object is created.
 
     Attributes:
-        batch_size: Images, one patch of each, that a step sees. Positive int, at most
-            the number of images.
-        learning_rate: Of Adam. Number, at least 0.
-        warmup_steps: First steps, in which the learning rate rises from 0. Rates
-            above 1e-3 do not learn without it. Int, at least 0.
-        decay_steps: Steps after them in which it falls to 0, along a cosine, or `None`
-            to keep it. A training whose length is known learns more with it.
-        ema_momentum: Of the averaged weights, in [0, 1).
-        steps_per_epoch: Steps between two backups. Positive int.
-        precision: Keras dtype policy: on CPUs with bfloat16 arithmetic
-            `"mixed_bfloat16"` is fastest.
-        flip: Whether images are mirrored left to right half of the time.
-        seed: Of the order of the images, of weights, levels, noise and patches. Int in
-            [0, 2**31).
-        start_from: Preset whose weights the training starts from, a name or a folder,
-            or `None` for random ones.
+        batch_size: Positive int, at most the number of images. Images of a step.
+            Default 64.
+        learning_rate: Number of at least 0. Learning rate of Adam. Default 4e-4.
+        warmup_steps: Int of at least 0. First steps, in which the learning rate rises
+            from 0. Rates above 1e-3 need it. Default 0.
+        decay_steps: Positive int. Steps after the warm-up, in which the learning rate
+            falls to 0 along a cosine. Choose it if you know the length of the training:
+            the model learns more. Default `None`: the rate stays constant.
+        ema_momentum: Float in [0, 1). Momentum of the averaged weights. Default 0.999.
+        steps_per_epoch: Positive int. Steps of an epoch, after which a backup is
+            written. Default 250.
+        precision: Keras dtype policy. Default `"mixed_bfloat16"`, the fastest on CPUs
+            with bfloat16 arithmetic.
+        flip: Bool. Whether each image is mirrored left to right with probability 1/2.
+            Default: yes.
+        seed: Int in [0, 2**31). Seed of the weights, the order of the images, noise
+            levels, noise and patches. Default 0.
+        start_from: Name or folder of a preset, from whose weights the training starts.
+            Default `None`: random weights.
 
     Raises:
-        TypeError, ValueError: If a value is not as above.
+        TypeError, ValueError: If a value is none of these.
     """
 
     batch_size: int = 64

@@ -1,4 +1,4 @@
-"""Trains a model in a folder, from which the same call resumes it."""
+"""Trains a model in a folder, from which the same call resumes the training."""
 
 import dataclasses
 import time
@@ -15,10 +15,10 @@ from keras_patchdpm.training.averaging import images_per_step
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Ends the training at the first epoch's end after some minutes.
+    """Ends the training at the end of the first epoch after some minutes.
 
     Args:
-        minutes: Number, at least 0.
+        minutes: Number of at least 0.
     """
 
     def __init__(self, minutes):
@@ -36,30 +36,31 @@ class StopAfter(keras.callbacks.Callback):
 def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
     """Trains a model, or resumes a training that was stopped or killed.
 
-    In `folder` are then `backup/` (from which the same call resumes, see
+    The folder then has `backup/` (from which the same call resumes, see
     `callbacks.BackupAndRestore`), `curve.csv` (the loss of each epoch),
-    `settings.json`, and `preset/` for `PatchDPM.from_preset`. A resumed training ends
-    bit for bit where an unbroken one ends. The arguments are checked before anything
-    is written.
+    `settings.json`, and `preset/`, which `PatchDPM.from_preset` loads. The result of a
+    resumed training is bit-identical to that of an unbroken one. The arguments are
+    validated before anything is written.
 
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of a `name`
             and its arguments.
         images: Uint8 array of shape `(count, H, W, C)`.
-        folder: Path, made if need be.
-        minutes: Number, at least 0. Time to train for in this call, checked once an
-            epoch.
-        epochs: Positive int. Epochs, those of all calls together. Give it, `minutes`,
-            or both.
-        settings: `TrainingSettings`, or `None` for the default ones.
+        folder: Path. The folder is created if it does not exist.
+        minutes: Number of at least 0. Time limit of this call, checked after each
+            epoch. Default `None`: no time limit; then `epochs` is needed.
+        epochs: Positive int. Epochs of all calls together. Default `None`: no such
+            limit; then `minutes` is needed.
+        settings: `TrainingSettings`. Default `None`: the default ones.
 
     Returns:
         The trained `PatchDPM`, with its averaged weights.
 
     Raises:
-        ValueError: If there is no end, an argument is out of range, `folder` holds a
-            training with another configuration or other images, or the preset to
-            start from has another network.
+        TypeError: If an argument has the wrong type.
+        ValueError: If neither `minutes` nor `epochs` is given, an argument is out of
+            range, `folder` has a training with another configuration or other images,
+            or the preset to start from has another network.
         BlockingIOError: If another process trains in `folder`.
         OSError: If `folder` cannot be written.
     """
@@ -97,7 +98,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         ]
         lock = _lock.acquire(folder)
         try:
-            # After `fit` the weights are the averaged ones.
+            # After `fit` the model has the averaged weights.
             model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
             seen = int(model.optimizer.iterations)
             seen *= images_per_step(model, settings.batch_size)
@@ -109,7 +110,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
     return model
 
 
-_NO_END = 10**6  # Epochs, where the clock ends the training.
+_NO_END = 10**6  # Epochs, if the time limit ends the training.
 
 _CARD = """# A patch DPM
 
@@ -128,7 +129,7 @@ def _optimizer(settings):
 
 
 def _learning_rate(settings):
-    """The learning rate, or how it rises and falls."""
+    """The learning rate: a number, or a schedule with warm-up and decay."""
     warmup, falls = settings.warmup_steps, settings.decay_steps is not None
     if not falls and not warmup:
         return settings.learning_rate

@@ -1,4 +1,4 @@
-"""The train and test steps of each backend: the model's only backend switch."""
+"""The train and test steps of each backend: the only place where the model differs."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""JAX: the step is a pure function, so the seeds' states go in and come out."""
+"""The steps on JAX: pure functions, which accept and return the seeds' states."""
 
 import keras
 from keras.random import SeedGenerator
@@ -14,7 +14,7 @@ _LOST = (
 
 
 class TrainStep(keras.Model):
-    """Rewrites the batch, then lets Keras' own step do the rest."""
+    """Turns a batch of images into one of patches, then calls the step of Keras."""
 
     def train_step(self, state, data):
         trainable, non_trainable, *rest = state
@@ -52,15 +52,18 @@ class TrainStep(keras.Model):
             self.test_function = self._returning_state(self.test_function, False)
 
     def attach_state(self):
-        """Gives the variables their values, which `fit` holds during an epoch."""
+        """Puts the values back into the variables; `fit` removes them in an epoch.
+
+        Called before the weights are used outside of `fit`.
+        """
         self.jax_state_sync()
 
     def of_open_sizes(self, batches):
-        """`batches`, of several sizes: the step is compiled once for each."""
+        """Returns `batches` unchanged: JAX compiles the step once for each size."""
         return batches
 
     def _draw(self, data, seed, *, values, training=True):
-        """The rewritten batch, and the variables' values after the draws."""
+        """The batch of patches, and the variables' values after the random draws."""
         variables = self.non_trainable_variables
         mapping = list(zip(variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
@@ -68,11 +71,11 @@ class TrainStep(keras.Model):
         return data, [scope.get_current_value(variable) for variable in variables]
 
     def _returning_state(self, step, training):
-        """A step that gives the variables their values back if it fails.
+        """A step that puts the values back into the variables if it fails.
 
-        Keras takes them out of the variables before a step. If the first step of an
-        epoch fails, as where a batch cannot be read, it would lose them all, and hide
-        the error behind one about the variables.
+        Keras removes the values from the variables before a step. If the first step of
+        an epoch fails, for example since a batch cannot be read, the values would be
+        lost, and an error about the variables would hide the first error.
         """
 
         def guarded(state, iterator):
@@ -94,7 +97,7 @@ class TrainStep(keras.Model):
         )
         for variables, values in zip(groups, state, strict=True):
             for variable, value in zip(variables, values, strict=True):
-                if value.is_deleted():  # JAX gave its memory to the step.
+                if value.is_deleted():  # The step has reused its memory.
                     error.add_note(_LOST)
                     return
                 variable.assign(value)

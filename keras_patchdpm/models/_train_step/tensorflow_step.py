@@ -1,4 +1,4 @@
-"""TensorFlow: variables change in place; each replica of a strategy draws its own."""
+"""The steps on TensorFlow, where each replica of a strategy draws its own noise."""
 
 import keras
 import tensorflow as tf
@@ -7,10 +7,10 @@ _STRIDE = 1_013_904_223  # Far from the seeds that people choose.
 
 
 class SeedGenerator(keras.random.SeedGenerator):
-    """Keras' own, whose seeds differ between the replicas of `tf.distribute`.
+    """Seed generator whose seeds differ between the replicas of `tf.distribute`.
 
-    Keras' gives all replicas the same noise. The first replica's seeds are Keras' own,
-    so that nothing changes without a strategy.
+    That of Keras gives all replicas the same noise. The seeds of the first replica are
+    those of Keras, so that nothing changes without a strategy.
     """
 
     def next(self, ordered=True):
@@ -23,11 +23,11 @@ class SeedGenerator(keras.random.SeedGenerator):
 
 
 class TrainStep(keras.Model):
-    """Rewrites the batch, then lets Keras' own step do the rest."""
+    """Turns a batch of images into one of patches, then calls the step of Keras."""
 
     def fit(self, *args, **kwargs):
-        # Keras makes the optimizer's variables while it traces the first step, and
-        # has to trace that step again: for small models, half of the time of a `fit`.
+        # Keras would create the optimizer's variables while it traces the first step,
+        # and then trace it again: for small models, half of the time of a `fit`.
         optimizer = getattr(self, "optimizer", None)  # None before `compile`.
         if optimizer is not None and not optimizer.built:
             with self.distribute_strategy.scope():
@@ -42,12 +42,12 @@ class TrainStep(keras.Model):
         return super().test_step(data)
 
     def attach_state(self):
-        """Does nothing: the variables always have their values."""
+        """Does nothing: on TensorFlow the variables always have their values."""
 
     def of_open_sizes(self, batches):
-        """A data set of batches of several sizes.
+        """A `tf.data.Dataset` of `batches`, which may have several sizes.
 
-        Keras would take the sizes of the first two batches for those of all.
+        From a `PyDataset`, Keras would infer one shape from the first two batches.
         """
 
         def epoch():
@@ -65,7 +65,7 @@ class TrainStep(keras.Model):
         data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
         data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
         options = tf.data.Options()
-        # At the end of an epoch, its thread keeps Keras waiting for up to as long as
-        # the epoch took, where there is one core.
+        # On one core, the autotune thread delays the end of an epoch by up to the
+        # time of the whole epoch.
         options.autotune.enabled = False
         return data.prefetch(2).with_options(options)

@@ -1,13 +1,13 @@
-"""A torch `DataLoader` on every backend, each batch of it checked when it is read."""
+"""Validates each batch of a torch `DataLoader` when it is read, on every backend."""
 
 import torch.utils.data
 
 
 def checked(loader, check):
-    """A `DataLoader` of the batches of `loader`, as tuples.
+    """A `DataLoader` of the validated batches of `loader`, as tuples.
 
     Args:
-        loader: `torch.utils.data.DataLoader`, of tensors, or of tuples or lists of
+        loader: `torch.utils.data.DataLoader` of tensors, or of tuples or lists of
             images, labels and weights.
         check: `BatchCheck`.
 
@@ -16,7 +16,7 @@ def checked(loader, check):
     """
     try:
         len(loader)
-    except TypeError:  # Of a data set that can only be iterated over.
+    except TypeError:  # The data set has no length.
         stream = _Stream(loader, check)
     else:
         stream = _SizedStream(loader, check)
@@ -24,7 +24,7 @@ def checked(loader, check):
 
 
 class _Stream(torch.utils.data.IterableDataset):
-    """Batches, which the loader inside reads with its own workers."""
+    """Validated batches; `loader` reads them with its own workers."""
 
     def __init__(self, loader, check):
         self.loader, self.check = loader, check

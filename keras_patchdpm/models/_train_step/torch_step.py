@@ -1,4 +1,4 @@
-"""PyTorch: variables change in place, Keras' own step takes the rewritten batch."""
+"""The steps on PyTorch, where variables change in place."""
 
 import keras
 from keras.random import SeedGenerator
@@ -7,7 +7,7 @@ __all__ = ["SeedGenerator", "TrainStep"]
 
 
 class TrainStep(keras.Model):
-    """Rewrites the batch, then lets Keras' own step do the rest."""
+    """Turns a batch of images into one of patches, then calls the step of Keras."""
 
     def train_step(self, data):
         return super().train_step(self.prepare_batch(data, self.train_draws))
@@ -17,8 +17,8 @@ class TrainStep(keras.Model):
         return super().test_step(data)
 
     def attach_state(self):
-        """Does nothing: the variables always have their values."""
+        """Does nothing: on PyTorch the variables always have their values."""
 
     def of_open_sizes(self, batches):
-        """`batches`, which may be of several sizes."""
+        """Returns `batches` unchanged: PyTorch accepts batches of several sizes."""
         return batches
