@@ -21,6 +21,7 @@ def sample(
     precision=None,
     batch_size=None,
     checkpoint=None,
+    labels=None,
 ):
     """Generates images with a trained model, patch by patch.
 
@@ -50,6 +51,8 @@ def sample(
             `None`: 16, or as many as `memory_budget` allows.
         checkpoint: Path of a file for the progress, from which the same call resumes;
             see `PatchSampler`. Default `None`: no checkpoint.
+        labels: Int, or one for each image, of a preset that was trained on labels.
+            Default `None`: images of any label.
 
     Returns:
         Uint8 array of shape `(num_images, H, W, C)`, in [0, 255].
@@ -95,6 +98,7 @@ def sample(
         batch_size=batch_size,
         verbose=verbose,
         checkpoint=checkpoint,
+        labels=labels,
     )
 
 

@@ -544,7 +544,7 @@ ENTRIES = {
         kp.sample,
         "n=count num_images=count solver=choice steps=steps seed=seed "
         "patches_per_call=count preset=object verbose=flag memory_budget=bytes "
-        "precision=choice batch_size=count checkpoint=path",
+        "precision=choice batch_size=count checkpoint=path labels=labels",
         tiny_preset,
         preset=Lazy(lambda: folder() / "preset"),
         steps=1,

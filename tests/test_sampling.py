@@ -92,6 +92,7 @@ def test_wrong_arguments(error, arguments, message):
         (GridPatching((2, 3)), [(2, 3)]),
         (RandomPatching(64), [1, 2, 4]),
         (RandomPatching(64, [0.125]), [8]),
+        (RandomPatching(16, [0.375, 0.75, 1.0]), [1]),
         (WholeImage(), [1]),
     ],
 )

@@ -21,6 +21,8 @@ def images_bytes(model, *, images_held, images_on, patches_per_call=1):
     on_device = images_on == "device"
     *smaller, pixels = (math.prod(stage.image_shape) for stage in model.stages)
     floats = images_held * pixels + sum(smaller)
+    if model.stages[-1].previous_noise:  # The noisy ones are copies.
+        floats += sum(smaller)
     floats += model.stages[-1].images_floats(on_device)
     if on_device:
         inputs = model.network.input.values()

@@ -37,7 +37,8 @@ class Tiling(Configured):
 
     Attributes:
         patch_size, window_size: `(h, w)` in pixels.
-        divisions: `(rows, cols)` of the patches of a step.
+        counts: `(rows, cols)`: patches of a step, more than `divisions` if the grid is
+            shifted or the patches overlap.
         num_patches: Int, their number.
         layers: `(down, across)`: the most windows that are blended at one pixel.
 
@@ -77,8 +78,8 @@ class Tiling(Configured):
                 self.image_size, self.patch_size, self.grid.divisions, strict=True
             )
         )
-        self.divisions = tuple(axis.count for axis in self._axes)
-        self.num_patches = math.prod(self.divisions)
+        self.counts = tuple(axis.count for axis in self._axes)
+        self.num_patches = math.prod(self.counts)
 
     @functools.cached_property
     def layers(self):
@@ -135,7 +136,7 @@ class Tiling(Configured):
         Returns:
             Int32 tensor of shape `(..., 2)`.
         """
-        cols = self.divisions[1]
+        cols = self.counts[1]
         cells = ops.stack([index // cols, index % cols], axis=-1)
         first = cells * _ints(axis.stride for axis in self._axes) - offset
         if self.overlap is not None:

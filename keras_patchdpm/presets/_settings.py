@@ -41,6 +41,11 @@ def to_plain(settings):
     guidance = plain.get("guidance")
     if guidance is None:
         return plain, None
+    if guidance.by is guidance.guide:
+        raise ValueError(
+            "A preset stores its guide as a preset too: pass the `PatchDPM`, not what "
+            f"its `tiled` returns. Received: guidance={guidance!r:.200}."
+        )
     plain["guidance"] = {
         "by": LABEL if guidance.by_label else GUIDE,
         "scale": guidance.scale,

@@ -23,7 +23,8 @@ class Guidance:
     Args:
         by: `"label"`, for a model that was trained on labels: the worse prediction is
             that of the same network without the label. Or a `PatchDPM` with the same
-            schedule and the same size of patch, smaller or less trained than the model.
+            schedule and the same size of patch, smaller or less trained than the model;
+            or what its `tiled` returns.
         scale: Float of at least 0. 1: no guidance; above 1: stronger; 0: the worse
             prediction alone. Values of 1 to 3 are usual for labels, 1.2 to 2 for a
             model.

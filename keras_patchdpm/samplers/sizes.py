@@ -37,12 +37,11 @@ def sizes(sampler, num_images, *, batch_size, verbose):
         ValueError: If there is both a `batch_size` and a memory budget, or the budget
             is too small.
     """
-    held = sampler.solver.image_buffers
     if sampler.memory_budget is not None:
         return _planned(sampler, num_images, batch_size=batch_size, verbose=verbose)
     size = BATCH_SIZE if batch_size is None else batch_size
     size = _checks.positive_int("batch_size", size)
-    place = sampler.images_on or _place(sampler, min(size, num_images), held)
+    place = sampler.images_on or _place(sampler, min(size, num_images))
     return Sizes(size, sampler.patches_per_call, place)
 
 
@@ -67,7 +66,7 @@ def _planned(sampler, num_images, *, batch_size, verbose):
     return Sizes(plan.batch_size, plan.patches_per_call, plan.images_on, plan)
 
 
-def _place(sampler, batch_size, held):
+def _place(sampler, batch_size):
     """Where that many images are while they are sampled."""
     if not fits_device(sampler.model):
         return "host"
@@ -75,7 +74,7 @@ def _place(sampler, batch_size, held):
     room = ROOM if free is None else free // 4
     used = images_bytes(
         sampler.model,
-        images_held=held,
+        images_held=sampler.solver.image_buffers,
         images_on="device",
         patches_per_call=sampler.patches_per_call,
     )

@@ -253,6 +253,28 @@ def test_weights_of_classes_without_labels():
 
 
 @pytest.mark.once
+def test_weights_of_classes_are_for_training_alone():
+    """The held-out loss is not weighted, as in Keras."""
+    losses = []
+    for class_weight in (None, {0: 5.0, 1: 0.5}):
+        model = labelled()
+        model.compile(optimizer=keras.optimizers.SGD(0.0))
+        history = model.fit(
+            IMAGES,
+            LABELS,
+            batch_size=4,
+            validation_split=0.5,
+            class_weight=class_weight,
+            shuffle=False,
+            verbose=0,
+        ).history
+        losses.append((history["loss"][0], history["val_loss"][0]))
+    (plain, held), (weighted, held_again) = losses
+    assert abs(weighted - plain) > 1e-3
+    assert held_again == pytest.approx(held, rel=1e-6)
+
+
+@pytest.mark.once
 def test_crops_keep_the_labels_of_their_images():
     images = np.broadcast_to(
         np.arange(12, dtype="uint8")[:, None, None, None], (12, SIZE, SIZE, 3)

@@ -34,7 +34,7 @@ def test_patches_that_agree_make_the_image(images, divisions, overlap, moving):
 
 def test_half_of_a_patch_overlaps():
     tiling = Tiling(16, 4, overlap=0.5)
-    assert tiling.divisions == (7, 7) and tiling.layers == (2, 2)
+    assert tiling.counts == (7, 7) and tiling.layers == (2, 2)
     tiles = tiling.tiles(np.random.default_rng(0))
     assert tiles.corners[:7, 1].tolist() == [0, 2, 4, 6, 8, 10, 12]
 
@@ -87,7 +87,7 @@ def test_an_overlap_that_rounds_to_the_whole_patch_leaves_a_step(
     images = rng.normal(size=(1, size, size, 1)).astype("float32")
     tiling = Tiling(size, divisions, overlap=0.9, shift=moving)
     side = size // divisions
-    assert tiling.divisions[0] == size - side + 1 + moving
+    assert tiling.counts[0] == size - side + 1 + moving
     found = blend(tiling, images, lambda windows: windows)
     np.testing.assert_allclose(found, images, atol=1e-5)
 

@@ -171,6 +171,10 @@ def test_what_no_preset_can_hold_is_refused(tmp_path):
     with pytest.raises(ValueError, match="The patching of a preset must be one of"):
         model.save_to_preset(tmp_path)
     grid = random_model(kp.GridPatching(2), kp.DDPMSchedule(), np.random.default_rng(0))
+    grid.set_sampling(solver="ddim", guidance=kp.Guidance(grid.tiled(), 1.5))
+    with pytest.raises(ValueError, match="pass the `PatchDPM`, not what its `tiled`"):
+        grid.save_to_preset(tmp_path / "guided")
+    grid.set_sampling()
     with pytest.raises(ValueError, match="name of a preset of the package"):
         grid.save_to_preset("faces64_n2")
     with pytest.raises(TypeError, match="`card` must be a string"):

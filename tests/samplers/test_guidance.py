@@ -298,6 +298,17 @@ def test_a_guide_must_be_of_the_same_schedule_and_patch(cascade, worse):
         PatchSampler(model, "ddim", 2, guidance=Guidance(worse, 2.0))
 
 
+def test_a_guide_of_patches_is_refused_where_whole_images_are_seen():
+    schedule = EDMSchedule()
+    one, other = (
+        tiny_model(RandomPatching(SIZE, content=True), schedule) for _ in range(2)
+    )
+    guidance = Guidance(other.tiled(2), 2.0)
+    assert PatchSampler(one.tiled(2), "heun", 2, guidance=guidance)().ndim == 4
+    with pytest.raises(ValueError, match="`whole_above` shows the network whole"):
+        PatchSampler(one.tiled(2, whole_above=1.0), "heun", 2, guidance=guidance)
+
+
 def test_noise_on_the_content_is_told_and_changes_the_image(worse):
     """The thumbnail stays; a network that cannot tell makes another image."""
     quiet, noisy = (
@@ -325,3 +336,10 @@ def test_smaller_images_of_a_cascade(cascade):
         assert sampler().shape == (1, 4 * n, 4 * n, 3)
     with pytest.raises(ValueError, match=r"Its `divisions` are \[1, 2, 4\].*=8"):
         cascade.tiled(8)
+    # An earlier stage gives the images that the cascade generated on the way.
+    half = PatchSampler(cascade.tiled(2), "ddim", 3)(2, seed=3, dtype="float32")
+    found = []
+    PatchSampler(cascade, "ddim", 3)(
+        2, seed=3, callback=lambda step, clean: found.append(clean)
+    )
+    np.testing.assert_allclose(half, np.clip(found[5], -1, 1), atol=1e-5)
