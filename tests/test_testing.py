@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from samplers.fakes import numpy_model
+from tiny_models import tiny_model
 
 from keras_patchdpm import (
     CascadePatching,
@@ -14,7 +15,7 @@ from keras_patchdpm import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.patching import Tiling
+from keras_patchdpm.patching import Patching, Stage, Tiling
 from keras_patchdpm.patching.tiles import TileLine
 from keras_patchdpm.solvers import (
     DDIM,
@@ -178,25 +179,26 @@ def test_a_broken_schedule_fails(broken, message):
         check_schedule(broken)
 
 
-class Broken(Solver):
-    """DDIM of which something is changed.
+def broken(change=lambda found: found, **attributes):
+    """DDIM of which the coefficients, or attributes of the class, are changed."""
 
-    Args:
-        change: Function of its `Coefficients`.
-        attributes: Of the class.
-    """
+    class Broken(Solver):
+        def coefficients(self, now, then, before=None):
+            return change(DDIM().coefficients(now, then, before))
 
-    def __init__(self, change=lambda found: found, **attributes):
-        self.change = change
-        for name, value in attributes.items():
-            setattr(self, name, value)
+    for name, value in attributes.items():
+        setattr(Broken, name, value)
+    return Broken()
+
+
+class Forgetful(Solver):
+    """It has an option, which its configuration lacks."""
+
+    def __init__(self, share=0.2):
+        self.share = share
 
     def coefficients(self, now, then, before=None):
-        return self.change(DDIM().coefficients(now, then, before))
-
-    @classmethod
-    def from_config(cls, config):
-        return cls()
+        return DDIM().coefficients(now, then, before)
 
 
 class OneBufferMore(Solver):
@@ -218,11 +220,12 @@ class Hoarder(Solver):
 @pytest.mark.parametrize(
     ("solver", "message"),
     [
-        (Broken(lambda c: c._replace(clean=c.clean + 0.01)), "of the clean image"),
-        (Broken(lambda c: c._replace(clean=np.nan)), "not finite"),
-        (Broken(lambda c: c._replace(noise=-1.0)), "`noise` is negative"),
-        (Broken(lambda c: c._replace(noise=0.1)), "the last step adds noise"),
-        (Broken(order=2), "`order` says 2"),
+        (broken(lambda c: c._replace(clean=c.clean + 0.01)), "of the clean image"),
+        (broken(lambda c: c._replace(clean=np.nan)), "not finite"),
+        (broken(lambda c: c._replace(noise=-1.0)), "`noise` is negative"),
+        (broken(lambda c: c._replace(noise=0.1)), "the last step adds noise"),
+        (broken(order=2), "`order` says 2"),
+        (Forgetful, "must be a subclass"),
         (OneBufferMore(), "set `uses_previous = True`"),
         (Hoarder(), "`image_buffers` says 2"),
     ],
@@ -230,6 +233,48 @@ class Hoarder(Solver):
 def test_a_broken_solver_fails(solver, message):
     with pytest.raises(AssertionError, match=message):
         check_solver(solver)
+
+
+@pytest.mark.once
+def test_a_solver_with_arguments_needs_a_configuration():
+    with pytest.raises(NotImplementedError, match="share, .*implement `get_config`"):
+        check_solver(Forgetful())
+    Forgetful.get_config = lambda self: {"other": 1}
+    with pytest.raises(AssertionError, match=r"must have the arguments \['share'\]"):
+        check_solver(Forgetful())
+
+
+@pytest.mark.once
+def test_tiles_that_are_chosen_for_the_sampling_are_checked():
+    crops = RandomPatching(16, (0.5, 1.0), content=True)
+    check_patching(crops, (16, 16, 3), divisions=2, overlap=0.5)
+    with pytest.raises(ValueError, match="`overlap` cannot be chosen"):
+        check_patching(GridPatching(2), (16, 16, 3), overlap=0.5)
+
+
+class Overlapping(Patching):
+    """A grid with a one-hot position, whose tiles overlap in sampling."""
+
+    def __getattr__(self, name):
+        return getattr(GridPatching(2), name)
+
+    input_specs = GridPatching.input_specs
+    image_shape = GridPatching.image_shape
+    example = GridPatching.example
+    stages = GridPatching.stages
+    get_config = GridPatching.get_config
+
+    def tiled(self, image_shape, **options):
+        return [Stage(Tiling(image_shape[:2], 2, **options), image_shape[-1])]
+
+
+@pytest.mark.once
+def test_more_tiles_than_positions_are_refused():
+    model = tiny_model(Overlapping())
+    with pytest.raises(ValueError, match="knows 4 positions.*tiles have 9"):
+        model.tiled(overlap=0.5)
+    with pytest.raises(ValueError, match="`whole_above` needs a patching"):
+        model.tiled(whole_above=1.0)
 
 
 def test_sampling_refuses_a_previous_estimate_that_is_not_held():

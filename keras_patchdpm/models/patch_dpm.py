@@ -189,13 +189,14 @@ class PatchDPM(ImageFitting):
         overlap=None,
         image_size=None,
         whole_above=None,
+        **others,
     ):
         """The model with other patches, or another image size, than in training.
 
         `PatchSampler`, `memory.profile` and `memory.plan` accept the result. The
         patching decides which options can be chosen. `CascadePatching`: `divisions`,
         for the smaller images of an earlier stage. `RandomPatching`: all options. Other
-        patchings of this package: none.
+        patchings of this package: none. One of your own: what its `tiled` accepts.
 
         Args:
             divisions: Positive int N or pair `(rows, cols)`: the grid of patches. For a
@@ -212,6 +213,7 @@ class PatchDPM(ImageFitting):
             whole_above: Positive float, a strength of the noise, `sigma / alpha`. In
                 steps above it, the whole image is one patch: one network call, which
                 needs the memory of the whole image. Default: no such steps.
+            **others: Further options, of a patching of your own.
 
         Returns:
             `patching.TiledModel`.
@@ -232,6 +234,7 @@ class PatchDPM(ImageFitting):
             overlap=overlap,
             image_size=image_size,
             whole_above=whole_above,
+            **others,
         )
 
     def sampler(self, model=None, **options):
@@ -259,6 +262,8 @@ class PatchDPM(ImageFitting):
     def set_sampling(self, **options):
         """Stores settings, which `sampler` uses and `save_to_preset` writes.
 
+        `model.save` does not keep them.
+
         Args:
             **options: Arguments of `PatchSampler`: `solver`, `steps`, `spacing` and
                 `guidance`.
@@ -272,8 +277,8 @@ class PatchDPM(ImageFitting):
         >>> model.set_sampling(solver="dpmpp_2m", steps=20, spacing="trailing")
         >>> model.save_to_preset("runs/mine")
         """
+        settings.check_names(options)
         chosen = settings.Settings(options)
-        settings.check(settings.to_plain(chosen)[0])
         chosen.sampler(self, {})
         self.sampling = chosen
 

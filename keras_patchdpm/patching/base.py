@@ -159,7 +159,7 @@ class Patching(Configured, abc.ABC):
         for name, value in options.items():
             raise ValueError(
                 f"`{name}` cannot be chosen for the sampling of this model: a "
-                f"{type(self).__name__} is sampled as it was trained. Leave it out. "
+                f"{type(self).__name__} has it from training. Leave it out. "
                 f"Received: {name}={value}."
             )
 

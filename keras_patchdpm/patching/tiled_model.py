@@ -69,6 +69,7 @@ def tiled(
     overlap=None,
     image_size=None,
     whole_above=None,
+    **others,
 ):
     """The `TiledModel` of a model: see `PatchDPM.tiled` for the arguments.
 
@@ -88,14 +89,21 @@ def tiled(
         "overlap": overlap,
         "image_size": image_size,
         "whole_above": whole_above,
+        **others,
     }
     options = {name: value for name, value in options.items() if value is not None}
     found = _of_stages(model, model.patching.tiled(model.image_shape, **options))
     if whole_above is None:
         return found
     whole_above = _checks.real("whole_above", whole_above, minimum=0)
-    whole = model.patching.tiled(found.image_shape, image_size=found.image_shape[:2])
-    whole = _of_stages(model, whole)
+    size = {} if image_size is None else {"image_size": image_size}
+    whole = _of_stages(model, model.patching.tiled(model.image_shape, **size))
+    if whole.num_patches != 1:
+        raise ValueError(
+            "`whole_above` needs a patching that can show the network whole images. "
+            f"Leave it out. Received: whole_above={whole_above} with a "
+            f"{type(model.patching).__name__} of {whole.num_patches} patches."
+        )
     return dataclasses.replace(found, whole=whole, whole_above=whole_above)
 
 
@@ -126,8 +134,23 @@ def check_model(name, model):
         )
 
 
+def _check_positions(model, stages):
+    """Refuses more patches than the network has positions."""
+    specs = model.patching.input_specs(model.image_shape)
+    for name, spec in specs.items():
+        most = max(stage.num_patches for stage in stages)
+        if spec.kind == "position" and most > spec.size:
+            raise ValueError(
+                f"The network knows {spec.size} positions as `{name}`, and the tiles "
+                f"have {most}: they overlap, or are shifted. Choose tiles of the "
+                "training, or train with coordinates. Received: "
+                f"{stages[-1].tiling!r}."
+            )
+
+
 def _of_stages(model, stages):
     """The `TiledModel` of a model with those stages."""
+    _check_positions(model, stages)
     return TiledModel(
         network=_of_fixed_size(model.network, stages[-1].window_shape),
         schedule=model.schedule,

@@ -88,7 +88,7 @@ def check(plain):
             is no pair.
         ValueError: If a key is unknown, or the guidance lacks `by` or `scale`.
     """
-    _check_keys("sampling", plain, NAMES)
+    check_names(plain)
     if "solver" in plain:
         _checks.instance("solver", plain["solver"], dict)
     guidance = plain.get("guidance")
@@ -100,6 +100,19 @@ def check(plain):
         raise ValueError(f"`guidance` needs `scale`. Received: {guidance!r:.200}.")
     interval = guidance.get("interval", (0, None))
     _checks.sequence("interval", interval, lambda name, value: value, count=2)
+
+
+def check_names(settings):
+    """Refuses names that are no settings.
+
+    Args:
+        settings: Dict.
+
+    Raises:
+        TypeError: If it is no dict.
+        ValueError: If a name is unknown.
+    """
+    _check_keys("sampling", settings, NAMES)
 
 
 def _check_keys(name, value, known):

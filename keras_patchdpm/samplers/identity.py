@@ -94,8 +94,21 @@ def _describe(value, path):
     if isinstance(value, functools.partial):
         return part({"of": value.func, "args": value.args, **value.keywords})
     if hasattr(value, "get_config"):
-        return {"class": _name(type(value)), **part(value.get_config())}
+        found = {"class": _name(type(value)), **part(value.get_config())}
+        return found if _is_ours(type(value)) else {**found, "code": _code(value, part)}
     return _in_short(value, part)
+
+
+def _is_ours(kind):
+    """Whether a class is the package's or Keras', whose code changes with a version."""
+    return kind.__module__.split(".")[0] in ("keras", "keras_patchdpm")
+
+
+def _code(value, part):
+    """A checksum of the methods that the user's class defines."""
+    methods = vars(type(value)).items()
+    used = [part(_used(one)) for _, one in sorted(methods) if inspect.isfunction(one)]
+    return _checksum([json.dumps(used, sort_keys=True).encode()])
 
 
 def _in_short(value, part):

@@ -1,6 +1,7 @@
 """The contract of all solvers."""
 
 import abc
+import inspect
 import typing
 
 from keras_patchdpm._registration import Configured
@@ -108,5 +109,17 @@ class Solver(Configured, abc.ABC):
         """
 
     def get_config(self):
-        """The arguments of the constructor, a dict of plain data. Default: none."""
+        """The arguments of the constructor, a dict of plain data. Default: none.
+
+        Checkpoints tell solvers apart by it.
+
+        Raises:
+            NotImplementedError: If the constructor has arguments.
+        """
+        arguments = [*inspect.signature(type(self)).parameters]
+        if arguments:
+            raise NotImplementedError(
+                f"{type(self).__name__} has the arguments {', '.join(arguments)}, "
+                "which a checkpoint must know: implement `get_config`."
+            )
         return {}

@@ -21,7 +21,7 @@ from keras_patchdpm.testing._require import (
 BATCH = 4
 
 
-def check_patching(patching, image_shape=(16, 16, 3)):
+def check_patching(patching, image_shape=(16, 16, 3), **options):
     """Checks a patching: its inputs, its training half and its sampling half.
 
     Checked are: the configuration; that the training's example has the inputs that
@@ -33,6 +33,8 @@ def check_patching(patching, image_shape=(16, 16, 3)):
     Args:
         patching: `Patching`.
         image_shape: `(height, width, channels)` that it can divide.
+        **options: Of `model.tiled`, if the patching has any: the tiles that they give
+            are checked too.
 
     Raises:
         AssertionError: If the patching breaks the contract; the message says how.
@@ -51,13 +53,20 @@ def check_patching(patching, image_shape=(16, 16, 3)):
         f"the last stage has images of {stages[-1].image_shape}, not {image_shape}",
     )
     names = set(patching.input_specs(image_shape))
+    _check_stages(stages, names, rng)
+    if options:
+        _check_stages(patching.tiled(image_shape, **options), names, rng)
+    _check_model(patching, image_shape, rng)
+
+
+def _check_stages(stages, names, rng):
+    """Tiles and inputs of all stages."""
     previous = []
     for stage in stages:
         require(isinstance(stage, Stage), f"`stages` has no `Stage`: {stage!r}")
         _check_tiles(stage)
         _check_inputs(stage, previous, names=names, rng=rng)
         previous.append(_images(stage.image_shape, rng))
-    _check_model(patching, image_shape, rng)
 
 
 def _images(image_shape, rng, count=BATCH):

@@ -1,5 +1,6 @@
 """Failures of checks, which run under `python -O` too."""
 
+import inspect
 import json
 
 import numpy as np
@@ -37,6 +38,9 @@ def require_configuration(part, base):
         f"{type(part).__name__} must be a subclass of `{base.__name__}`",
     )
     config = part.get_config()
+    arguments = inspect.signature(type(part)).parameters
+    missing = [name for name in arguments if name not in config]
+    require(not missing, f"`get_config` must have the arguments {missing}")
     try:
         plain = json.loads(json.dumps(config))
     except TypeError as error:

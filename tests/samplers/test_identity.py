@@ -225,6 +225,23 @@ def test_another_model_is_told_apart(tmp_path):
     assert describe(tiny_model().network)["layers"] != expected
 
 
+def test_the_code_of_ones_own_solver_counts(tmp_path):
+    """Its configuration is the same, its formula is not."""
+
+    def solver(share):
+        class Own(Solver):
+            def coefficients(self, now, then, before=None):
+                found = DDIM().coefficients(now, then)
+                return found._replace(clean=share * found.clean)
+
+        return Own()
+
+    sample({"solver": solver(1.0)}, tmp_path / "run.npz")
+    sample({"solver": solver(1.0)}, tmp_path / "run.npz")
+    with pytest.raises(ValueError, match=r"`solver.code`"):
+        sample({"solver": solver(0.5)}, tmp_path / "run.npz")
+
+
 def test_numpys_numbers_and_types_are_numbers_and_types(tmp_path):
     file = tmp_path / "run.npz"
     plain = {"solver": DDIM(0.5), "num_images": 2, "seed": 3, "dtype": "uint8"}
