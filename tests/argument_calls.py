@@ -27,7 +27,13 @@ from keras_patchdpm import models, patching, samplers, schedules
 
 HOME = str(pathlib.Path(kp.__file__).parent)
 # By the messages, as the docs do.
-CALLED = {"x": "images", "y": "labels", "images": "images", "memory_budget": "budget"}
+CALLED = {
+    "x": "images",
+    "y": "labels",
+    "images": "images",
+    "image_shape": "larger image",
+    "memory_budget": "budget",
+}
 SECONDS = 20  # More is a hang, on any machine.
 NAMESPACES = {
     "": kp,

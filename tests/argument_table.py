@@ -160,7 +160,7 @@ def no_measurement(name):
         environment=dict,
     )
     stack = contextlib.ExitStack()
-    for module in ("peak", "profile"):
+    for module in ("_peak", "_profile"):
         name = f"keras_patchdpm.memory.{module}"
         patch = unittest.mock.patch.object
         stack.enter_context(patch(sys.modules[name], "backend_module", lambda: fake))
@@ -171,7 +171,7 @@ def no_measurement(name):
 
 def no_training(name):
     """Arguments are checked, and nothing is trained."""
-    step = "keras_patchdpm.models.patch_dpm.TrainStep.fit"
+    step = "keras_patchdpm.models._fitting.TrainStep.fit"
     return unittest.mock.patch(step, lambda *arguments, **options: None)
 
 

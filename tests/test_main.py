@@ -40,7 +40,8 @@ def trained(monkeypatch, rng):
     calls = []
     np.save("images.npy", rng.integers(0, 256, (64, 64, 64, 3), dtype="uint8"))
     monkeypatch.setattr(
-        "keras_patchdpm.training.train", lambda *args: calls.append(args)
+        "keras_patchdpm.training.train",
+        lambda *args, **options: calls.append((*args, *options.values())),
     )
     return calls
 

@@ -264,8 +264,8 @@ class Overlapping(Patching):
     stages = GridPatching.stages
     get_config = GridPatching.get_config
 
-    def tiled(self, image_shape, **options):
-        return [Stage(Tiling(image_shape[:2], 2, **options), image_shape[-1])]
+    def tiled(self, image_shape, overlap=None, whole_above=None):
+        return [Stage(Tiling(image_shape[:2], 2, overlap=overlap), image_shape[-1])]
 
 
 @pytest.mark.once

@@ -195,7 +195,8 @@ class _Axis(typing.NamedTuple):
         if offsets[0] >= offsets[1]:
             raise ValueError(
                 "A grid whose patches are one pixel high or wide cannot be shifted. "
-                f"Choose fewer `divisions`. Received: patches of {side} pixel."
+                "Choose fewer `divisions`, or a larger image. Received: patches of "
+                f"{side} pixel."
             )
         window, blended = side + 2 * halo, overlap is not None
         return cls(whole, side, window, stride, count, offsets, halo, blended)

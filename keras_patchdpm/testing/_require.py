@@ -38,13 +38,13 @@ def require_configuration(part, base):
         f"{type(part).__name__} must be a subclass of `{base.__name__}`",
     )
     config = part.get_config()
-    arguments = inspect.signature(type(part)).parameters
-    missing = [name for name in arguments if name not in config]
-    require(not missing, f"`get_config` must have the arguments {missing}")
     try:
         plain = json.loads(json.dumps(config))
     except TypeError as error:
         raise AssertionError(f"`get_config` must return plain data: {error}") from error
+    arguments = inspect.signature(type(part)).parameters
+    missing = [name for name in arguments if name not in config]
+    require(not missing, f"`get_config` must have the arguments {missing}")
     again = type(part).from_config(plain).get_config()
     require(
         json.loads(json.dumps(again)) == plain,

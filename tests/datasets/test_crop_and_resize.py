@@ -149,17 +149,22 @@ IMAGES, RNG = np.zeros((1, 4, 4, 3), "uint8"), np.random.default_rng(0)
         ((IMAGES[:, :0], RNG), ValueError, "none of them 0"),
         ((IMAGES, 0), TypeError, "`draws` must be a `Generator`.*draws=0"),
         ((IMAGES, None), TypeError, "`draws` must be a `Generator`"),
-        ((IMAGES, RNG, 1), TypeError, "`area` must be a list or tuple"),
-        ((IMAGES, RNG, (1, 1, 1)), ValueError, "`area` must hold 2 entries"),
-        ((IMAGES, RNG, ("a", 1)), TypeError, "`area` must be a number"),
-        ((IMAGES, RNG, (1, 1), None), TypeError, "`aspect` must be a list or tuple"),
-        ((IMAGES, RNG, (1, 1), (1, 1), 0), ValueError, "`size` must be at least 1"),
-        ((IMAGES, RNG, (1, 1), (1, 1), 10**8), ValueError, "need .*iB of memory"),
+        ((IMAGES, RNG, {"area": 1}), TypeError, "`area` must be a list or tuple"),
+        ((IMAGES, RNG, {"area": (1, 1, 1)}), ValueError, "`area` must hold 2 entries"),
+        ((IMAGES, RNG, {"area": ("a", 1)}), TypeError, "`area` must be a number"),
+        (
+            (IMAGES, RNG, {"aspect": None}),
+            TypeError,
+            "`aspect` must be a list or tuple",
+        ),
+        ((IMAGES, RNG, {"size": 0}), ValueError, "`size` must be at least 1"),
+        ((IMAGES, RNG, {"size": 10**8}), ValueError, "need .*iB of memory"),
     ],
 )
 def test_other_arguments_are_refused(arguments, error, match):
     with pytest.raises(error, match=match):
-        random_crop_and_resize(*arguments)
+        images, draws, *options = arguments
+        random_crop_and_resize(images, draws, **(options[0] if options else {}))
 
 
 @pytest.mark.once

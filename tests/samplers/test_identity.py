@@ -155,7 +155,7 @@ def test_no_option_is_forgotten():
     skipped = {
         PatchSampler.__init__: {"self", "model", "memory_budget", "images_on"},
         PatchSampler.stream: {"self", "checkpoint"},
-        PatchDPM.tiled: {"self"},
+        PatchDPM.tiled: {"self", "others"},
     }
     for function, cases in (
         (PatchSampler.__init__, SAMPLER),
