@@ -49,7 +49,7 @@ def parser(description, **defaults):
             default. A list: the argument accepts several values.
 
     Returns:
-        `argparse.ArgumentParser`, to which a benchmark adds arguments of its own.
+        `argparse.ArgumentParser`, to which a benchmark adds its further arguments.
     """
     result = argparse.ArgumentParser(
         description=description.splitlines()[0],

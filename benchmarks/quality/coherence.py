@@ -7,7 +7,7 @@ Trains `networks.unet` on as many pixels as every other method (`--megapixels`),
 steps of as many pixels, and resumes after a stop. Then it samples and writes the line:
 the seam ratio of the samples and of real images, the activations of a call of four
 patches, the seconds of an image. The samples are in `samples.npy` beside the weights,
-for a Frechet distance, and in `samples.png`, to be looked at. Training and sampling may
+for a Frechet distance, and in `samples.png`, as a picture. Training and sampling may
 run on different backends: `--samples 0` ends after training, and a finished training is
 not repeated.
 """

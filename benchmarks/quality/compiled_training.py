@@ -1,7 +1,7 @@
 """A training in one compiled loop of JAX, for `train_on_gpu.py`; it needs `optax`.
 
 The images are on the device. Each stage of a cascade has a fixed share of the batch,
-and each row computes the loss of its own stage alone. Examples and loss are the
+and each row computes the loss of one stage only. Examples and loss are the
 package's, the loop is plain JAX.
 """
 

@@ -102,7 +102,7 @@ class Tiling(Configured):
         """Draws patches for training, none twice in an image.
 
         Args:
-            batch: Int or int scalar tensor B. Images; each has an offset of its own.
+            batch: Int or int scalar tensor B. Images; each has another offset.
             count: Int from 1 to `num_patches`. Patches of each.
             seed_generator: `keras.random.SeedGenerator`.
 

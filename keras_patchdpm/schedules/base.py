@@ -143,7 +143,10 @@ class Schedule(Configured, abc.ABC):
         Returns:
             `NoiseLevel`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no noise levels between those of its steps. "
+            f"Choose a solver that adds no noise first. Received: strength={strength}."
+        )
 
     def weight(self, level):
         """The weight of each level in the loss; called in training. Default: 1.

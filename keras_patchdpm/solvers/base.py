@@ -82,7 +82,9 @@ class Solver(Configured, abc.ABC):
         Returns:
             Float.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has `corrects = True`: implement `correction`."
+        )
 
     def noise_first(self, now, level_of, num_steps):
         """Adds noise before a step. By default no noise is added.

@@ -1,4 +1,4 @@
-"""Checks for parts of one's own: patchings, schedules, solvers and layers.
+"""Checks for your patchings, schedules, solvers and layers.
 
 Each check raises `AssertionError` with what is wrong. The package's own parts pass the
 same checks.
