@@ -94,6 +94,28 @@ class PatchDenoiser:
         """Does nothing: each prediction was checked when it was computed."""
 
 
+class WholeAbove:
+    """Denoises the whole image as one patch above some noise level, below in patches.
+
+    Args:
+        whole, by_patches: `PatchDenoiser`s or `DeviceDenoiser`s.
+        strength: Float, `sigma / alpha`, above which `whole` is used.
+    """
+
+    def __init__(self, whole, by_patches, strength):
+        self.whole, self.by_patches, self.strength = whole, by_patches, strength
+
+    def __call__(self, noisy, level, out=None):
+        """The clean estimate: see `PatchDenoiser`."""
+        high = level.sigma > self.strength * level.alpha
+        return (self.whole if high else self.by_patches)(noisy, level, out)
+
+    def check(self):
+        """Refuses NaN and infinity in the predictions so far."""
+        self.whole.check()
+        self.by_patches.check()
+
+
 def patch_order(num_patches):
     """The order in which patches are evaluated. Images do not depend on it."""
     return np.arange(num_patches)

@@ -12,7 +12,12 @@ from keras_patchdpm import runtime
 from keras_patchdpm.patching import TiledModel
 from keras_patchdpm.samplers import on_device
 from keras_patchdpm.samplers.batch import Batch, Saving
-from keras_patchdpm.samplers.denoiser import PatchDenoiser, check_finite, groups_of
+from keras_patchdpm.samplers.denoiser import (
+    PatchDenoiser,
+    WholeAbove,
+    check_finite,
+    groups_of,
+)
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
 from keras_patchdpm.samplers.network_calls import GuidedCalls, NetworkCalls
@@ -275,28 +280,6 @@ def to_dtype(images, dtype):
     images += 1
     images *= 127.5
     return np.rint(images, out=images).astype("uint8")
-
-
-class WholeAbove:
-    """Denoises the whole image as one patch above some noise level, below in patches.
-
-    Args:
-        whole, by_patches: `PatchDenoiser`s or `DeviceDenoiser`s.
-        strength: Float, `sigma / alpha`, above which `whole` is used.
-    """
-
-    def __init__(self, whole, by_patches, strength):
-        self.whole, self.by_patches, self.strength = whole, by_patches, strength
-
-    def __call__(self, noisy, level, out=None):
-        """The clean estimate: see `PatchDenoiser`."""
-        high = level.sigma > self.strength * level.alpha
-        return (self.whole if high else self.by_patches)(noisy, level, out)
-
-    def check(self):
-        """Refuses NaN and infinity in the predictions so far."""
-        self.whole.check()
-        self.by_patches.check()
 
 
 def _on_host(images):
