@@ -238,7 +238,7 @@ def image_shape(name, shape):
 
 def warn(message):
     """Warns, with the line of the user's code that called the package."""
-    frame, level = sys._getframe(1), 2
+    frame, depth = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, stacklevel=depth)

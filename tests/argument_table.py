@@ -187,7 +187,7 @@ def tiny_preset(name):
     return stack
 
 
-TINY = {"width": 8, "multipliers": (1,), "blocks_per_level": 1, "attention_levels": ()}
+TINY = {"width": 8, "multipliers": (1,), "blocks_per_depth": 1, "attention_depths": ()}
 CONFIG = {
     "network": {"name": "unet", "image_size": 8, **TINY},
     "schedule": {"name": "DDPMSchedule"},
@@ -342,7 +342,7 @@ ENTRIES = {
     "networks.unet": Entry(
         kp.networks.unet,
         "image_size=size patching=object channels=count width=count multipliers=ints "
-        "blocks_per_level=count attention_levels=indices stem=count dropout=fraction "
+        "blocks_per_depth=count attention_depths=indices stem=count dropout=fraction "
         "schedule=object num_classes=count name=text",
         image_size=8,
         patching=kp.GridPatching(2),
@@ -371,9 +371,9 @@ ENTRIES = {
     ),
     "datasets.random_crop_and_resize": Entry(
         kp.datasets.random_crop_and_resize,
-        "images=images draws=object area=range aspect=range size=size",
+        "images=images rng=object area=range aspect=range size=size",
         images=IMAGES,
-        draws=Lazy(np.random.default_rng),
+        rng=Lazy(np.random.default_rng),
     ),
     "datasets.random_crop_and_resize_layer": Entry(
         kp.datasets.random_crop_and_resize_layer,

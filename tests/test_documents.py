@@ -67,8 +67,8 @@ SMALL = {
 
 def tiny_unet(*arguments, **options):
     """In the place of `unet`, whose networks take minutes here."""
-    tiny = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
-    return kp.networks.unet(*arguments, **{**options, **tiny, "attention_levels": ()})
+    tiny = {"width": 4, "multipliers": (1,), "blocks_per_depth": 1}
+    return kp.networks.unet(*arguments, **{**options, **tiny, "attention_depths": ()})
 
 
 def convolution(channels, filters):

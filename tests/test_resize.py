@@ -23,8 +23,8 @@ def test_shrinking_to_a_part_is_average_pooling(rng):
 @few
 @given(side, side, st.integers(0, 4), st.integers(0, 4))
 def test_shrinking_keeps_the_mean(h, w, more_h, more_w):
-    draws = np.random.default_rng(0)
-    images = draws.normal(size=(2, h + more_h, w + more_w, 1)).astype("float32")
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, h + more_h, w + more_w, 1)).astype("float32")
     found = ops.convert_to_numpy(shrink(images, (h, w)))
     assert found.shape == (2, h, w, 1)
     np.testing.assert_allclose(

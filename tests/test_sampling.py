@@ -113,7 +113,7 @@ def crops(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crops")
     patching, schedule = RandomPatching(16, (0.25, 0.5)), EDMSchedule()
     network = unet(
-        16, patching, width=8, multipliers=(1,), blocks_per_level=1, schedule=schedule
+        16, patching, width=8, multipliers=(1,), blocks_per_depth=1, schedule=schedule
     )
     kp.PatchDPM(network, schedule, patching).save_to_preset(folder / "images")
     latents = kp.PatchDPM(network, schedule, patching, latents=True)
@@ -145,7 +145,7 @@ def test_a_preset_of_latents_needs_a_decoder(crops):
 @pytest.mark.once
 def test_a_preset_knows_its_n(tmp_path):
     patching = GridPatching((2, 4))
-    network = unet(16, patching, width=8, multipliers=(1,), blocks_per_level=1)
+    network = unet(16, patching, width=8, multipliers=(1,), blocks_per_depth=1)
     kp.PatchDPM(network, kp.DDPMSchedule(), patching).save_to_preset(tmp_path)
     images = kp.sample(num_images=1, steps=1, preset=tmp_path, patches_per_call=8)
     assert images.shape == (1, 16, 16, 3)

@@ -178,7 +178,7 @@ def test_steps_keep_the_image_that_both_estimates_agree_on(solver):
     before, *levels = DDPMSchedule().levels(12)[:-1]
     for now, then in itertools.pairwise(levels):
         found = solver.coefficients(now, then, before)
-        signal = found.noisy * now.alpha + found.clean + found.previous
+        signal = found.noisy * now.alpha + found.clean + found.clean_before
         assert signal == pytest.approx(then.alpha)
         noise = np.hypot(found.noisy * now.sigma, found.noise)
         assert noise == pytest.approx(then.sigma)
@@ -241,14 +241,14 @@ def test_no_extrapolation_beyond_what_two_estimates_tell():
     """A step more than twice as long as the one before is of first order."""
     before, now = NoiseLevel(1.0, 4.0), NoiseLevel(1.0, 2.0)
     for solver in SECOND_ORDER:
-        assert solver.coefficients(now, NoiseLevel(1.0, 0.51), before).previous < 0
+        assert solver.coefficients(now, NoiseLevel(1.0, 0.51), before).clean_before < 0
         for then in (
             NoiseLevel(1.0, 0.49),
             NoiseLevel(1.0, 1e-9),
             NoiseLevel(1.0, 0.0),
         ):
             found = solver.coefficients(now, then, before)
-            assert found == solver.coefficients(now, then) and not found.previous
+            assert found == solver.coefficients(now, then) and not found.clean_before
 
 
 ALL = [DDPM(), DDPM("large"), DDIM(), DDIM(eta=1.0), *SECOND_ORDER, Heun()]

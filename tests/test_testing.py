@@ -159,7 +159,7 @@ SOUND = schedule()
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (schedule(level_dtype="float32"), "`draw` returns int32"),
+        (schedule(timestep_dtype="float32"), "`draw` returns int32"),
         (schedule(levels=lambda steps: SOUND.levels(steps)[:-1]), "has 1 levels"),
         (
             schedule(levels=lambda n: [SOUND.level(9)] * n + SOUND.levels(1)[-1:]),
@@ -226,7 +226,7 @@ class Hoarder(Solver):
         (broken(lambda c: c._replace(noise=0.1)), "the last step adds noise"),
         (broken(order=2), "`order` says 2"),
         (Forgetful, "must be a subclass"),
-        (OneBufferMore(), "set `uses_previous = True`"),
+        (OneBufferMore(), "set `uses_clean_before = True`"),
         (Hoarder(), "`image_buffers` says 2"),
     ],
 )
@@ -278,7 +278,7 @@ def test_more_tiles_than_positions_are_refused():
 
 
 def test_sampling_refuses_a_previous_estimate_that_is_not_held():
-    with pytest.raises(ValueError, match="`uses_previous = True`"):
+    with pytest.raises(ValueError, match="`uses_clean_before = True`"):
         PatchSampler(numpy_model(), OneBufferMore(), 4)(1)
 
 

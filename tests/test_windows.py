@@ -14,9 +14,9 @@ small = st.integers(1, 4)
 @few
 @given(st.integers(0, 10**6), small, small)
 def test_cut_is_slicing(seed, h, w):
-    draws = np.random.default_rng(seed)
-    images = draws.normal(size=(3, 4, 7, 2)).astype("float32")
-    corners = draws.integers(0, (4 - h + 1, 7 - w + 1), (3, 2, 2)).astype("int32")
+    rng = np.random.default_rng(seed)
+    images = rng.normal(size=(3, 4, 7, 2)).astype("float32")
+    corners = rng.integers(0, (4 - h + 1, 7 - w + 1), (3, 2, 2)).astype("int32")
     found = cut(images, ops.convert_to_tensor(corners), (h, w))
     found = ops.convert_to_numpy(found)
     for image, row in enumerate(corners):

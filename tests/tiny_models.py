@@ -18,8 +18,8 @@ PRESET = {
         "image_size": SIZE,
         "width": 8,
         "multipliers": [1],
-        "blocks_per_level": 1,
-        "attention_levels": [],
+        "blocks_per_depth": 1,
+        "attention_depths": [],
     },
     "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
     "patching": {"name": "GridPatching", "divisions": 2},
@@ -30,7 +30,7 @@ PRESET = {
 class FixedNoise(DDPMSchedule):
     """Noise that depends on the image alone: the same in every batch and backend."""
 
-    def draw(self, count, seed):
+    def draw(self, count, seed_generator):
         return ops.full((count,), 300, dtype="int32")
 
     def add_noise(self, clean, noise, timestep):
@@ -39,8 +39,8 @@ class FixedNoise(DDPMSchedule):
 
 def tiny_images(count=8, seed=0, size=SIZE):
     """Uint8 images, smooth enough to learn something from."""
-    draws = np.random.default_rng(seed)
-    rough = draws.integers(0, 256, (count, size // 4, size // 4, 3), dtype="uint8")
+    rng = np.random.default_rng(seed)
+    rough = rng.integers(0, 256, (count, size // 4, size // 4, 3), dtype="uint8")
     return rough.repeat(4, axis=1).repeat(4, axis=2)
 
 
@@ -53,16 +53,16 @@ def tiny_network(
     num_classes=None,
 ):
     """Two convolutions that see every input the patching gives."""
-    level_dtype = "int32" if schedule is None else schedule.level_dtype
+    timestep_dtype = "int32" if schedule is None else schedule.timestep_dtype
     specs = patching.input_specs((size, size, 3))
     inputs = {
         name: keras.Input(spec.shape, dtype=spec.dtype, name=name)
         for name, spec in specs.items()
     }
-    inputs["level"] = keras.Input((), dtype=level_dtype, name="level")
+    inputs["timestep"] = keras.Input((), dtype=timestep_dtype, name="timestep")
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
-    told = layers.Dense(8)(TimestepEmbedding(8)(inputs["level"]))
+    told = layers.Dense(8)(TimestepEmbedding(8)(inputs["timestep"]))
     if "patch_index" in inputs:
         place = PositionOneHotEmbedding(specs["patch_index"].size, 8)
         told = layers.Add()([told, place(inputs["patch_index"])])
@@ -88,9 +88,9 @@ def tiny_model(patching=None, schedule=None, seed=0, **network):
     schedule = DDPMSchedule(prediction="velocity") if schedule is None else schedule
     network = tiny_network(patching, schedule=schedule, **network)
     model = PatchDPM(network, schedule, patching, seed=seed)
-    draws = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for weight in model.weights:
-        weight.assign(draws.normal(0, 0.3, weight.shape).astype("float32"))
+        weight.assign(rng.normal(0, 0.3, weight.shape).astype("float32"))
     return model
 
 
@@ -117,7 +117,7 @@ def assign(variables, arrays):
 
 def state(model):
     """All that training changes: weights, seeds, and what the optimizer keeps."""
-    own = [v for v in model.variables if v is not model.test_draws.state]
+    own = [v for v in model.variables if v is not model.test_seed_generator.state]
     return values([*own, *model.optimizer.variables])
 
 

@@ -65,7 +65,7 @@ network = kp.networks.unet(
     patching=patching,
     width=WIDTH,
     multipliers=(1, 2),
-    blocks_per_level=1,
+    blocks_per_depth=1,
     stem=2,
     schedule=schedule,
 )
@@ -120,7 +120,7 @@ assert FAST or abs(np.log(kp.metrics.seam_ratio(samples["N = 4"], 4))) < 0.3
 # %%
 large = kp.RandomPatching(image_size=128, content=True)
 network = kp.networks.unet(
-    128, large, width=32, attention_levels=(), stem=2, schedule=schedule
+    128, large, width=32, attention_depths=(), stem=2, schedule=schedule
 )
 model_of_large_images = kp.PatchDPM(network, schedule, large)
 activations = {}

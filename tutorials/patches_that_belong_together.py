@@ -59,7 +59,7 @@ def trained(patching):
         patching=patching,
         width=WIDTH,
         multipliers=(1, 2),
-        blocks_per_level=1,
+        blocks_per_depth=1,
         stem=2,
     )
     model = kp.PatchDPM(network, kp.DDPMSchedule(prediction="clean"), patching)
@@ -124,7 +124,7 @@ for label, patching in {
     "the paper's": kp.GridPatching(N),
     "cascade": kp.CascadePatching(N),
 }.items():
-    network = kp.networks.unet(128, patching, width=32, attention_levels=(), stem=2)
+    network = kp.networks.unet(128, patching, width=32, attention_depths=(), stem=2)
     model = kp.PatchDPM(network, kp.DDPMSchedule(prediction="clean"), patching)
     activations[label] = kp.memory.profile(model, batch_size=4).activations
     print(f"{label:12} {activations[label] / 2**20:.2f} MiB")

@@ -156,8 +156,8 @@ def make_model(patching):
         patching=patching,
         width=WIDTH,
         multipliers=(1, 2),
-        blocks_per_level=1,
-        attention_levels=(1,),
+        blocks_per_depth=1,
+        attention_depths=(1,),
         stem=2,  # 2 x 2 pixels go into the channels first: four times cheaper.
     )
     schedule = kp.DDPMSchedule("cosine", prediction="clean")
@@ -178,7 +178,7 @@ shapes = {name: tuple(x.shape[1:]) for name, x in model.network.input.items()}
 print(shapes, f"{model.network.count_params():,} weights")
 assert shapes == {
     "noisy": (32 // N, 32 // N, 3),
-    "level": (),
+    "timestep": (),
     "patch_index": (),
     "content": (32 // N, 32 // N, 3),
 }
@@ -299,7 +299,7 @@ assert FAST or seams["full"] < min(seams["no position"], seams["no GCC"])
 reports = []
 for divisions in (1, 2, 4):
     patching = kp.GridPatching(divisions)
-    network = kp.networks.unet(128, patching, width=32, attention_levels=(), stem=2)
+    network = kp.networks.unet(128, patching, width=32, attention_depths=(), stem=2)
     reports.append(kp.memory.profile(network, batch_size=4, divisions=divisions))
 
 print(kp.memory.table(reports))

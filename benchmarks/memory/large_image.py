@@ -25,7 +25,7 @@ def main():
         options.image_size,
         schedule=kp.DDPMSchedule(prediction="velocity"),
         width=options.width,
-        attention_levels=(),  # The matrix of attention would be of terabytes at N = 1.
+        attention_depths=(),  # The matrix of attention would be of terabytes at N = 1.
     )
     measuring.randomize(model.network, 0.05)
     figures = {"before_mb": highest_memory()}

@@ -72,7 +72,7 @@ def build(options):
         schedule=kp.EDMSchedule(),
         width=options.width,
         multipliers=(1, 2),
-        blocks_per_level=1,
+        blocks_per_depth=1,
         stem=2,
     )
     rate = keras.optimizers.schedules.CosineDecay(  # Rises, then stays.

@@ -27,7 +27,7 @@ class Training:
     """A training of a model in one compiled loop."""
 
     def __init__(self, model, options):
-        self.model, self.options, self.seed = model, options, model.train_draws
+        self.model, self.options, self.seed = model, options, model.seed_generator
         self.trained = model.network.trainable_variables
         self.others = [*model.network.non_trainable_variables, self.seed.state]
         self.optimizer = optax.chain(
@@ -138,7 +138,7 @@ class Training:
         clean, level = inputs.pop("clean"), self.levels()
         noise = keras.random.normal(clean.shape, dtype="float32", seed=self.seed)
         noisy, target = self.model.schedule.add_noise(clean, noise, level)
-        return {**inputs, "noisy": noisy, "level": level}, target
+        return {**inputs, "noisy": noisy, "timestep": level}, target
 
     def of_grid(self, images):
         """Inputs and target of a grid."""
@@ -150,4 +150,4 @@ class Training:
 
         example = self.model.patching.example
         inputs, target = example(images[0], add_noise, self.seed)
-        return {**inputs, "level": level}, target
+        return {**inputs, "timestep": level}, target

@@ -37,7 +37,9 @@ def main():
         key: rng.normal(size=(options.batch, side, side, 3)).astype("float32")
         for key in ("noisy", "content")
     }
-    data |= {key: np.ones(options.batch, "int32") for key in ("patch_index", "level")}
+    data |= {
+        key: np.ones(options.batch, "int32") for key in ("patch_index", "timestep")
+    }
     whole, only = map(kp.runtime.network_call, (model.network, part))
     measures = {
         "part": lambda: shortest(lambda: only({"content": data["content"]})),

@@ -86,7 +86,7 @@ def build(options, n):
         f"grid{n}" if n > 1 else "whole",
         options.image_size,
         width=options.width,
-        attention_levels=(2,),  # The last one, as in the other libraries' networks.
+        attention_depths=(2,),  # The last one, as in the other libraries' networks.
     )
 
 

@@ -6,7 +6,7 @@ import pathlib
 from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
 from keras_patchdpm.datasets import save_images
-from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._arrays import check_fits
 from keras_patchdpm.datasets.picture import check_path
 from keras_patchdpm.sampling import image_shape
 

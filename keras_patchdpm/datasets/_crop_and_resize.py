@@ -6,13 +6,12 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _checks
-from keras_patchdpm.datasets._dtype import in_dtype
-from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._arrays import check_fits, in_dtype
 
 AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
 
 
-def random_crop_and_resize(images, draws, *, area=AREA, aspect=ASPECT, size=None):
+def random_crop_and_resize(images, rng, *, area=AREA, aspect=ASPECT, size=None):
     """Crops a random part of each image and resizes it to the size of the image.
 
     Use it as `ImageBatches(images, 32, augment=random_crop_and_resize)`: then it is
@@ -20,7 +19,7 @@ def random_crop_and_resize(images, draws, *, area=AREA, aspect=ASPECT, size=None
 
     Args:
         images: Array `(B, H, W, C)`, uint8 or float.
-        draws: `numpy.random.Generator`.
+        rng: `numpy.random.Generator`.
         area: `(least, most)` in (0, 1]: area of the part over that of the image.
             Default `(0.8, 1.0)`.
         aspect: `(least, most)`, positive: width of the part over its height, for a
@@ -42,17 +41,17 @@ def random_crop_and_resize(images, draws, *, area=AREA, aspect=ASPECT, size=None
     Source: Szegedy et al. 2015 (arXiv:1409.4842), section 6.
     """
     area, aspect = _check_range("area", area, 1), _check_range("aspect", aspect, 100)
-    _checks.instance("draws", draws, np.random.Generator)
+    _checks.instance("rng", rng, np.random.Generator)
     images = _checks.array("images", images)
     _checks.images("images", images)
     size = images.shape[1:3] if size is None else _checks.pair("size", size)
     needed = 4 * len(images) * math.prod(size) * images.shape[-1]
     check_fits(needed, f"{len(images)} images, size={size}")
     areas, aspects = (
-        draws.uniform(*ends, len(images)).astype("float32") for ends in (area, aspect)
+        rng.uniform(*ends, len(images)).astype("float32") for ends in (area, aspect)
     )
     sides = np.sqrt(np.stack([areas / aspects, areas * aspects], -1)).clip(0, 1)
-    first = draws.uniform(0, 1, sides.shape) * (1 - sides)
+    first = rng.uniform(0, 1, sides.shape) * (1 - sides)
     boxes = np.concatenate([first, first + sides], axis=-1)
     found = ops.convert_to_numpy(crop_and_resize(images, boxes, size))
     return in_dtype(found, images.dtype)

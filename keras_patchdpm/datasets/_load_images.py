@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from keras_patchdpm import _checks, _files
 from keras_patchdpm.datasets._array_file import array_images, open_array
-from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._arrays import check_fits
 from keras_patchdpm.datasets._image_folder import folder_images
 from keras_patchdpm.datasets._skipped import Skipped, Unreadable
 from keras_patchdpm.datasets._tfds import tfds_images

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_patchdpm import _checks
-from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._arrays import check_fits
 
 _CHUNK = 256  # The most scenes that are drawn together,
 _PIXELS = 2**24  # and the most pixels of them, which limits the memory.

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_patchdpm import _checks
-from keras_patchdpm.datasets._dtype import in_dtype
+from keras_patchdpm.datasets._arrays import in_dtype
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -27,9 +27,9 @@ class ImageBatches(keras.utils.PyDataset):
         steps: Positive int, the batches of an epoch. More steps than full batches
             repeat images. Default `None`: each image at most once, in full batches.
         seed: Non-negative int. Default 0.
-        augment: Function `(batch, draws) -> batch` of whole images, such as
-            `random_crop_and_resize`, where `draws` is a `numpy.random.Generator` for
-            the batch. A Keras layer works too: `lambda batch, draws: layer(batch,
+        augment: Function `(batch, rng) -> batch` of whole images, such as
+            `random_crop_and_resize`, where `rng` is a `numpy.random.Generator` for
+            the batch. A Keras layer works too: `lambda batch, rng: layer(batch,
             training=True)`, but a resumed training then draws other random numbers.
             Default `None`: no augmentation.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `workers`.
@@ -88,12 +88,12 @@ class ImageBatches(keras.utils.PyDataset):
         chosen = order[start : start + self.batch_size]
         batch = self.images[np.sort(chosen)]
         if self.flip:
-            draws = np.random.default_rng((self.seed, epoch, 1, index))
-            mirrored = draws.random(len(batch)) < 0.5
+            rng = np.random.default_rng((self.seed, epoch, 1, index))
+            mirrored = rng.random(len(batch)) < 0.5
             batch[mirrored] = batch[mirrored, :, ::-1]
         if self.augment is not None:
-            draws = np.random.default_rng((self.seed, epoch, 2, index))
-            augmented = keras.ops.convert_to_numpy(self.augment(batch, draws))
+            rng = np.random.default_rng((self.seed, epoch, 2, index))
+            augmented = keras.ops.convert_to_numpy(self.augment(batch, rng))
             batch = in_dtype(augmented, batch.dtype)
         return (batch,)
 
@@ -127,9 +127,9 @@ class ImageBatches(keras.utils.PyDataset):
         made, order = self._made  # One read: a worker may replace the pair meanwhile.
         if made != epoch:
             rounds = math.ceil(self.steps * self.batch_size / len(self.images))
-            draws = np.random.default_rng((self.seed, epoch, 0))
+            rng = np.random.default_rng((self.seed, epoch, 0))
             order = np.concatenate(
-                [draws.permutation(len(self.images)) for _ in range(rounds)]
+                [rng.permutation(len(self.images)) for _ in range(rounds)]
             )
             self._made = epoch, order
         return order

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from keras_patchdpm import _checks, _files
-from keras_patchdpm.datasets._fits import check_fits
+from keras_patchdpm.datasets._arrays import check_fits
 from keras_patchdpm.datasets._image_file import FORMATS
 
 _LOSSY = ("JPEG", "WEBP")

@@ -48,8 +48,8 @@ def profile(
 
     Args:
         model: `PatchDPM`, the result of its `tiled`, or a functional network over a
-            dict of named inputs with at least `noisy` `(B, h, w, C)` and `level`
-            `(B,)`.
+            dict of named inputs with at least `noisy` `(B, h, w, C)` and
+            `timestep` `(B,)`.
         batch_size: Positive int. Images that are sampled together. Default 1.
         patches_per_call: Positive int. Patches of each image in one call, as in
             `PatchSampler`: at most the patches of a step, which are `(N + 1) ** 2` for
@@ -148,11 +148,12 @@ def _input_specs(network):
     except (AttributeError, ValueError):  # A subclass, or not called yet.
         inputs = None
     names = sorted(inputs) if isinstance(inputs, dict) else None
-    if not names or not {"noisy", "level"} <= set(names):
+    if not names or not {"noisy", "timestep"} <= set(names):
         raise ValueError(
             "The network must be a functional model over a dict of named inputs with "
-            "at least `noisy` and `level`: `keras.Model({'noisy': noisy, 'level': "
-            f"level, ...}}, outputs)`. Received: inputs={names or inputs!r}."
+            "at least `noisy` and `timestep`: `keras.Model({'noisy': noisy, "
+            "'timestep': timestep, ...}, outputs)`. Received: "
+            f"inputs={names or inputs!r}."
         )
     specs = {name: (tuple(x.shape[1:]), x.dtype) for name, x in inputs.items()}
     for name, (shape, _) in specs.items():
@@ -196,7 +197,7 @@ def _embedded_places(network):
 
 
 def _inputs(specs, batch_size, patches_per_call):
-    """Random patches, at the first positions of the grid and noise level 0."""
+    """Random patches, at the first positions of the grid and timestep 0."""
     rng = np.random.default_rng(0)
     count = batch_size * patches_per_call
     inputs = {}

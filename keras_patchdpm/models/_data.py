@@ -9,12 +9,14 @@ from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import (
     _arguments,
     _batches,
-    _crops,
     _epochs,
     _images,
     _labels,
     _weights,
 )
+from keras_patchdpm.patching.crop_batches import CropBatches
+
+BATCH_SIZE = 32  # The default of Keras.
 
 
 def to_fit(model, arguments):
@@ -113,7 +115,7 @@ def _validated(model, data, *, check, batch_size=None):
             "There are no images. Train with `fit(images)` or `fit(dataset)`. "
             "Received: x=None."
         )
-    if _crops.are_cut(x) or _batches.kind_of(x) != "array":
+    if isinstance(x, CropBatches) or _batches.kind_of(x) != "array":
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(
@@ -121,7 +123,7 @@ def _validated(model, data, *, check, batch_size=None):
                     f"labels, weights)`: leave out `{name}`. "
                     f"Received: x of type {type(x).__name__}, and `{name}`."
                 )
-        if not _crops.are_cut(x):
+        if not isinstance(x, CropBatches):
             first = _batches.first_batch(x)
             if first is not None:
                 check(first, 0, whole=False)
@@ -134,7 +136,7 @@ def _validated(model, data, *, check, batch_size=None):
     sample_weight = _weights.combined(y, sample_weight, check.table)
     if model.num_classes is None:
         y = None
-    size = min(batch_size or _crops.BATCH_SIZE, count)
+    size = min(batch_size or BATCH_SIZE, count)
     _batches.check_sharding(size, check.shards)
     if not model.patching.cuts_batches:
         _batches.check_sharding(count % size, check.shards)
@@ -147,7 +149,11 @@ def _for_keras(data, check):
     if sample_weight is not None and y is None:
         # Without labels Keras would ignore the weights.
         y = np.zeros(len(sample_weight), "int32")
-    if check is not None and not _crops.are_cut(x) and _batches.kind_of(x) != "array":
+    if (
+        check is not None
+        and not isinstance(x, CropBatches)
+        and _batches.kind_of(x) != "array"
+    ):
         x = _batches.checked(x, check)
     return x, y, sample_weight
 
@@ -155,7 +161,7 @@ def _for_keras(data, check):
 def _crops_to_fit(model, data, *, check, arguments):
     """`(batches, before)`: `CropBatches`, and the number of epochs trained before."""
     x, labels, weights = data
-    if _crops.are_cut(x):
+    if isinstance(x, CropBatches):
         return x, x.epoch
     if _batches.kind_of(x) != "array":
         if check.table is not None:
@@ -164,7 +170,7 @@ def _crops_to_fit(model, data, *, check, arguments):
                 "arrays: `fit(images, labels, class_weight=...)`."
             )
         x = _batches.checked(x, check)
-    batches = _crops.batches(
+    batches = _crop_batches(
         model.patching,
         x,
         batch_size=arguments["batch_size"],
@@ -183,10 +189,10 @@ def _to_measure(model, data, *, check, batch_size):
     if not model.patching.cuts_batches:
         return _for_keras(data, check)
     x, labels, weights = data
-    if not _crops.are_cut(x):
+    if not isinstance(x, CropBatches):
         if _batches.kind_of(x) != "array":
             x = _batches.checked(x, check)
-        x = _crops.batches(
+        x = _crop_batches(
             model.patching,
             x,
             batch_size=batch_size,
@@ -261,3 +267,9 @@ def _follow_epochs(batches, before, arguments):
         )
     own = _epochs.EpochOfBatches(batches, before)
     arguments["callbacks"] = _epochs.with_callback(arguments["callbacks"], own)
+
+
+def _crop_batches(patching, images, *, batch_size, seed, **options):
+    """`CropBatches` of the images of `fit` or `evaluate`."""
+    size = BATCH_SIZE if batch_size is None else batch_size
+    return patching.batches(images, size, seed, **options)

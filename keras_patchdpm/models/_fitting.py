@@ -27,7 +27,7 @@ class ImageFitting(TrainStep):
         if self.loss is not None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         # A `Loss` object: under `tf.distribute` it divides by the replicas.
-        loss = self._level_loss(y, y_pred, sample_weight)
+        loss = self._schedule_loss(y, y_pred, sample_weight)
         if self.losses:  # Without a loss in `compile`, Keras returns those of layers.
             loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
         return loss
@@ -212,7 +212,7 @@ class ImageFitting(TrainStep):
         """
         given = {key: value for key, value in locals().items() if key in _EVALUATE}
         self.attach_state()
-        _seed_state.reset(self.test_draws, self.test_seed)
+        _seed_state.reset(self.test_seed_generator, self.test_seed)
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` has checked the data.
             return super().evaluate(**given, **kwargs)
         arguments, check = _data.to_evaluate(self, given)

@@ -113,7 +113,7 @@ def require(labels, num_classes):
         )
 
 
-def withhold(labels, num_classes, *, rate, seed):
+def withhold(labels, num_classes, *, rate, seed_generator):
     """Replaces a share `rate` of the labels by "no label", for guidance by labels.
 
     Source: Ho & Salimans 2022 (arXiv:2207.12598), algorithm 1.
@@ -121,5 +121,7 @@ def withhold(labels, num_classes, *, rate, seed):
     labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
     if not rate:
         return labels
-    draws = keras.random.uniform(ops.shape(labels), dtype="float32", seed=seed)
-    return ops.where(draws < rate, num_classes, labels)
+    numbers = keras.random.uniform(
+        ops.shape(labels), dtype="float32", seed=seed_generator
+    )
+    return ops.where(numbers < rate, num_classes, labels)

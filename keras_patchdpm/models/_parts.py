@@ -39,11 +39,11 @@ def patch_shape(network, patching):
         inputs = network.input
     except (AttributeError, ValueError):  # No model, or not a functional one.
         inputs = None
-    if not isinstance(inputs, dict) or not {"noisy", "level"} <= set(inputs):
+    if not isinstance(inputs, dict) or not {"noisy", "timestep"} <= set(inputs):
         found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
         raise ValueError(
             "`network` must be a functional model over a dict of inputs that holds "
-            "at least 'noisy' and 'level', such as `networks.unet(64, patching)`. "
+            "at least 'noisy' and 'timestep', such as `networks.unet(64, patching)`. "
             f"Received: network={network!r} with the inputs {found}."
         )
     shape = tuple(inputs["noisy"].shape[1:])
@@ -63,7 +63,7 @@ def check_network(network, specs):
         The number of classes of the network, or `None` if it has no input for labels.
     """
     num_classes = classes_of(network)
-    given = {**specs, "level": InputSpec((), None)}
+    given = {**specs, "timestep": InputSpec((), None)}
     if num_classes is not None:
         given["label"] = InputSpec((), None)
     asked = {name: tuple(tensor.shape[1:]) for name, tensor in network.input.items()}
@@ -83,14 +83,15 @@ def check_network(network, specs):
     return num_classes
 
 
-def check_level(network, schedule):
-    """Refuses a network that would round the float noise levels of `schedule`."""
-    found = network.input["level"].dtype
-    if "float" in schedule.level_dtype and "float" not in found:
+def check_timestep(network, schedule):
+    """Refuses a network that would round the float timesteps of `schedule`."""
+    found = network.input["timestep"].dtype
+    if "float" in schedule.timestep_dtype and "float" not in found:
         raise ValueError(
-            f"The levels of {type(schedule).__name__} are floats. Build the network "
+            f"The timesteps of {type(schedule).__name__} are floats. Build the network "
             "with the same `schedule`, such as `networks.unet(64, patching, "
-            f"schedule=schedule)`. Received: a network whose input 'level' is {found}."
+            "schedule=schedule)`. Received: a network whose input 'timestep' is "
+            f"{found}."
         )
 
 

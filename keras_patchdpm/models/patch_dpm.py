@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_patchdpm import _checks, presets, runtime
+from keras_patchdpm import _checks, runtime
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import (
     _ema,
@@ -13,16 +13,14 @@ from keras_patchdpm.models import (
     _seed_state,
     _weights,
 )
-from keras_patchdpm.models._fitting import ImageFitting
-from keras_patchdpm.models._precision import precision as in_precision
+from keras_patchdpm.models._preset_model import PresetModel
 from keras_patchdpm.models._train_step import SeedGenerator
 from keras_patchdpm.networks.recorded import record, recorded
 from keras_patchdpm.patching import tiled_model
-from keras_patchdpm.presets import _settings as settings
 
 
 @serializable
-class PatchDPM(ImageFitting):
+class PatchDPM(PresetModel):
     """A diffusion model that is trained and sampled on patches of images.
 
     `compile`, `fit`, `evaluate`, callbacks, mixed precision, gradient accumulation,
@@ -32,8 +30,8 @@ class PatchDPM(ImageFitting):
 
     Args:
         network: Functional model over a dict of inputs: `noisy` `(B, h, w, C)`,
-            `level` `(B,)`, the inputs that the patching computes, and `label` `(B,)` if
-            the model is trained on labels (see `networks.unet`).
+            `timestep` `(B,)`, the inputs that the patching computes, and `label`
+            `(B,)` if the model is trained on labels (see `networks.unet`).
         schedule: `DDPMSchedule`, `EDMSchedule` or a `Schedule` of your own. It defines
             the noise levels and the loss.
         patching: `GridPatching`, `CascadePatching`, `RandomPatching`, `WholeImage` or a
@@ -79,10 +77,10 @@ class PatchDPM(ImageFitting):
         _parts.check_choices(schedule, patching)
         image_shape = patching.image_shape(_parts.patch_shape(network, patching))
         num_classes = _parts.check_network(network, patching.input_specs(image_shape))
-        _parts.check_level(network, schedule)
+        _parts.check_timestep(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
-        # The network's layers cast their inputs; the input `level` stays exact.
+        # The network's layers cast their inputs; the input `timestep` stays exact.
         super().__init__(autocast=False, **kwargs)
         self.network = network
         self.schedule = schedule
@@ -97,89 +95,12 @@ class PatchDPM(ImageFitting):
             _parts.warn_of_growing_errors(schedule)
         self.seed = _parts.check_seed("seed", seed)
         self.test_seed = _parts.check_seed("test_seed", test_seed)
-        self.train_draws = SeedGenerator(self.seed)
-        self.test_draws = SeedGenerator(self.test_seed)
-        self.sampling = settings.Settings()
+        self.seed_generator = SeedGenerator(self.seed)
+        self.test_seed_generator = SeedGenerator(self.test_seed)
         self.epochs_trained = 0  # Since it was built or loaded; crops depend on it.
-        self._level_loss = schedule.make_loss()
+        self._schedule_loss = schedule.make_loss()
         runtime.check_process()
         self.built = True  # The network is functional, so all variables exist.
-
-    @classmethod
-    def from_preset(cls, preset, precision=None):
-        """Loads a trained model, from the package or from a folder.
-
-        Args:
-            preset: Name of a built-in preset (`PatchDPM.presets()` lists them), or path
-                of a folder that `save_to_preset` or `train` wrote.
-            precision: Keras dtype policy, such as `"mixed_float16"`, for a device that
-                computes in it. On a CPU it needs more memory, not less. Default
-                `None`: the global policy.
-
-        Returns:
-            `PatchDPM`, not compiled.
-
-        Raises:
-            ValueError: If there is no such preset (the message lists all), or one of
-                its files is damaged (the message names the file).
-
-        Example:
-
-        >>> model = PatchDPM.from_preset("faces128")
-        """
-        with in_precision(precision):
-            model = cls(**presets.load(preset))
-            model.sampling = presets.sampling(preset, cls)
-        if model.sampling.arguments:
-            model.sampler()  # Raises an error if the settings do not fit the model.
-        return model
-
-    @staticmethod
-    def presets():
-        """Lists the trained models in the package.
-
-        Returns:
-            List of dicts with `name`, `image_size` (`(height, width)` in pixels), `n`
-            (a list: images can be generated in `n` x `n` patches), `licence` of the
-            weights, and `bytes`, the size of the weight file.
-
-        Example:
-
-        >>> [preset["name"] for preset in PatchDPM.presets()]
-        ['faces128', 'faces64_n2']
-        """
-        return presets.listing()
-
-    def save_to_preset(self, folder, card=None, storage="float16"):
-        """Writes the model as a preset, which `from_preset` reads.
-
-        A preset is a folder of a few files, to share or to sample from. It contains
-        the current weights of the model (after `fit` with `use_ema=True`, the averaged
-        weights) and the settings of `set_sampling`, with the weights of the guide. It
-        does not contain the optimizer and the seeds: to continue a training, use
-        `model.save("model.keras")`.
-
-        Args:
-            folder: Path. The folder is created if it does not exist. A preset in it is
-                replaced.
-            card: String, the text of `card.md`: what the model generates, its training
-                images, their licence. `{sha256}` in it is replaced by the checksum of
-                the weights. Default `None`: one line that says how it was written.
-            storage: How weights are stored. Default `"float16"`. `"int8"`, with a scale
-                for each output channel, needs half the space; images look the same.
-
-        Raises:
-            TypeError: If `folder` is no path, or `card` no string.
-            ValueError: If the network, schedule or patching is not one of this package,
-                a weight is not finite, or `folder` is the name of a built-in preset.
-            OSError: If a file cannot be written.
-
-        Example:
-
-        >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
-        >>> images = keras_patchdpm.sample(preset="runs/mine")
-        """
-        presets.save_model(self, folder, card=card, storage=storage)
 
     def tiled(
         self,
@@ -237,56 +158,11 @@ class PatchDPM(ImageFitting):
             **others,
         )
 
-    def sampler(self, model=None, **options):
-        """Builds a `PatchSampler` with the settings of the preset or `set_sampling`.
-
-        Args:
-            model: `TiledModel` that `tiled` returned. Default: the model itself, with
-                the patches of its training.
-            **options: Arguments of `PatchSampler`. They override the settings.
-
-        Returns:
-            `PatchSampler`.
-
-        Raises:
-            TypeError, ValueError: As `PatchSampler`.
-
-        Example:
-
-        >>> model = PatchDPM.from_preset("faces128")
-        >>> images = model.sampler()(num_images=4)
-        >>> images = model.sampler(model.tiled(2), guidance=None)(num_images=4)
-        """
-        return self.sampling.sampler(self if model is None else model, options)
-
-    def set_sampling(self, **options):
-        """Stores settings, which `sampler` uses and `save_to_preset` writes.
-
-        `model.save` does not keep them.
-
-        Args:
-            **options: Arguments of `PatchSampler`: `solver`, `steps`, `spacing` and
-                `guidance`.
-
-        Raises:
-            TypeError: If there is no such argument, or it has the wrong type.
-            ValueError: If an argument is out of range.
-
-        Example:
-
-        >>> model.set_sampling(solver="dpmpp_2m", steps=20, spacing="trailing")
-        >>> model.save_to_preset("runs/mine")
-        """
-        settings.check_names(options)
-        chosen = settings.Settings(options)
-        chosen.sampler(self, {})
-        self.sampling = chosen
-
     def call(self, inputs, training=None):
         """The network's prediction for a dict of its inputs; called by Keras."""
         return self.network(inputs, training=training)
 
-    def prepare(self, images, seed, *, labels=None, training=True):
+    def prepare(self, images, seed_generator, *, labels=None, training=True):
         """Draws noise level, noise and patches; called in each training and test step.
 
         All the mathematics of a step is here, the same on every backend.
@@ -294,7 +170,7 @@ class PatchDPM(ImageFitting):
         Args:
             images: Uint8 tensor in [0, 255] or float tensor in [-1, 1], of shape
                 `(B, H, W, C)`. For `RandomPatching` a dict, as in its `batches`.
-            seed: `keras.random.SeedGenerator`, for all random choices.
+            seed_generator: `keras.random.SeedGenerator`, for all random choices.
             labels: Int tensor of shape `(B,)`. Default `None`: for a network without
                 labels.
             training: Bool. Whether some labels are replaced by "no label", as
@@ -307,27 +183,33 @@ class PatchDPM(ImageFitting):
         images, where = _images.and_places(images, self.patching)
         clean = _images.to_range(images, None if where else self.image_shape)
         batch = ops.shape(clean)[0]
-        level = self.schedule.draw(batch, seed)
+        timestep = self.schedule.draw(batch, seed_generator)
 
         def add_noise(clean):
-            noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
-            return self.schedule.add_noise(clean, noise, level)
+            noise = keras.random.normal(
+                ops.shape(clean), dtype="float32", seed=seed_generator
+            )
+            return self.schedule.add_noise(clean, noise, timestep)
 
-        inputs, target = self.patching.example(clean, add_noise, seed, **where)
-        weight = self.schedule.weight(level)
-        inputs["level"] = self._per_patch(level)
+        inputs, target = self.patching.example(
+            clean, add_noise, seed_generator, **where
+        )
+        weight = self.schedule.weight(timestep)
+        inputs["timestep"] = self._per_patch(timestep)
         _labels.require(labels, self.num_classes)
         if self.num_classes is not None:
             rate = self.label_dropout if training else 0.0
-            labels = _labels.withhold(labels, self.num_classes, rate=rate, seed=seed)
+            labels = _labels.withhold(
+                labels, self.num_classes, rate=rate, seed_generator=seed_generator
+            )
             inputs["label"] = self._per_patch(labels)
         return inputs, target, None if weight is None else self._per_patch(weight)
 
-    def prepare_batch(self, data, seed, training=True):
+    def prepare_batch(self, data, seed_generator, training=True):
         """`prepare` for a batch of Keras and its weights; called by `TrainStep`."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs, target, weight = self.prepare(
-            images, seed, labels=labels, training=training
+            images, seed_generator, labels=labels, training=training
         )
         if sample_weight is not None:
             given = self._per_patch(_weights.per_image(sample_weight))

@@ -57,7 +57,7 @@ def arakawa_unet(
 
     Returns:
         A functional `keras.Model` that predicts the noise, float32 `(B, h, w, C)`, from
-        a dict of inputs: `noisy` `(B, h, w, C)`; `level` int `(B,)`, the timestep from
+        a dict of inputs: `noisy` `(B, h, w, C)`; `timestep` int `(B,)`, from
         0; `patch_index` int `(B,)`; `content` `(B, h, w, C)`, the noisy image pooled to
         the size of the patch; with `num_classes` also `label` int `(B,)`.
 
@@ -93,7 +93,7 @@ def arakawa_unet(
     name = _checks.string("name", name)
     inputs = {
         "noisy": keras.Input((h, w, channels), name="noisy"),
-        "level": keras.Input((), dtype="int32", name="level"),
+        "timestep": keras.Input((), dtype="int32", name="timestep"),
         "patch_index": keras.Input((), dtype="int32", name="patch_index"),
         "content": keras.Input((h, w, channels), name="content"),
     }
@@ -123,12 +123,12 @@ def arakawa_unet(
 def _u_net(x, embedding, widths):
     """The U-Net; the outputs of its first resolution are not joined on the way up."""
     skips = []
-    for level, width in enumerate(widths):
-        if level:
+    for depth, width in enumerate(widths):
+        if depth:
             x = conv2d(
-                x.shape[-1], 4, 2, padding="same", name=f"down{level - 1}_resample"
+                x.shape[-1], 4, 2, padding="same", name=f"down{depth - 1}_resample"
             )(x)
-        x = _stage(x, embedding, width=width, name=f"down{level}")
+        x = _stage(x, embedding, width=width, name=f"down{depth}")
         skips.append(x)
     x = _block(x, embedding, width=widths[-1], name="mid_block1")
     x = _attention(x, SelfAttention2D, "mid_attention")
@@ -187,13 +187,13 @@ def _attention(x, kind, name):
 
 def _embedding(inputs, *, num_patches, dim, num_classes):
     """Timestep, position and label in one vector of length `4 * dim`."""
-    level = TimestepEmbedding(dim, name="embedding_sinusoid")(inputs["level"])
-    level = layers.Dense(dim, name="embedding_level")(level)
-    level = layers.Activation("gelu", name="embedding_level_act")(level)
+    time = TimestepEmbedding(dim, name="embedding_sinusoid")(inputs["timestep"])
+    time = layers.Dense(dim, name="embedding_timestep")(time)
+    time = layers.Activation("gelu", name="embedding_timestep_act")(time)
     place = PositionOneHotEmbedding(num_patches, dim, name="embedding_place")
     place = place(inputs["patch_index"])
     place = layers.Activation("gelu", name="embedding_place_act")(place)
-    parts = [level, place]
+    parts = [time, place]
     if "label" in inputs:
         label = LabelEmbedding(num_classes, dim, name="embedding_label")
         parts.append(label(inputs["label"]))
@@ -218,10 +218,10 @@ def _widths(dim, multipliers):
     return [dim * multiplier for multiplier in multipliers]
 
 
-def _patch_size(grid, image_size, num_levels):
+def _patch_size(grid, image_size, num_depths):
     """`(h, w)` of a patch; refuses patches that cannot be halved often enough."""
     patch_size = grid.patch_size(image_size)
-    multiple = 2 ** (num_levels - 1)
+    multiple = 2 ** (num_depths - 1)
     if any(size % multiple for size in patch_size):
         fitting = [
             _either(size, parts * multiple)
@@ -229,7 +229,7 @@ def _patch_size(grid, image_size, num_levels):
         ]
         raise ValueError(
             f"A patch of {patch_size[0]}x{patch_size[1]} pixels cannot be halved "
-            f"{num_levels - 1} times, as {num_levels} `multipliers` ask: its height "
+            f"{num_depths - 1} times, as {num_depths} `multipliers` ask: its height "
             f"and width must be multiples of {multiple}. Choose an image of "
             f"{fitting[0]} by {fitting[1]} pixels for this grid, other `divisions` or "
             f"fewer `multipliers`. Received: image_size={image_size}, "

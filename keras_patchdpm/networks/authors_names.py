@@ -27,7 +27,7 @@ def authors_modules(layer_names):
     layer_names = set(layer_names)
     encoder, decoder = "_patched_encoder", "_patched_decoder"
     names = {
-        "embedding_level": "_embedding._time_embedding_layer.1",
+        "embedding_timestep": "_embedding._time_embedding_layer.1",
         "embedding_place": "_embedding._pos_embedding_layer.0",
         "embedding": "_embedding._mapping.0",
         "first_conv": f"{encoder}._init_conv",
@@ -37,11 +37,11 @@ def authors_modules(layer_names):
         **_block("mid_block2", f"{decoder}.mid_block2"),
         **_attention("mid_attention", f"{decoder}.mid_attn", out="to_out"),
     }
-    level = 0
-    while f"down{level}_block1_conv1" in layer_names:
-        names.update(_stage(f"down{level}", f"{encoder}._downsLayers.{level}"))
-        names.update(_stage(f"up{level}", f"{decoder}.ups.{level}"))
-        level += 1
+    depth = 0
+    while f"down{depth}_block1_conv1" in layer_names:
+        names.update(_stage(f"down{depth}", f"{encoder}._downsLayers.{depth}"))
+        names.update(_stage(f"up{depth}", f"{decoder}.ups.{depth}"))
+        depth += 1
     return names
 
 

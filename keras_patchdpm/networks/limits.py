@@ -46,7 +46,7 @@ def check_weights(least):
     if least > most:
         raise ValueError(
             f"The network would have more than {least} weights; the limit here is "
-            f"{most}. Choose a smaller width, image or number of levels, blocks, "
+            f"{most}. Choose a smaller width, image or number of depths, blocks, "
             f"patches or classes. Received: at least {least} weights."
         )
 

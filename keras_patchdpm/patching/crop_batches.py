@@ -74,9 +74,9 @@ class CropBatches(keras.utils.PyDataset):
         multipliers = np.array(self.patching.batch_multipliers)[sizes]
         before = int(multipliers[:step].sum())
         images, labels, weights = self.stream.take(epoch, before, multipliers[step])
-        draws = np.random.default_rng((self.seed, epoch, step))
+        rng = np.random.default_rng((self.seed, epoch, step))
         rows, cols = (
-            draws.integers(0, whole - side + 1, (len(images), 1)) + np.arange(side)
+            rng.integers(0, whole - side + 1, (len(images), 1)) + np.arange(side)
             for whole, side in zip(
                 self.patching.image_size, self.patching.sizes[size], strict=True
             )
@@ -131,8 +131,8 @@ class CropBatches(keras.utils.PyDataset):
 
     def _drawn(self, epoch):
         probabilities = self.patching.probabilities
-        draws = np.random.default_rng((self.seed, epoch))
-        return draws.choice(len(probabilities), len(self), p=probabilities)
+        rng = np.random.default_rng((self.seed, epoch))
+        return rng.choice(len(probabilities), len(self), p=probabilities)
 
 
 class _ArrayStream:

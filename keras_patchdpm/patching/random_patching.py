@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
+from keras_patchdpm.patching import crop_sizes
 from keras_patchdpm.patching.base import InputSpec, Patching
 from keras_patchdpm.patching.crop_batches import CropBatches, one_each
 from keras_patchdpm.patching.grid_patching import grid_stage
@@ -76,30 +77,34 @@ class RandomPatching(Patching):
         coordinates=True,
     ):
         self.image_size = _checks.pair("image_size", image_size)
-        self.fractions = _checks.sequence("fractions", fractions, _fraction)
-        self.sizes = [self._size(fraction) for fraction in self.fractions]
+        self.fractions = crop_sizes.check_fractions(fractions)
+        self.sizes = crop_sizes.sizes(self.fractions, self.image_size)
         self.full_size_probability = _checks.real(
             "full_size_probability", full_size_probability, minimum=0, maximum=1
         )
         self.given_probabilities = None
         if probabilities is None:
-            self.probabilities = tuple(
-                _papers(self.fractions, self.full_size_probability)
+            self.probabilities = crop_sizes.probabilities_of_wang(
+                self.fractions, self.full_size_probability
             )
         else:
-            self.probabilities = self._check_probabilities(probabilities)
+            self.probabilities = crop_sizes.check_probabilities(
+                probabilities, self.fractions
+            )
             self.given_probabilities = self.probabilities
         if batch_multipliers is None:
             batch_multipliers = [round(1 / fraction) for fraction in self.fractions]
         self.batch_multipliers = _checks.sequence(
             "batch_multipliers", batch_multipliers, _checks.positive_int
         )
-        self._check_length("batch_multipliers", self.batch_multipliers)
+        crop_sizes.check_length(
+            "batch_multipliers", self.batch_multipliers, self.fractions
+        )
         self.content = _checks.boolean("content", content)
         self.progressive = _checks.boolean("progressive", progressive)
         self.coordinates = _checks.boolean("coordinates", coordinates)
         if self.content:
-            self._check_pooling()
+            crop_sizes.check_pooling(self.sizes, self.fractions, self.image_size)
 
     @property
     def mean_batch_multiplier(self):
@@ -272,62 +277,7 @@ class RandomPatching(Patching):
         areas = ops.reshape(noisy, (-1, h, height // h, w, width // w, channels))
         return ops.mean(areas, axis=(2, 4))
 
-    def _size(self, fraction):
-        """`(h, w)` of the crops of a fraction."""
-        size = [fraction * side for side in self.image_size]
-        if any(abs(side - round(side)) > 1e-6 or side < 1 for side in size):
-            raise ValueError(
-                f"A crop must be a whole number of pixels: {fraction} of "
-                f"{self.image_size} is not. Choose other `fractions`, or another "
-                f"`image_size`. Received: fractions={self.fractions}."
-            )
-        return tuple(round(side) for side in size)
-
-    def _check_probabilities(self, probabilities):
-        found = _checks.sequence("probabilities", probabilities, _probability)
-        self._check_length("probabilities", found)
-        if abs(sum(found) - 1) > 1e-6:
-            raise ValueError(
-                "`probabilities` must sum to 1. Received: probabilities="
-                f"{list(found)}, whose sum is {sum(found):.6g}."
-            )
-        return found
-
-    def _check_length(self, name, values):
-        if len(values) != len(self.fractions):
-            raise ValueError(
-                f"`{name}` must hold one number for each of the {len(self.fractions)} "
-                f"`fractions`. Received: {name}={list(values)}."
-            )
-
-    def _check_pooling(self):
-        for (h, w), fraction in zip(self.sizes, self.fractions, strict=True):
-            if self.image_size[0] % h or self.image_size[1] % w:
-                raise ValueError(
-                    "With `content` a crop must be one whole number-th of the image, "
-                    "for the image to be pooled to its size. Received: fractions="
-                    f"{list(self.fractions)}, of which {fraction} is not."
-                )
-
-
-def _fraction(name, value):
-    return _checks.real(name, value, minimum=1e-6, maximum=1)
-
-
-def _probability(name, value):
-    return _checks.real(name, value, minimum=0, maximum=1)
-
 
 def _side(name, value):
     """Validates the side of a crop; `None` if it is not fixed."""
     return None if value is None else _checks.positive_int(name, value)
-
-
-def _papers(fractions, full):
-    """The probabilities of Wang et al., for any number of sizes."""
-    ranks = np.argsort(np.argsort(fractions))
-    largest = ranks == len(fractions) - 1
-    if len(fractions) == 1:
-        return [1.0]
-    shares = np.where(largest, 0, ranks + 2)
-    return np.where(largest, full, (1 - full) * shares / shares.sum()).tolist()

@@ -1,6 +1,6 @@
 """Executes networks. Each backend has a module, which is imported when it is used."""
 
-from keras_patchdpm.runtime.backend import SUPPORTED, backend_name
+from keras_patchdpm.runtime.backend import SUPPORTED, backend_name, check_process
 from keras_patchdpm.runtime.compiled import (
     compiled,
     compiled_with,
@@ -9,7 +9,6 @@ from keras_patchdpm.runtime.compiled import (
 )
 from keras_patchdpm.runtime.network_call import network_call
 from keras_patchdpm.runtime.out_of_memory import is_out_of_memory
-from keras_patchdpm.runtime.process import check_process
 
 __all__ = [
     "SUPPORTED",

@@ -12,7 +12,7 @@ import jax
 import keras
 import numpy as np
 
-from keras_patchdpm.runtime.process import refuse_fork as after_fork  # noqa: F401
+from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F401
 
 _compiled = weakref.WeakKeyDictionary()
 _lock = threading.Lock()

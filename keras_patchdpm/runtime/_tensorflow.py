@@ -5,7 +5,7 @@ import weakref
 
 import tensorflow as tf
 
-from keras_patchdpm.runtime.process import refuse_fork as after_fork  # noqa: F401
+from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F401
 
 _graphs = weakref.WeakKeyDictionary()
 _lock = threading.Lock()

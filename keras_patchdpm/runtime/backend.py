@@ -1,10 +1,16 @@
-"""The backend of Keras, and the module of this folder for it."""
+"""The backend of Keras, the module of this folder for it, and forked processes.
+
+A forked process does not have the threads of the backend.
+"""
 
 import importlib
+import os
 
 import keras
 
 SUPPORTED = ("tensorflow", "jax", "torch")
+
+_first = None  # Id of the process in which the backend was used first.
 
 
 def backend_name():
@@ -15,3 +21,32 @@ def backend_name():
 def backend_module():
     """The module of this folder for the current backend, one of `SUPPORTED`."""
     return importlib.import_module(f"keras_patchdpm.runtime._{backend_name()}")
+
+
+def check_process():
+    """Prepares a forked process or refuses it; called before the backend is used.
+
+    TensorFlow and JAX compute in threads, which a forked process does not have: it
+    would wait for them for ever. PyTorch can compute in one thread.
+
+    Raises:
+        RuntimeError: On TensorFlow and JAX, in a process that was forked from one in
+            which the backend was in use.
+    """
+    global _first
+    if _first is None:
+        _first = os.getpid()
+    if _first != os.getpid() and backend_name() in SUPPORTED:
+        backend_module().after_fork()
+        _first = os.getpid()
+
+
+def refuse_fork():
+    """Raises the error of backends that cannot be used in a forked process."""
+    name = backend_name()
+    raise RuntimeError(
+        f"This process was forked from one that has used {name}, and would hang: the "
+        "threads that compute are not there. Start processes with "
+        '`multiprocessing.get_context("spawn")`, and build or load the model in each. '
+        f"Received: process {os.getpid()}, forked from {_first}."
+    )

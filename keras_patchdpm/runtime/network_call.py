@@ -3,8 +3,12 @@
 import keras
 
 from keras_patchdpm import _checks
-from keras_patchdpm.runtime.backend import SUPPORTED, backend_module, backend_name
-from keras_patchdpm.runtime.process import check_process
+from keras_patchdpm.runtime.backend import (
+    SUPPORTED,
+    backend_module,
+    backend_name,
+    check_process,
+)
 
 
 def network_call(network):

@@ -21,22 +21,22 @@ class Batch:
     finished: list = dataclasses.field(default_factory=list)
     state: State | None = None
 
-    def arrays(self, uses_previous):
+    def arrays(self, uses_clean_before):
         """The batch as a dict of arrays or tensors.
 
         Args:
-            uses_previous: Bool, that of the solver.
+            uses_clean_before: Bool, that of the solver.
         """
         arrays = {f"stage_{number}": x for number, x in enumerate(self.finished)}
         if self.state is not None:
             arrays |= {"noisy": self.state.noisy, "step": np.array(self.state.step)}
-            if uses_previous and self.state.clean is not None:
+            if uses_clean_before and self.state.clean is not None:
                 arrays["clean"] = self.state.clean
         return arrays
 
-    def on_host(self, uses_previous):
+    def on_host(self, uses_clean_before):
         """The result of `arrays`, as NumPy arrays."""
-        arrays = self.arrays(uses_previous)
+        arrays = self.arrays(uses_clean_before)
         return {name: ops.convert_to_numpy(value) for name, value in arrays.items()}
 
     @classmethod
@@ -59,13 +59,13 @@ class Saving:
     Args:
         checkpoint: `Checkpoint`, or `None`: nothing is saved.
         finished: List of the images that an earlier run has finished.
-        uses_previous: Bool, that of the solver.
+        uses_clean_before: Bool, that of the solver.
     """
 
-    def __init__(self, checkpoint, finished, uses_previous):
+    def __init__(self, checkpoint, finished, uses_clean_before):
         self.checkpoint = checkpoint
         self.finished = finished
-        self.uses_previous = uses_previous
+        self.uses_clean_before = uses_clean_before
         self.marked = None
 
     def mark(self, batch):
@@ -109,7 +109,7 @@ class Saving:
         def arrays():
             check()
             images = np.array(self.finished)
-            return {"images": images, **batch.on_host(self.uses_previous)}
+            return {"images": images, **batch.on_host(self.uses_clean_before)}
 
         if self.checkpoint is not None:
             self.checkpoint.save(arrays, now)
@@ -124,7 +124,7 @@ class Saving:
             return {}
         return {
             name: _Mark(value)
-            for name, value in batch.arrays(self.uses_previous).items()
+            for name, value in batch.arrays(self.uses_clean_before).items()
             if not name.startswith("stage_")
         } | {"stages": len(batch.finished)}
 

@@ -65,8 +65,8 @@ class PatchDenoiser:
         out[...] = 0
         tiles = self.stage.tiling.tiles(level_rng(self.seed, level))
         predict = self.predict(level)
-        type_ = self.schedule.level_dtype
-        of_images = {"level": np.full(len(noisy), level.condition, type_)}
+        type_ = self.schedule.timestep_dtype
+        of_images = {"timestep": np.full(len(noisy), level.timestep, type_)}
         if self.labels is not None:
             of_images["label"] = self.labels
         inputs_of = HostInputs(

@@ -55,36 +55,39 @@ def walk(denoise, state, levels, *, solver, level_of=None, noise=None, update=No
             rng = noise(state.step + 1)
             state.noisy = update(state.noisy, coefficients, state.noisy, rng=rng)
         coefficients = solver.coefficients(now, then, before)
-        if coefficients.previous and not solver.uses_previous:
+        if coefficients.clean_before and not solver.uses_clean_before:
             raise ValueError(
                 f"{type(solver).__name__} uses the clean estimate of the previous "
-                "step, which is not held. Set `uses_previous = True` in its class. "
+                "step, which is not held. Set `uses_clean_before = True` in its class. "
                 f"Received: {coefficients}."
             )
-        out = None if solver.uses_previous else state.clean
+        out = None if solver.uses_clean_before else state.clean
         clean = denoise(state.noisy, now, out)
         if not coefficients.noise:
             rng = None
         elif rng is None:
             rng = noise(state.step + 1)
         state.noisy = update(
-            state.noisy, coefficients, clean, previous=state.clean, rng=rng
+            state.noisy, coefficients, clean, other_clean=state.clean, rng=rng
         )
         if solver.corrects and then.sigma:
             clean_then = denoise(state.noisy, then, None)
             share = solver.correction(now, then)
             coefficients = Coefficients(1.0, share, -share)
-            state.noisy = update(state.noisy, coefficients, clean, previous=clean_then)
+            state.noisy = update(
+                state.noisy, coefficients, clean, other_clean=clean_then
+            )
         state.clean, state.step = clean, state.step + 1
         yield state
 
 
-def update_in_place(noisy, coefficients, clean, *, previous=None, rng=None):
+def update_in_place(noisy, coefficients, clean, *, other_clean=None, rng=None):
     """Overwrites the noisy images with those of the next level.
 
     Args:
-        noisy, clean, previous: Float32 arrays of shape `(B, H, W, C)`. `previous` is
-            another clean estimate, and may be `None` if its coefficient is 0.
+        noisy, clean, other_clean: Float32 arrays of shape `(B, H, W, C)`.
+            `other_clean` is that of the step before, or of a correction; `None` if its
+            coefficient is 0.
         coefficients: `Coefficients`.
         rng: One `numpy.random.Generator` for each image, or `None` for no noise.
 
@@ -95,9 +98,9 @@ def update_in_place(noisy, coefficients, clean, *, previous=None, rng=None):
         for block in _blocks(x):
             total = np.float32(coefficients.noisy) * _flat(x)[block]
             total += np.float32(coefficients.clean) * _flat(clean[image])[block]
-            if coefficients.previous:
-                old = _flat(previous[image])[block]
-                total += np.float32(coefficients.previous) * old
+            if coefficients.clean_before:
+                old = _flat(other_clean[image])[block]
+                total += np.float32(coefficients.clean_before) * old
             if rng is not None:
                 noise = rng[image].standard_normal(len(total), "float32")
                 total += np.float32(coefficients.noise) * noise

@@ -119,14 +119,14 @@ class DeviceDenoiser:
                 num_classes=self.num_classes,
             ),
         )
-        condition = np.full(self.batch_size, level.condition, schedule.level_dtype)
+        timestep = np.full(self.batch_size, level.timestep, schedule.timestep_dtype)
         scale = 1.0 if guidance is None else guidance.scale
         numbers = [*clean_coefficients(schedule, level), scale]
         return step(
             self._padded(noisy),
             self.previous,
             self.maps,
-            {"level": ops.convert_to_tensor(condition), **self.labels},
+            {"timestep": ops.convert_to_tensor(timestep), **self.labels},
             self._tables(level),
             ops.convert_to_tensor(np.array(numbers, "float32")),
         )
@@ -229,27 +229,27 @@ class _Step:
         )
 
 
-def update(noisy, coefficients, clean, *, previous=None, rng=None):
+def update(noisy, coefficients, clean, *, other_clean=None, rng=None):
     """The images of the next level as a new tensor: see `loop.update_in_place`."""
     noise = None
     if rng is not None:
         shape = noisy.shape[1:]
         noise = [each.standard_normal(shape, "float32") for each in rng]
         noise = ops.convert_to_tensor(np.stack(noise))
-    if not coefficients.previous:
-        previous = None
+    if not coefficients.clean_before:
+        other_clean = None
     numbers = ops.convert_to_tensor(np.array(coefficients, "float32"))
-    return _summed()(noisy, clean, previous, noise, numbers)
+    return _summed()(noisy, clean, other_clean, noise, numbers)
 
 
 @functools.cache
 def _summed():
     """The compiled function that computes the sum of an update."""
 
-    def summed(noisy, clean, previous, noise, numbers):
+    def summed(noisy, clean, other_clean, noise, numbers):
         total = numbers[0] * noisy + numbers[1] * clean
-        if previous is not None:
-            total += numbers[2] * previous
+        if other_clean is not None:
+            total += numbers[2] * other_clean
         if noise is not None:
             total += numbers[3] * noise
         return total

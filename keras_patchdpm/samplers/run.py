@@ -116,7 +116,7 @@ class Run:
         """
         finished = list(saved["images"]) if saved else []
         yield from finished
-        saving = Saving(checkpoint, finished, self.solver.uses_previous)
+        saving = Saving(checkpoint, finished, self.solver.uses_clean_before)
         for numbers in self.batches():
             if numbers[-1] < len(finished):
                 progress.skip(self.steps_per_batch)

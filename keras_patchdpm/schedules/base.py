@@ -1,11 +1,31 @@
-"""The contract of all schedules."""
+"""The contract of all schedules, and one noise level."""
 
 import abc
+import typing
 
 import keras
 from keras import ops
 
 from keras_patchdpm._registration import Configured
+
+
+class NoiseLevel(typing.NamedTuple):
+    """The scales of the image and of the noise in `alpha * clean + sigma * noise`.
+
+    Attributes:
+        alpha: Float, scale of the clean image.
+        sigma: Float, scale of the noise.
+        timestep: The network's input for the level: the int timestep of a
+            `DDPMSchedule`, the float `ln(s) / 4` of an `EDMSchedule`. `None` for
+            `CLEAN`, at which no network is called.
+    """
+
+    alpha: float
+    sigma: float
+    timestep: int | float | None = None
+
+
+CLEAN = NoiseLevel(1.0, 0.0)
 
 
 class Schedule(Configured, abc.ABC):
@@ -16,21 +36,21 @@ class Schedule(Configured, abc.ABC):
     schedule.
 
     Attributes:
-        level_dtype: `"int32"` for timesteps, `"float32"` for continuous levels: the
-            type of the network's input `level`.
+        timestep_dtype: `"int32"` for timesteps, `"float32"` for continuous levels: the
+            type of the network's input `timestep`.
 
     Example, rectified flow:
 
     >>> import keras, keras_patchdpm as kp
     >>> from keras_patchdpm.schedules import CLEAN, NoiseLevel, Schedule
     >>> class Flow(Schedule):
-    ...     level_dtype = "float32"
+    ...     timestep_dtype = "float32"
     ...
-    ...     def draw(self, count, seed):
-    ...         return keras.random.uniform((count,), seed=seed)
+    ...     def draw(self, count, seed_generator):
+    ...         return keras.random.uniform((count,), seed=seed_generator)
     ...
-    ...     def alpha_sigma(self, level):
-    ...         return 1 - level, level
+    ...     def alpha_sigma(self, timestep):
+    ...         return 1 - timestep, timestep
     ...
     ...     def target(self, clean, noise, *, alpha, sigma):
     ...         return noise - clean
@@ -49,26 +69,26 @@ class Schedule(Configured, abc.ABC):
     [1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
-    level_dtype = "int32"
+    timestep_dtype = "int32"
 
     @abc.abstractmethod
-    def draw(self, count, seed):
+    def draw(self, count, seed_generator):
         """Draws the noise levels of a training step; called by `PatchDPM`.
 
         Args:
             count: Int or int scalar tensor.
-            seed: `keras.random.SeedGenerator`.
+            seed_generator: `keras.random.SeedGenerator`.
 
         Returns:
-            Tensor of shape `(count,)` and type `level_dtype`, the network's input.
+            Tensor of shape `(count,)` and type `timestep_dtype`, the network's input.
         """
 
     @abc.abstractmethod
-    def alpha_sigma(self, level):
+    def alpha_sigma(self, timestep):
         """The scales of the clean image and of the noise; called in training.
 
         Args:
-            level: Tensor of any shape, as `draw` returns it.
+            timestep: Tensor of any shape, as `draw` returns it.
 
         Returns:
             `(alpha, sigma)`, two float32 tensors of that shape.
@@ -86,18 +106,18 @@ class Schedule(Configured, abc.ABC):
             Float tensor of shape `(B, H, W, C)`.
         """
 
-    def add_noise(self, clean, noise, level):
+    def add_noise(self, clean, noise, timestep):
         """The noisy images and what the network should predict; called in training.
 
         Args:
             clean, noise: Float tensors or arrays of shape `(B, H, W, C)`.
-            level: Tensor or array of shape `(B,)`, as `draw` returns it.
+            timestep: Tensor or array of shape `(B,)`, as `draw` returns it.
 
         Returns:
             `(noisy, target)`, two tensors of shape `(B, H, W, C)`.
         """
         alpha, sigma = (
-            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(level)
+            ops.reshape(scale, (-1, 1, 1, 1)) for scale in self.alpha_sigma(timestep)
         )
         clean, noise = ops.convert_to_tensor(clean), ops.convert_to_tensor(noise)
         noisy = alpha * clean + sigma * noise
@@ -148,11 +168,11 @@ class Schedule(Configured, abc.ABC):
             f"Choose a solver that adds no noise first. Received: strength={strength}."
         )
 
-    def weight(self, level):
+    def weight(self, timestep):
         """The weight of each level in the loss; called in training. Default: 1.
 
         Args:
-            level: Tensor of shape `(B,)`, as `draw` returns it.
+            timestep: Tensor of shape `(B,)`, as `draw` returns it.
 
         Returns:
             Float32 tensor of shape `(B,)`, or `None` for 1.

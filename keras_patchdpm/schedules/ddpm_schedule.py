@@ -7,8 +7,7 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.schedules import predictions, spacings
-from keras_patchdpm.schedules.base import Schedule
-from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
+from keras_patchdpm.schedules.base import CLEAN, NoiseLevel, Schedule
 
 MOST = 100_000  # Timesteps, since the schedule holds tables of them.
 _LOSSES = {
@@ -87,13 +86,13 @@ class DDPMSchedule(Schedule):
 
     >>> schedule = DDPMSchedule("cosine", prediction="velocity")
     >>> schedule.levels(50)[0]
-    NoiseLevel(alpha=4.9e-05, sigma=1.0, condition=999)
+    NoiseLevel(alpha=4.9e-05, sigma=1.0, timestep=999)
 
     Source: Ho et al. 2020 (arXiv:2006.11239); velocity: Salimans & Ho 2022
     (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556).
     """
 
-    level_dtype = "int32"
+    timestep_dtype = "int32"
 
     def __init__(
         self,
@@ -136,18 +135,18 @@ class DDPMSchedule(Schedule):
             )
         return np.array(self.beta_schedule)
 
-    def draw(self, count, seed):
+    def draw(self, count, seed_generator):
         """Draws `count` timesteps from a uniform distribution.
 
         Args:
             count: Int or int scalar tensor.
-            seed: `keras.random.SeedGenerator`.
+            seed_generator: `keras.random.SeedGenerator`.
 
         Returns:
             Int32 tensor of shape `(count,)`.
         """
         return keras.random.randint(
-            (count,), 0, self.num_timesteps, dtype="int32", seed=seed
+            (count,), 0, self.num_timesteps, dtype="int32", seed=seed_generator
         )
 
     def alpha_sigma(self, timestep):

@@ -9,8 +9,7 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.schedules import spacings
-from keras_patchdpm.schedules.base import Schedule
-from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
+from keras_patchdpm.schedules.base import CLEAN, NoiseLevel, Schedule
 
 STEPS = 18
 MOST_STEPS = 100_000  # `levels` returns a list of that length.
@@ -61,7 +60,7 @@ class EDMSchedule(Schedule):
     Source: Karras et al. 2022 (arXiv:2206.00364), table 1 and section 5.
     """
 
-    level_dtype = "float32"
+    timestep_dtype = "float32"
 
     def __init__(
         self,
@@ -91,29 +90,31 @@ class EDMSchedule(Schedule):
                 f"sigma_min={sigma_min}, sigma_max={sigma_max}."
             )
 
-    def draw(self, count, seed):
+    def draw(self, count, seed_generator):
         """Draws `count` noise levels, as the network receives them: `ln(s) / 4`.
 
         Args:
             count: Int or int scalar tensor.
-            seed: `keras.random.SeedGenerator`.
+            seed_generator: `keras.random.SeedGenerator`.
 
         Returns:
             Float32 tensor of shape `(count,)`.
         """
         mean, std = self.log_mean / 4, self.log_std / 4
-        return keras.random.normal((count,), mean, std, dtype="float32", seed=seed)
+        return keras.random.normal(
+            (count,), mean, std, dtype="float32", seed=seed_generator
+        )
 
-    def alpha_sigma(self, condition):
+    def alpha_sigma(self, timestep):
         """Signal and noise scale at a noise level.
 
         Args:
-            condition: Float tensor of any shape, `ln(s) / 4`.
+            timestep: Float tensor of any shape, `ln(s) / 4`.
 
         Returns:
             `(alpha, sigma)`, two float32 tensors of that shape.
         """
-        strength = ops.exp(4 * ops.cast(condition, "float32"))
+        strength = ops.exp(4 * ops.cast(timestep, "float32"))
         alpha = ops.rsqrt(strength**2 + self.sigma_data**2)
         return alpha, strength * alpha
 

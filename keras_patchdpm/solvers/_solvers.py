@@ -94,7 +94,7 @@ class DPMSolver2M(Solver):
     """
 
     order = 2
-    uses_previous = True
+    uses_clean_before = True
 
     def coefficients(self, now, then, before=None):
         clean = then.alpha * (1 - remaining(now, then))
@@ -117,7 +117,7 @@ class DPMSolver2MSDE(Solver):
     """
 
     order = 2
-    uses_previous = True
+    uses_clean_before = True
 
     def coefficients(self, now, then, before=None):
         left = remaining(now, then)
@@ -184,7 +184,7 @@ class Heun(Solver):
         return raised, Coefficients(raised.alpha / now.alpha, 0.0, noise=noise)
 
     def check_schedule(self, schedule):
-        if self.churn and "float" not in schedule.level_dtype:
+        if self.churn and "float" not in schedule.timestep_dtype:
             raise ValueError(
                 "`churn` needs noise levels between those of the steps, which a "
                 "schedule of timesteps does not have. Choose an `EDMSchedule`, or "

@@ -13,13 +13,13 @@ class Coefficients(typing.NamedTuple):
     Attributes:
         noisy: Float, coefficient of the noisy image.
         clean: Float, coefficient of the clean estimate.
-        previous: Float, coefficient of the clean estimate of the previous step.
+        clean_before: Float, coefficient of the clean estimate of the previous step.
         noise: Float, standard deviation of the fresh noise.
     """
 
     noisy: float
     clean: float
-    previous: float = 0.0
+    clean_before: float = 0.0
     noise: float = 0.0
 
 
@@ -32,7 +32,7 @@ class Solver(Configured, abc.ABC):
 
     Attributes:
         order: Int. The error falls as `1 / steps**order`.
-        uses_previous: Bool. Whether `coefficients` uses the clean estimate of the
+        uses_clean_before: Bool. Whether `coefficients` uses the clean estimate of the
             previous step, which then stays in memory.
         corrects: Bool. Whether a step calls the network again, at the next level.
 
@@ -48,13 +48,13 @@ class Solver(Configured, abc.ABC):
     """
 
     order = 1
-    uses_previous = False
+    uses_clean_before = False
     corrects = False
 
     @property
     def image_buffers(self):
         """Int. Float32 arrays of the size of the images that sampling holds."""
-        return 2 + self.uses_previous + 2 * self.corrects
+        return 2 + self.uses_clean_before + 2 * self.corrects
 
     @abc.abstractmethod
     def coefficients(self, now, then, before=None):

@@ -177,8 +177,8 @@ def _check_model(patching, image_shape, rng):
         channels=image_shape[2],
         width=8,
         multipliers=(1,),
-        blocks_per_level=1,
-        attention_levels=(),
+        blocks_per_depth=1,
+        attention_depths=(),
     )
     randomise(network, rng, scale=0.1)
     schedule = DDPMSchedule("cosine", prediction="velocity")

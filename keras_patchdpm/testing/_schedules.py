@@ -19,9 +19,9 @@ def check_schedule(schedule):
     """Checks a schedule: its levels, and that training and sampling agree.
 
     Checked are: the configuration; that the levels of a sampling fall to the clean
-    image; that levels of a training have the type `level_dtype`; that `add_noise` adds
-    noise as `alpha_sigma` says; that `clean` restores the clean image from the target;
-    that `clean` is linear; and the weight and the loss.
+    image; that timesteps of a training have the type `timestep_dtype`; that
+    `add_noise` adds noise as `alpha_sigma` says; that `clean` restores the clean image
+    from the target; that `clean` is linear; and the weight and the loss.
 
     Args:
         schedule: `Schedule`.
@@ -41,8 +41,8 @@ def check_schedule(schedule):
     drawn = schedule.draw(COUNT, keras.random.SeedGenerator(0))
     found = keras.backend.standardize_dtype(drawn.dtype)
     require(
-        found == schedule.level_dtype,
-        f"`draw` returns {found}, `level_dtype` says {schedule.level_dtype}",
+        found == schedule.timestep_dtype,
+        f"`draw` returns {found}, `timestep_dtype` says {schedule.timestep_dtype}",
     )
     require(tuple(drawn.shape) == (COUNT,), f"`draw` returns the shape {drawn.shape}")
     noisy, target = (

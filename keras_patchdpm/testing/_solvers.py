@@ -24,8 +24,8 @@ def check_solver(solver):
     """Checks a solver: its coefficients, its limits, its order and its memory.
 
     Checked are: the configuration; that a step keeps the share of the clean image,
-    `noisy * now.alpha + clean + previous = then.alpha`, from pure noise on; that the
-    last step returns the clean estimate; that all coefficients are finite; that the
+    `noisy * now.alpha + clean + clean_before = then.alpha`, from pure noise on; that
+    the last step returns the clean estimate; that all coefficients are finite; that the
     error falls as `1 / steps**order`, of solvers without noise; and that sampling
     holds no more than `image_buffers` arrays of the size of the images.
 
@@ -56,14 +56,14 @@ def _check_steps(solver, levels):
         where = f"coefficients from {tuple(now)[:2]} to {tuple(then)[:2]}: {found}"
         require(np.isfinite(found).all(), f"{where} are not finite")
         require(found.noise >= 0, f"{where}: `noise` is negative")
-        signal = found.noisy * now.alpha + found.clean + found.previous
+        signal = found.noisy * now.alpha + found.clean + found.clean_before
         require(
             math.isclose(signal, then.alpha, rel_tol=1e-6, abs_tol=1e-9),
             f"{where} keep {signal} of the clean image, expected {then.alpha}",
         )
         require(
-            solver.uses_previous or not found.previous,
-            f"{where} use the previous estimate: set `uses_previous = True`",
+            solver.uses_clean_before or not found.clean_before,
+            f"{where} use the previous estimate: set `uses_clean_before = True`",
         )
     require_close(
         (found.noisy, found.noise), (0, 0), "the last step adds noise", tolerance=1e-9

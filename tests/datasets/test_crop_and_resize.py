@@ -74,7 +74,7 @@ def test_a_layer_of_keras_augments(rng):
         images,
         4,
         flip=False,
-        augment=lambda batch, draws: layer(batch.astype("float32"), training=True),
+        augment=lambda batch, rng: layer(batch.astype("float32"), training=True),
     )
     (plain,) = ImageBatches(images, 4, flip=False)[0]
     np.testing.assert_allclose(batches[0][0], np.rint(plain + 127.5), atol=1)
@@ -98,7 +98,7 @@ def test_crops_are_cut_from_augmented_images():
     """What a crop is told of its place is true of the image after augmentation."""
     images = np.repeat(ramps(8, 8), 8, axis=0) * 2 - 1  # Says its own coordinates.
     turned = ImageBatches(
-        images, 4, flip=False, augment=lambda batch, draws: batch[:, ::-1]
+        images, 4, flip=False, augment=lambda batch, rng: batch[:, ::-1]
     )
     batches = RandomPatching(8, (0.5,), [1.0]).batches(turned, None, 0)
     (data,) = batches[0]
@@ -147,8 +147,8 @@ IMAGES, RNG = np.zeros((1, 4, 4, 3), "uint8"), np.random.default_rng(0)
         ((IMAGES.astype("complex64"), RNG), TypeError, "of dtype complex64"),
         ((IMAGES[0], RNG), ValueError, r"`images` must .*shape=\(4, 4, 3\)"),
         ((IMAGES[:, :0], RNG), ValueError, "none of them 0"),
-        ((IMAGES, 0), TypeError, "`draws` must be a `Generator`.*draws=0"),
-        ((IMAGES, None), TypeError, "`draws` must be a `Generator`"),
+        ((IMAGES, 0), TypeError, "`rng` must be a `Generator`.*rng=0"),
+        ((IMAGES, None), TypeError, "`rng` must be a `Generator`"),
         ((IMAGES, RNG, {"area": 1}), TypeError, "`area` must be a list or tuple"),
         ((IMAGES, RNG, {"area": (1, 1, 1)}), ValueError, "`area` must hold 2 entries"),
         ((IMAGES, RNG, {"area": ("a", 1)}), TypeError, "`area` must be a number"),
@@ -163,8 +163,8 @@ IMAGES, RNG = np.zeros((1, 4, 4, 3), "uint8"), np.random.default_rng(0)
 )
 def test_other_arguments_are_refused(arguments, error, match):
     with pytest.raises(error, match=match):
-        images, draws, *options = arguments
-        random_crop_and_resize(images, draws, **(options[0] if options else {}))
+        images, rng, *options = arguments
+        random_crop_and_resize(images, rng, **(options[0] if options else {}))
 
 
 @pytest.mark.once

@@ -23,12 +23,12 @@ def small_network(divisions=1, image_size=256, width=16):
     size = image_size // divisions
     inputs = {
         "noisy": keras.Input((size, size, 3), name="noisy"),
-        "level": keras.Input((), dtype="int32", name="level"),
+        "timestep": keras.Input((), dtype="int32", name="timestep"),
         "patch_index": keras.Input((), dtype="int32", name="patch_index"),
         "content": keras.Input((size, size, 3), name="content"),
     }
     place = PositionOneHotEmbedding(divisions**2, width)(inputs["patch_index"])
-    level = layers.Embedding(10, width)(inputs["level"])
+    level = layers.Embedding(10, width)(inputs["timestep"])
     shift = layers.Reshape((1, 1, width))(layers.Add()([place, level]))
     x = layers.Concatenate()([inputs["noisy"], inputs["content"]])
     x = skip = layers.Conv2D(width, 3, padding="same")(x)

@@ -43,8 +43,8 @@ def highest(run):
 
 def case(patching, size, batch, patches_per_call, solver, held, **chosen):
     network = kp.networks.unet(
-        size, patching, width=8, stem=2, multipliers=(1,), blocks_per_level=1,
-        attention_levels=(),
+        size, patching, width=8, stem=2, multipliers=(1,), blocks_per_depth=1,
+        attention_depths=(),
     )
     schedule = kp.DDPMSchedule("cosine", prediction="velocity")
     sampler = kp.PatchSampler(

@@ -65,12 +65,12 @@ def test_inputs_are_those_of_a_sampling_step():
     inputs = _inputs(_input_specs(small_network(2, 32)), 3, 2)
     assert {name: x.shape for name, x in inputs.items()} == {
         "noisy": (6, 16, 16, 3),
-        "level": (6,),
+        "timestep": (6,),
         "patch_index": (6,),
         "content": (6, 16, 16, 3),
     }
     np.testing.assert_array_equal(inputs["patch_index"], [0, 0, 0, 1, 1, 1])
-    assert inputs["level"].dtype == "int32"
+    assert inputs["timestep"].dtype == "int32"
     assert np.std(inputs["noisy"]) > 0.5
 
 
@@ -183,7 +183,7 @@ def test_a_network_without_the_inputs_is_refused():
 def test_a_network_of_any_size_is_refused():
     inputs = {
         "noisy": keras.Input((None, None, 3), name="noisy"),
-        "level": keras.Input((), name="level"),
+        "timestep": keras.Input((), name="timestep"),
     }
     network = keras.Model(inputs, layers.Conv2D(3, 1)(inputs["noisy"]))
     with pytest.raises(ValueError, match=r"`noisy`.*\(None, None, None, 3\)"):

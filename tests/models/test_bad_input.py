@@ -105,7 +105,10 @@ ZEROS, ONES = np.zeros(2, "int32"), np.ones(2, "float32")
     ("batch", "message"),
     [
         ((FLOATS[:2, :, :4],), r"\(batch, 8, 8, 3\).*\(2, 8, 4, 3\)"),
-        (({"noisy": FLOATS[:2], "level": np.zeros(2)},), "batch of images.*dict of 2"),
+        (
+            ({"noisy": FLOATS[:2], "timestep": np.zeros(2)},),
+            "batch of images.*dict of 2",
+        ),
         ((GOOD, ZEROS, np.zeros((2, 8, 8))), "number per image.*8, 8"),
         ((GOOD, GOOD), "`y` is for labels.*images alone"),
         ((GOOD, ZEROS, ZEROS, ZEROS), "tuple of 4"),
@@ -278,11 +281,13 @@ def test_it_must_be_compiled():
         train(tiny_model(), tiny_images(4))
 
 
-def network(shape=(4, 4, 3), filters=3, names=("noisy", "level"), as_dict=True):
+def network(shape=(4, 4, 3), filters=3, names=("noisy", "timestep"), as_dict=True):
     """What somebody might pass as a network."""
-    level = keras.Input((), dtype="int32", name="level")
-    inputs = {name: keras.Input(shape, name=name) for name in names if name != "level"}
-    inputs = {**inputs, "level": level} if "level" in names else inputs
+    level = keras.Input((), dtype="int32", name="timestep")
+    inputs = {
+        name: keras.Input(shape, name=name) for name in names if name != "timestep"
+    }
+    inputs = {**inputs, "timestep": level} if "timestep" in names else inputs
     output = layers.Conv2D(filters, 1)(inputs["noisy"])
     return keras.Model(inputs if as_dict else list(inputs.values()), output)
 
@@ -302,10 +307,13 @@ BARE = GridPatching(2, position=False, content=False)
             },
             "same `patching`.*gives.*'patch_index'",
         ),
-        ({"network": lambda: network(names=("noisy", "level", "mask"))}, "mask.*gives"),
+        (
+            {"network": lambda: network(names=("noisy", "timestep", "mask"))},
+            "mask.*gives",
+        ),
         ({"network": lambda: network(filters=6)}, r"return.*\(4, 4, 3\).*4, 4, 6\)"),
         ({"network": lambda: network(as_dict=False)}, "dict of inputs.*'noisy'.*list"),
-        ({"network": lambda: network(names=("noisy",))}, r"'level'.*\['noisy'\]"),
+        ({"network": lambda: network(names=("noisy",))}, r"'timestep'.*\['noisy'\]"),
         ({"network": lambda: network((None, None, 3))}, "fixed shape.*None, None, 3"),
         ({"network": lambda: keras.Sequential()}, "functional model"),
         ({"network": lambda: "unet"}, "functional model.*'unet'"),

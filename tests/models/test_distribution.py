@@ -36,7 +36,7 @@ MIRRORED = """
             np.testing.assert_allclose(one, other, atol=1e-5)
 
     def draw():
-        return keras.random.normal((64,), seed=model.train_draws)
+        return keras.random.normal((64,), seed=model.seed_generator)
 
     draws = []
     for _ in range(2):

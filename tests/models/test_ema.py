@@ -84,7 +84,7 @@ def test_training_goes_on_after_use(scaled):
     train(model, images, epochs=2)
     assert model.evaluate(images, verbose=0) < seen[0]
     with model.ema_weights():
-        model.network.predict_on_batch(model.prepare(images, model.train_draws)[0])
+        model.network.predict_on_batch(model.prepare(images, model.seed_generator)[0])
     train(model, images)
 
 

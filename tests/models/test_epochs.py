@@ -50,7 +50,7 @@ def crop_model():
         patching,
         width=4,
         multipliers=(1,),
-        blocks_per_level=1,
+        blocks_per_depth=1,
         schedule=schedule,
     )
     model = PatchDPM(network, schedule, patching)

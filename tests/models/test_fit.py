@@ -39,7 +39,9 @@ def test_evaluation_repeats_and_does_not_disturb_training():
     other.evaluate(held, verbose=0)
     train(other, images, epochs=2, initial_epoch=1)
     assert_same(values(other.network.weights), values(model.network.weights))
-    assert_same(values([other.train_draws.state]), values([model.train_draws.state]))
+    assert_same(
+        values([other.seed_generator.state]), values([model.seed_generator.state])
+    )
 
 
 def test_a_seed_decides():

@@ -86,7 +86,7 @@ def test_labels_can_be_learned(patching):
         patching,
         width=8,
         multipliers=(1,),
-        blocks_per_level=1,
+        blocks_per_depth=1,
         schedule=schedule,
         num_classes=2,
     )
@@ -289,7 +289,7 @@ def test_crops_keep_the_labels_of_their_images():
 def test_both_papers_networks_take_labels():
     patching = GridPatching(2)
     small = {"multipliers": (1,), "num_classes": 5}
-    own = networks.unet(16, patching, width=8, blocks_per_level=1, **small)
+    own = networks.unet(16, patching, width=8, blocks_per_depth=1, **small)
     theirs = networks.arakawa_unet(16, 2, dim=8, **small)
     for network in (own, theirs):
         model = PatchDPM(network, tiny_model().schedule, patching)

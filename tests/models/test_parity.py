@@ -16,7 +16,7 @@ def linear_network(patching):
         name: keras.Input(shape, dtype=dtype, name=name)
         for name, (shape, dtype, *_) in patching.input_specs((8, 8, 3)).items()
     }
-    inputs["level"] = keras.Input((), dtype="int32", name="level")
+    inputs["timestep"] = keras.Input((), dtype="int32", name="timestep")
     x = layers.Concatenate()([inputs["noisy"], inputs["content"]])
     return keras.Model(inputs, layers.Conv2D(3, 1, name="mix")(x))
 

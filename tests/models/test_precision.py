@@ -16,7 +16,7 @@ from keras_patchdpm import (
 )
 from keras_patchdpm.layers import TimestepEmbedding
 
-SMALL = {"width": 8, "multipliers": (1,), "blocks_per_level": 1}
+SMALL = {"width": 8, "multipliers": (1,), "blocks_per_depth": 1}
 
 
 @pytest.mark.slow
@@ -25,7 +25,7 @@ def test_mixed_precision(dtype, tmp_path):
     """The library's own network, with attention; float16 scales its loss."""
     keras.config.set_dtype_policy(f"mixed_{dtype}")
     patching = GridPatching(2)
-    network = networks.unet(8, patching, attention_levels=(0,), **SMALL)
+    network = networks.unet(8, patching, attention_depths=(0,), **SMALL)
     keras.config.set_dtype_policy("float32")
     model = PatchDPM(network, DDPMSchedule(prediction="velocity"), patching)
     assert model.dtype_policy.name == f"mixed_{dtype}"
@@ -59,16 +59,16 @@ def test_the_level_is_told_exactly():
         name: keras.Input(shape, dtype=dtype, name=name)
         for name, (shape, dtype, *_) in patching.input_specs((8, 8, 3)).items()
     }
-    inputs["level"] = keras.Input((), dtype="int32", name="level")
-    told = keras.layers.Reshape((1, 1, 1), dtype="int32")(inputs["level"])
+    inputs["timestep"] = keras.Input((), dtype="int32", name="timestep")
+    told = keras.layers.Reshape((1, 1, 1), dtype="int32")(inputs["timestep"])
     output = keras.layers.Lambda(
         lambda x: keras.ops.cast(x, "float32") + keras.ops.zeros((1, 4, 4, 3)),
         output_shape=(4, 4, 3),
         dtype="float32",
     )(told)
     model = PatchDPM(keras.Model(inputs, output), DDPMSchedule(), patching)
-    prepared, _, _ = model.prepare(tiny_images(6), model.train_draws)
-    given = keras.ops.convert_to_numpy(prepared["level"])
+    prepared, _, _ = model.prepare(tiny_images(6), model.seed_generator)
+    given = keras.ops.convert_to_numpy(prepared["timestep"])
     found = keras.ops.convert_to_numpy(model(prepared))
     assert given.max() > 256 and prepared["noisy"].dtype != "bfloat16"
     assert (found[:, 0, 0, 0] == given).all()
@@ -81,7 +81,7 @@ LEVELS = (0.16229883, -0.38802868)  # None of them is a number of 16 bits.
 class FixedLevels(EDMSchedule):
     """Draws the same levels in every step."""
 
-    def draw(self, count, seed):
+    def draw(self, count, seed_generator):
         return keras.ops.take(keras.ops.array(LEVELS, "float32"), [0, 1])
 
 
@@ -123,7 +123,7 @@ def test_only_the_layers_compute_in_16_bits():
     network = networks.unet(8, patching, **SMALL)
     model = PatchDPM(network, DDPMSchedule(), patching)
     assert network.get_layer("first").compute_dtype == "bfloat16"
-    inputs, _, _ = model.prepare(tiny_images(2), model.train_draws)
+    inputs, _, _ = model.prepare(tiny_images(2), model.seed_generator)
     found, direct = model(inputs), network(inputs)
     assert found.dtype == direct.dtype
     np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (found, direct)))
@@ -133,6 +133,6 @@ def test_clean_images_are_float32_whatever_floatx():
     keras.config.set_floatx("float16")
     model = tiny_model()
     keras.config.set_floatx("float32")
-    inputs, target, _ = model.prepare(tiny_images(6), model.train_draws)
+    inputs, target, _ = model.prepare(tiny_images(6), model.seed_generator)
     for value in (inputs["noisy"], target):
         assert keras.backend.standardize_dtype(value.dtype) == "float32"

@@ -55,7 +55,7 @@ def test_weights_without_seeds_are_read(tmp_path):
     model, other = tiny_model(dropout=0.5, seed=3), tiny_model(seed=4)
     other.save_weights(tmp_path / "of.weights.h5")
     model.load_weights(tmp_path / "of.weights.h5")
-    assert values([model.train_draws.state])[0][0] == 4
+    assert values([model.seed_generator.state])[0][0] == 4
 
 
 ELSEWHERE = """
@@ -81,8 +81,8 @@ ELSEWHERE = """
 def test_another_backend_gives_the_same_output(backend, tmp_path, rng):
     """Promise 6, with the optimizer's averages."""
     patching = GridPatching(2)
-    network = networks.unet(8, patching, width=8, multipliers=(1,), blocks_per_level=1,
-                            attention_levels=(0,))  # fmt: skip
+    network = networks.unet(8, patching, width=8, multipliers=(1,), blocks_per_depth=1,
+                            attention_depths=(0,))  # fmt: skip
     for weight in network.weights:
         weight.assign(rng.normal(0, 0.2, weight.shape))
     model = PatchDPM(network, DDPMSchedule(), patching)
@@ -94,7 +94,7 @@ def test_another_backend_gives_the_same_output(backend, tmp_path, rng):
     inputs = {
         "noisy": rng.normal(size=(4, 4, 4, 3)).astype("float32"),
         "content": rng.normal(size=(4, 4, 4, 3)).astype("float32"),
-        "level": np.array([0, 300, 600, 999], "int32"),
+        "timestep": np.array([0, 300, 600, 999], "int32"),
         "patch_index": np.arange(4, dtype="int32"),
     }
     np.savez(tmp_path / "inputs.npz", images=images, **inputs)

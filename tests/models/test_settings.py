@@ -31,7 +31,7 @@ def trained(patching, schedule=None, multipliers=(1, 2), **options):
         patching,
         width=8,
         multipliers=multipliers,
-        blocks_per_level=1,
+        blocks_per_depth=1,
         schedule=schedule,
         **options,
     )

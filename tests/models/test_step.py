@@ -58,8 +58,8 @@ def test_the_loss(loss, gamma, patches, sample_weight):
 def test_the_weight_of_a_patch_is_its_images(rng):
     schedule = DDPMSchedule(min_snr_gamma=5.0)
     model = tiny_model(GridPatching(2, patches_per_image=2), schedule)
-    inputs, _, weight = model.prepare(tiny_images(6), model.train_draws)
-    levels = ops.convert_to_numpy(inputs["level"]).reshape(6, 2)
+    inputs, _, weight = model.prepare(tiny_images(6), model.seed_generator)
+    levels = ops.convert_to_numpy(inputs["timestep"]).reshape(6, 2)
     assert (levels == levels[:, :1]).all() and len(np.unique(levels)) > 4
     snr = (schedule.alphas / schedule.sigmas) ** 2
     expected = (np.minimum(snr, 5.0) / snr)[levels].reshape(-1)
@@ -79,7 +79,7 @@ def test_one_noise_and_one_level_per_image(monkeypatch, rng):
     schedule.draw = lambda count, seed: ops.convert_to_tensor(levels)
     model = tiny_model(GridPatching(2, patches_per_image=4), schedule)
     monkeypatch.setattr(keras.random, "normal", normal)
-    inputs, target, weight = model.prepare(images, model.train_draws)
+    inputs, target, weight = model.prepare(images, model.seed_generator)
     assert asked == [(3, 8, 8, 3)] and weight is None
 
     alpha, sigma = (
@@ -90,7 +90,7 @@ def test_one_noise_and_one_level_per_image(monkeypatch, rng):
     got = {name: ops.convert_to_numpy(value) for name, value in inputs.items()}
     target, index = ops.convert_to_numpy(target), got["patch_index"]
     assert (np.sort(index.reshape(3, 4)) == np.arange(4)).all()
-    assert (got["level"] == levels.repeat(4)).all()
+    assert (got["timestep"] == levels.repeat(4)).all()
     for k, (row, col) in enumerate(zip(index // 2, index % 2, strict=True)):
         cell = slice(4 * row, 4 * row + 4), slice(4 * col, 4 * col + 4)
         whole = noisy[k // 4]

@@ -14,7 +14,7 @@ SMALL = {"image_size": 16, "divisions": 2, "dim": 8, "multipliers": (1, 2)}
 def make_inputs(rng):
     return {
         "noisy": rng.normal(size=(2, 8, 8, 3)).astype("float32"),
-        "level": rng.integers(0, 1000, 2).astype("int32"),
+        "timestep": rng.integers(0, 1000, 2).astype("int32"),
         "patch_index": rng.integers(0, 4, 2).astype("int32"),
         "content": rng.normal(size=(2, 8, 8, 3)).astype("float32"),
     }
@@ -32,7 +32,7 @@ def test_parity_with_the_authors_network():
     # The authors' order: patch 0 of every image, then patch 1 of every image.
     inputs = {
         "noisy": np.concatenate([patches[:, index] for index in range(4)]),
-        "level": np.tile(timestep, 4),
+        "timestep": np.tile(timestep, 4),
         "patch_index": np.repeat(np.arange(4, dtype="int32"), len(images)),
         "content": np.tile(content, (4, 1, 1, 1)),
     }

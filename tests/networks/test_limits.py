@@ -30,14 +30,14 @@ def no_layers(monkeypatch):
         (unet, {"image_size": (8, 10**9)}, "`image_size` must be at most 65536"),
         (unet, {"channels": 4097}, "`channels` must be at most 4096"),
         (unet, {"width": 10**9}, "`width` must be at most 8192"),
-        (unet, {"blocks_per_level": 10**7}, "`blocks_per_level` must be at most 64"),
+        (unet, {"blocks_per_depth": 10**7}, "`blocks_per_depth` must be at most 64"),
         (unet, {"multipliers": ()}, "`multipliers` must have 1 to 16"),
         (unet, {"multipliers": (1,) * 17}, "`multipliers` must have 1 to 16"),
         (unet, {"multipliers": (65,)}, "`multipliers` must be at most 64"),
         (unet, {"multipliers": 2}, "`multipliers` must be a list of ints.*type int"),
-        (unet, {"attention_levels": 1}, "`attention_levels` must be a list"),
-        (unet, {"attention_levels": (3,)}, "`attention_levels` must be at most 2"),
-        (unet, {"attention_levels": (1,) * 99}, "`attention_levels` must have 0 to 16"),
+        (unet, {"attention_depths": 1}, "`attention_depths` must be a list"),
+        (unet, {"attention_depths": (3,)}, "`attention_depths` must be at most 2"),
+        (unet, {"attention_depths": (1,) * 99}, "`attention_depths` must have 0 to 16"),
         (unet, {"stem": 128}, "`stem` must be at most 64"),
         (unet, {"num_classes": 10**7}, "`num_classes` must be at most 1000000"),
         (unet, {"num_classes": True}, "`num_classes` must be an int"),
@@ -59,17 +59,17 @@ def test_sizes_beyond_the_limits_are_refused(builder, arguments, message, no_lay
         builder(**{"image_size": 64, **arguments})
 
 
-TINY = {"width": 4, "blocks_per_level": 1, "multipliers": (1, 3)}
+TINY = {"width": 4, "blocks_per_depth": 1, "multipliers": (1, 3)}
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: unet(16, WholeImage(), attention_levels=(0, 1), **TINY),
+        lambda: unet(16, WholeImage(), attention_depths=(0, 1), **TINY),
         lambda: unet(16, GridPatching(4), num_classes=50, **TINY),
         lambda: unet(16, CascadePatching(2), stem=4, channels=9, **TINY),
         lambda: unet(16, RandomPatching(16, (0.5,)), multipliers=(4, 1, 1), width=4),
-        lambda: unet(16, multipliers=(1,), width=4, blocks_per_level=3),
+        lambda: unet(16, multipliers=(1,), width=4, blocks_per_depth=3),
         lambda: arakawa_unet(16, 8, dim=8, multipliers=(1, 2), num_classes=9),
         lambda: arakawa_unet(16, 2, dim=8, multipliers=(1,)),
     ],
@@ -93,8 +93,8 @@ def test_how_a_network_was_built_is_on_record():
         "channels": 3,
         "width": 4,
         "multipliers": [1, 3],
-        "blocks_per_level": 1,
-        "attention_levels": [1],
+        "blocks_per_depth": 1,
+        "attention_depths": [1],
         "stem": 1,
         "dropout": 0.0,
         "num_classes": None,

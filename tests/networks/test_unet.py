@@ -11,8 +11,8 @@ from keras_patchdpm.networks import unet
 from keras_patchdpm.patching import InputSpec
 from keras_patchdpm.testing import randomise
 
-TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_level": 1}
-FLAT = {**TINY, "multipliers": (1,), "attention_levels": ()}
+TINY = {"width": 4, "multipliers": (1, 2), "blocks_per_depth": 1}
+FLAT = {**TINY, "multipliers": (1,), "attention_depths": ()}
 GRID = GridPatching((2, 3))
 
 
@@ -22,7 +22,7 @@ def inputs_of(network, rng, batch=3):
     for name, tensor in network.input.items():
         shape = (batch, *tensor.shape[1:])
         values[name] = rng.normal(size=shape).astype("float32")
-    values["level"] = np.array([0, 500, 999], "int32")[:batch]
+    values["timestep"] = np.array([0, 500, 999], "int32")[:batch]
     if "patch_index" in values:
         values["patch_index"] = np.array([0, 2, 5], "int32")[:batch]
     if "stage" in values:
@@ -32,7 +32,7 @@ def inputs_of(network, rng, batch=3):
 
 @pytest.fixture(scope="module")
 def network():
-    network = unet((8, 24), GRID, attention_levels=(1,), **TINY)
+    network = unet((8, 24), GRID, attention_depths=(1,), **TINY)
     randomise(network, np.random.default_rng(1))
     return network
 
@@ -47,8 +47,8 @@ def test_asks_for_what_the_patching_gives():
     for patching in (GRID, GridPatching(2, content=False), moving, WholeImage()):
         network = unet((8, 24), patching, **FLAT)
         specs = patching.input_specs((8, 24, 3))
-        assert set(network.input) == {*specs, "level"}
-        specs["level"] = InputSpec((), "int32")
+        assert set(network.input) == {*specs, "timestep"}
+        specs["timestep"] = InputSpec((), "int32")
         for name, (shape, dtype, *_) in specs.items():
             assert network.input[name].shape == (None, *shape)
             assert network.input[name].dtype == dtype
@@ -59,10 +59,10 @@ def test_asks_for_what_the_patching_gives():
 def test_without_patching_it_sees_the_whole_image():
     network = unet((4, 6), channels=1, **FLAT)
     assert network.input["noisy"].shape == (None, 4, 6, 1)
-    assert set(network.input) == {"noisy", "level"}
+    assert set(network.input) == {"noisy", "timestep"}
 
 
-@pytest.mark.parametrize("name", ["noisy", "level", "patch_index", "content"])
+@pytest.mark.parametrize("name", ["noisy", "timestep", "patch_index", "content"])
 def test_the_prediction_depends_on_every_input(network, rng, name):
     values = inputs_of(network, rng)
     before = network.predict_on_batch(values)
@@ -97,7 +97,7 @@ def test_attention_is_where_it_was_asked_for(network):
     ],
 )
 def test_any_patch_that_the_levels_divide(image_size, patching, stem, rng):
-    network = unet(image_size, patching, stem=stem, attention_levels=(), **TINY)
+    network = unet(image_size, patching, stem=stem, attention_depths=(), **TINY)
     randomise(network, rng)
     values = inputs_of(network, rng)
     outputs = network.predict_on_batch(values)
@@ -130,7 +130,7 @@ def test_mixed_precision_predicts_in_float32(network, rng, policy):
     values = inputs_of(network, rng)
     expected = network.predict_on_batch(values)
     keras.config.set_dtype_policy(policy)
-    mixed = unet((8, 24), GRID, attention_levels=(1,), **TINY)
+    mixed = unet((8, 24), GRID, attention_depths=(1,), **TINY)
     mixed.set_weights(network.get_weights())
     assert mixed.output.dtype == "float32"
     assert mixed.get_layer("down0_block0_conv1").compute_dtype == policy[6:]
@@ -158,14 +158,14 @@ def wave(shape, shift):
 
 def test_every_backend_gives_these_numbers():
     """If they change, weights that were trained before are worth nothing."""
-    network = unet((8, 24), GRID, stem=2, attention_levels=(1,), **TINY)
+    network = unet((8, 24), GRID, stem=2, attention_depths=(1,), **TINY)
     for index, weight in enumerate(network.weights):
         weight.assign(0.5 * wave(weight.shape, index))
     outputs = network.predict_on_batch(
         {
             "noisy": wave((2, 4, 8, 3), 0.1),
             "content": wave((2, 4, 8, 3), 0.2),
-            "level": np.array([3, 900], "int32"),
+            "timestep": np.array([3, 900], "int32"),
             "patch_index": np.array([1, 4], "int32"),
         }
     )
@@ -178,7 +178,7 @@ def test_every_backend_gives_these_numbers():
 
 def test_a_network_of_the_same_arguments_takes_the_weights(network, rng, tmp_path):
     network.save_weights(tmp_path / "network.weights.h5")
-    other = unet((8, 24), GRID, attention_levels=(1,), **TINY)
+    other = unet((8, 24), GRID, attention_depths=(1,), **TINY)
     other.load_weights(tmp_path / "network.weights.h5")
     for mine, theirs in zip(other.weights, network.weights, strict=True):
         assert mine.path == theirs.path
@@ -204,7 +204,7 @@ def test_dropout_is_there_if_asked_for():
         ({"width": 2}, ValueError, "`width` must be at least 4"),
         ({"width": 5}, ValueError, "`width` must be even"),
         ({"multipliers": (1, 0)}, ValueError, "`multipliers` must be at least 1"),
-        ({"blocks_per_level": 0}, ValueError, "`blocks_per_level` must be at least 1"),
+        ({"blocks_per_depth": 0}, ValueError, "`blocks_per_depth` must be at least 1"),
         ({"stem": 0}, ValueError, "`stem` must be at least 1"),
         ({"dropout": 1.0}, ValueError, "`dropout` must lie in"),
         ({"patching": GridPatching(3)}, ValueError, "8x8 pixels does not divide"),
@@ -246,7 +246,7 @@ def test_the_image_sizes_it_names_would_do(image_size, patching):
         ("name", 3),
         ("num_classes", "10"),
         ("multipliers", 2),
-        ("attention_levels", {1}),
+        ("attention_depths", {1}),
     ],
 )
 def test_refuses_another_type(argument, value):

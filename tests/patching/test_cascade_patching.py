@@ -165,7 +165,7 @@ def test_clipped_detail_keeps_images_in_range():
 
 def test_trains_and_samples_end_to_end():
     patching = CascadePatching(2)
-    network = unet(8, patching, width=8, multipliers=(1,), blocks_per_level=1)
+    network = unet(8, patching, width=8, multipliers=(1,), blocks_per_depth=1)
     model = PatchDPM(network, DDPMSchedule(prediction="velocity"), patching)
     assert model.image_shape == (8, 8, 3)
     model.compile(keras.optimizers.Adam(1e-2))

@@ -11,8 +11,8 @@ from keras_patchdpm.networks import unet
 
 
 def images(count=12, size=(16, 24), dtype="uint8"):
-    draws = np.random.default_rng(0)
-    return draws.integers(0, 256, (count, *size, 3), dtype=dtype)
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, *size, 3), dtype=dtype)
 
 
 def crops(patching=None, batch_size=2, seed=0, count=12, **options):
@@ -171,7 +171,7 @@ def model(seed=0, **options):
     """Of two sizes of crops: each is compiled."""
     patching = RandomPatching(16, (0.5, 1.0), **options)
     schedule = EDMSchedule()
-    small = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    small = {"width": 4, "multipliers": (1,), "blocks_per_depth": 1}
     network = unet(16, patching, schedule=schedule, **small)
     found = PatchDPM(network, schedule, patching, seed=seed)
     found.compile(keras.optimizers.Adam(1e-3))
@@ -259,7 +259,7 @@ class Counted(keras.layers.Layer):
 
 def test_one_compilation_for_each_size(monkeypatch):
     patching, schedule = RandomPatching(16), EDMSchedule()
-    small = {"width": 4, "multipliers": (1,), "blocks_per_level": 1}
+    small = {"width": 4, "multipliers": (1,), "blocks_per_depth": 1}
     inner = unet(16, patching, schedule=schedule, **small)
     inputs = inner.input
     network = keras.Model(inputs, Counted()(inner.output))
@@ -278,7 +278,7 @@ def test_one_compilation_for_each_size(monkeypatch):
     ("options", "message"),
     [
         ({"fractions": (0.3, 1.0)}, "whole number of pixels: 0.3 of .16, 16."),
-        ({"fractions": (0.75, 1.0), "content": True}, "0.75 is not"),
+        ({"fractions": (0.75, 1.0), "content": True}, "0.75 does not fit"),
         ({"probabilities": (0.5, 0.5, 0.5)}, "must sum to 1.*1.5"),
         ({"probabilities": (0.5, 0.5)}, "one number for each of the 3"),
         ({"batch_multipliers": (2, 1)}, "one number for each of the 3"),

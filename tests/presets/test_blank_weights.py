@@ -12,7 +12,7 @@ import keras_patchdpm as kp
 from keras_patchdpm import presets
 from keras_patchdpm.presets._blank_weights import blank_weights
 
-NETWORK = {**PRESET["network"], "attention_levels": [0], "num_classes": 2}
+NETWORK = {**PRESET["network"], "attention_depths": [0], "num_classes": 2}
 GRID = {**PRESET, "network": NETWORK}
 CASCADE = {**GRID, "patching": {"name": "CascadePatching", "divisions": 2}}
 AUTHORS = {

@@ -77,14 +77,14 @@ NETWORK += [
     ("width", value) for value in (10**9, 10**400, 8192, 16, 7, "8", 8.0, False, -8)
 ]
 NETWORK += [
-    ("blocks_per_level", value) for value in (10**7, 64, 2, 0, "1", True, None, 1.0)
+    ("blocks_per_depth", value) for value in (10**7, 64, 2, 0, "1", True, None, 1.0)
 ]
 NETWORK += [
     ("multipliers", value)
     for value in ([], 1, [1] * 10**5, [0], ["1"], [1, 1], [64], [[1]], "1", [10**9])
 ]
 NETWORK += [
-    ("attention_levels", value) for value in ([0], [1], [-1], "0", [0.0], [0] * 70)
+    ("attention_depths", value) for value in ([0], [1], [-1], "0", [0.0], [0] * 70)
 ]
 NETWORK += [
     ("stem", 2),

@@ -96,7 +96,7 @@ def random_model(patching, schedule, rng, **options):
         patching,
         width=8,
         multipliers=(1,),
-        blocks_per_level=1,
+        blocks_per_depth=1,
         schedule=schedule,
         num_classes=3,
     )
@@ -188,7 +188,7 @@ def test_what_no_preset_can_hold_is_refused(tmp_path):
 def test_a_network_built_for_another_patching_is_refused(tmp_path):
     """Its inputs fit, but it has a vector for each of eight patches."""
     network = kp.networks.unet(
-        (8, 16), kp.GridPatching((2, 4)), width=8, multipliers=(1,), blocks_per_level=1
+        (8, 16), kp.GridPatching((2, 4)), width=8, multipliers=(1,), blocks_per_depth=1
     )
     model = kp.PatchDPM(network, kp.DDPMSchedule(), kp.GridPatching(2))
     with pytest.raises(ValueError, match="built for another patching"):
@@ -201,7 +201,7 @@ def guided():
 
     def cascade(divisions, width):
         patching = kp.CascadePatching(divisions, sampling_noise=0.1)
-        size = {"multipliers": (1,), "blocks_per_level": 1}
+        size = {"multipliers": (1,), "blocks_per_depth": 1}
         network = kp.networks.unet(4 * divisions, patching, width=width, **size)
         rng = np.random.default_rng(width)
         for weight in network.weights:

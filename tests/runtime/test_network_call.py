@@ -11,23 +11,23 @@ from tiny_models import tiny_network
 from keras_patchdpm import CascadePatching, GridPatching, runtime
 from keras_patchdpm.networks import arakawa_unet, unet
 
-SMALL = {"width": 8, "multipliers": (1, 2), "blocks_per_level": 1}
+SMALL = {"width": 8, "multipliers": (1, 2), "blocks_per_depth": 1}
 
 
 def inputs_of(network, count, seed=0):
-    draws = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return {
-        name: draws.normal(size=(count, *x.shape[1:])).astype("float32")
+        name: rng.normal(size=(count, *x.shape[1:])).astype("float32")
         if keras.backend.is_float_dtype(x.dtype)
-        else draws.integers(0, 2, count).astype("int32")
+        else rng.integers(0, 2, count).astype("int32")
         for name, x in network.input.items()
     }
 
 
 def randomize(network, seed):
-    draws = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     for weight in network.weights:
-        weight.assign(draws.normal(0, 0.2, weight.shape))
+        weight.assign(rng.normal(0, 0.2, weight.shape))
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,14 @@ if keras.backend.backend() == "torch":
 
     def test_what_cannot_be_traced_is_predicted():
         noisy = keras.Input((4, 4, 1), batch_size=2, name="noisy")
-        level = keras.Input((), batch_size=2, dtype="int32", name="level")
+        level = keras.Input((), batch_size=2, dtype="int32", name="timestep")
         layer = Asks()
         layer.compute_output_spec = lambda x: keras.KerasTensor(x.shape, x.dtype)
-        network = keras.Model({"noisy": noisy, "level": level}, layer(noisy))
-        inputs = {"noisy": np.ones((2, 4, 4, 1), "float32"), "level": np.zeros(2, int)}
+        network = keras.Model({"noisy": noisy, "timestep": level}, layer(noisy))
+        inputs = {
+            "noisy": np.ones((2, 4, 4, 1), "float32"),
+            "timestep": np.zeros(2, int),
+        }
         with pytest.warns(
             RuntimeWarning, match="could not be traced.*takes more memory"
         ):

@@ -30,7 +30,7 @@ class NumpyNetwork:
 def some_prediction(inputs):
     """Depends on everything, each pixel on its neighbour, and on no other patch."""
     x = inputs["noisy"]
-    level = inputs["level"].reshape(-1, 1, 1, 1)
+    level = inputs["timestep"].reshape(-1, 1, 1, 1)
     result = 0.8 * x + 0.1 * np.roll(x, 1, axis=1) + 0.1 * np.cos(level / 100)
     if "patch_index" in inputs:
         result = result + 0.3 * np.sin(inputs["patch_index"].reshape(-1, 1, 1, 1))
@@ -47,7 +47,7 @@ def gaussian_prediction(schedule, mean, std):
     """The exact network of images whose pixels are normal and independent."""
 
     def predict(inputs):
-        level = schedule.level(int(inputs["level"][0]))
+        level = schedule.level(int(inputs["timestep"][0]))
         noisy = inputs["noisy"]
         clean = gaussian_clean(noisy, level, mean, std)
         return ((noisy - level.alpha * clean) / level.sigma).astype("float32")

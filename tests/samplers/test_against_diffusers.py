@@ -60,7 +60,7 @@ def theirs(scheduler, noise, fresh, monkeypatch):
     x, seen = torch.from_numpy(noise), []
     for timestep in scheduler.timesteps:
         level = np.full(len(noise), int(timestep), "int32")
-        prediction = some_prediction({"noisy": x.numpy(), "level": level})
+        prediction = some_prediction({"noisy": x.numpy(), "timestep": level})
         seen.append(to_clean(scheduler, prediction, x.numpy(), int(timestep)))
         x = scheduler.step(torch.from_numpy(prediction), timestep, x).prev_sample
         x = x.float()
@@ -97,7 +97,7 @@ def compare(monkeypatch, kind, schedule, options, steps, **arguments):
     )
     if options["timestep_spacing"] == "trailing":
         ours = schedule.levels(steps, "trailing")
-        assert timesteps == [level.condition for level in ours[:-1]]
+        assert timesteps == [level.timestep for level in ours[:-1]]
     expected = theirs(scheduler, noise, fresh, monkeypatch)
     scale = np.abs(expected).max()
     assert np.ptp(expected[-1]) > 0.3

@@ -21,7 +21,7 @@ from keras_patchdpm.samplers.loop import State, walk
 @pytest.fixture(scope="module")
 def model():
     patching, schedule = RandomPatching(16, content=True), EDMSchedule()
-    small = {"width": 8, "multipliers": (1, 2), "blocks_per_level": 1}
+    small = {"width": 8, "multipliers": (1, 2), "blocks_per_depth": 1}
     network = unet(16, patching, stem=2, schedule=schedule, **small)
     draws = np.random.default_rng(0)
     for weight in network.weights:
@@ -87,7 +87,7 @@ def test_one_patch_is_the_textbook_sampler(model):
             "noisy": noisy,
             "content": noisy,
             "coordinates": places,
-            "level": np.array([level.condition], "float32"),
+            "timestep": np.array([level.timestep], "float32"),
         }
         prediction = keras.ops.convert_to_numpy(model.network(inputs, training=False))
         return np.clip(model.schedule.clean(prediction, noisy, level), -1, 1)

@@ -116,7 +116,7 @@ def test_zero_terminal_snr(solver, spacing):
     assert propagate(levels, as_solver(solver)) == pytest.approx(expected, rel=0.05)
 
     def predict(inputs):  # The velocity of images that are 0.25 everywhere.
-        level = schedule.level(int(inputs["level"][0]))
+        level = schedule.level(int(inputs["timestep"][0]))
         if not level.sigma:
             return np.zeros_like(inputs["noisy"])
         noise = (inputs["noisy"] - level.alpha * 0.25) / level.sigma

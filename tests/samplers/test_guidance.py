@@ -176,7 +176,7 @@ def a_cascade(divisions=4, width=8, seed=0, **options):
         patching,
         width=width,
         multipliers=(1,),
-        blocks_per_level=1,
+        blocks_per_depth=1,
     )
     rng = np.random.default_rng(seed)
     for weight in network.weights:

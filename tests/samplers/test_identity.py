@@ -337,7 +337,7 @@ def test_a_new_process_describes_it_alike(tmp_path):
 def test_a_network_with_dropout_is_the_same_in_every_process():
     """Keras draws a seed for each dropout when it builds the network."""
     one, other = (
-        unet(8, width=8, multipliers=(1,), blocks_per_level=1, dropout=0.1)
+        unet(8, width=8, multipliers=(1,), blocks_per_depth=1, dropout=0.1)
         for _ in range(2)
     )
     other.set_weights(one.get_weights())

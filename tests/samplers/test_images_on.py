@@ -28,7 +28,7 @@ CALL = {"num_images": 3, "seed": 5, "batch_size": 2, "dtype": "float32"}
 
 def model_of(patching, schedule=None, **options):
     schedule = schedule or DDPMSchedule("cosine", prediction="velocity")
-    small = {"multipliers": (1,), "blocks_per_level": 1, "attention_levels": ()}
+    small = {"multipliers": (1,), "blocks_per_depth": 1, "attention_depths": ()}
     network = unet(16, patching, width=8, schedule=schedule, **small, **options)
     random_weights(network)
     return PatchDPM(network, schedule, patching)

@@ -4,7 +4,7 @@ import pytest
 from keras_patchdpm.samplers import loop
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
 from keras_patchdpm.samplers.noise import image_rngs
-from keras_patchdpm.schedules.level import NoiseLevel
+from keras_patchdpm.schedules.base import NoiseLevel
 from keras_patchdpm.solvers import Coefficients, Solver
 
 LEVELS = [
@@ -22,13 +22,18 @@ class Fixed(Solver):
     Args:
         coefficients: Function `(now, then, before) -> Coefficients`.
         correction: Float, or `None` for a solver without a correction.
-        uses_previous: Bool.
+        uses_clean_before: Bool.
         first: What `noise_first` returns.
     """
 
-    def __init__(self, coefficients, correction=None, uses_previous=False, first=None):
+    def __init__(
+        self, coefficients, correction=None, uses_clean_before=False, first=None
+    ):
         self.function, self.share, self.first = coefficients, correction, first
-        self.uses_previous, self.corrects = uses_previous, correction is not None
+        self.uses_clean_before, self.corrects = (
+            uses_clean_before,
+            correction is not None,
+        )
 
     def coefficients(self, now, then, before=None):
         return self.function(now, then, before)
@@ -44,7 +49,7 @@ def doubled(asked, outs=None):
     """Says twice the noisy image, and keeps the levels that it is asked at."""
 
     def denoise(noisy, level, out):
-        asked.append(level.condition)
+        asked.append(level.timestep)
         if outs is not None:
             outs.append(out)
         if out is None:
@@ -63,7 +68,7 @@ def test_walks_down_the_levels():
     asked, told = [], []
 
     def coefficients(now, then, before):
-        told.append([level and level.condition for level in (now, then, before)])
+        told.append([level and level.timestep for level in (now, then, before)])
         return Coefficients(0.5, 0.75)  # 0.5 + 0.75 * 2: twice as much in each step.
 
     seen = [
@@ -85,7 +90,7 @@ def test_goes_on_from_a_step():
 def test_a_solver_may_use_the_previous_estimate():
     solver = Fixed(
         lambda now, then, before: Coefficients(0.0, 1.0, 10.0 if before else 0.0),
-        uses_previous=True,
+        uses_clean_before=True,
     )
     seen = [
         float(s.noisy.max()) for s in walk(doubled([]), start(), LEVELS, solver=solver)
@@ -146,7 +151,7 @@ def test_an_update_is_the_sum_it_says(rng, monkeypatch, block):
         noisy,
         Coefficients(0.1, 0.2, -0.3, 0.4),
         clean,
-        previous=before,
+        other_clean=before,
         rng=rngs_of(SHAPE),
     )
     np.testing.assert_allclose(noisy, expected, atol=1e-6)

@@ -32,8 +32,8 @@ def test_patches_are_asked_for_in_even_calls(per_call):
     ]
     assert sorted(set(asked)) == list(range(6))
     assert {len(call["noisy"]) for call in calls} == {2 * -(-6 // len(per_step))}
-    assert {call["level"].dtype.name for call in calls} == {"int32"}
-    assert [int(call["level"][0]) for call in (calls[0], calls[-1])] == [19, 0]
+    assert {call["timestep"].dtype.name for call in calls} == {"int32"}
+    assert [int(call["timestep"][0]) for call in (calls[0], calls[-1])] == [19, 0]
 
 
 def test_content_is_pooled_once_per_step(monkeypatch):
@@ -75,8 +75,8 @@ class Counted(keras.layers.Layer):
 
 def test_the_network_is_compiled_once(monkeypatch):
     noisy = keras.Input((2, 3, 1), name="noisy")
-    level = keras.Input((), dtype="int32", name="level")
-    network = keras.Model({"noisy": noisy, "level": level}, Counted()(noisy))
+    level = keras.Input((), dtype="int32", name="timestep")
+    network = keras.Model({"noisy": noisy, "timestep": level}, Counted()(noisy))
     patching = GridPatching((1, 3), position=False, content=False)
     model = PatchDPM(network, DDPMSchedule("linear", 20), patching)
     shapes, call = [], runtime.network_call(network)
@@ -247,7 +247,7 @@ def test_a_sampler_shows_what_it_does():
 def test_a_prediction_that_is_not_finite_stops_the_sampling(value, latents):
     def predict(inputs):
         prediction = some_prediction(inputs)
-        if inputs["level"][0] < 10:
+        if inputs["timestep"][0] < 10:
             prediction[0, 0] = value
         return prediction
 

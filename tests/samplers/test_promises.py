@@ -113,7 +113,7 @@ def test_the_loop_is_numpy_and_the_same_on_every_backend():
                     "noisy": x[cell],
                     "content": content,
                     "patch_index": np.full(2, index),
-                    "level": np.full(2, now),
+                    "timestep": np.full(2, now),
                 }
             )
         alpha, sigma = schedule.alphas[now], schedule.sigmas[now]
@@ -149,7 +149,7 @@ def ask_at_once(model):
     """The network on whole images, with all that it asks for."""
 
     def predict(x, t):
-        inputs = {"noisy": x.astype("float32"), "level": np.full(len(x), t, "int32")}
+        inputs = {"noisy": x.astype("float32"), "timestep": np.full(len(x), t, "int32")}
         specs = model.patching.input_specs(model.image_shape)
         if "patch_index" in specs:
             inputs["patch_index"] = np.zeros(len(x), "int32")

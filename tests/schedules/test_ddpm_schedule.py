@@ -9,8 +9,8 @@ from keras import ops
 
 from keras_patchdpm import DDPMSchedule
 from keras_patchdpm.schedules import predictions
+from keras_patchdpm.schedules.base import CLEAN, NoiseLevel
 from keras_patchdpm.schedules.ddpm_schedule import linear_betas
-from keras_patchdpm.schedules.level import CLEAN, NoiseLevel
 
 TIMESTEPS = np.array([0, 1, 300, 700, 950, 999], "int32")
 
@@ -165,7 +165,7 @@ def test_draws_each_timestep_as_often_and_from_the_seed():
 def test_all_levels():
     schedule = DDPMSchedule(num_timesteps=20)
     levels = schedule.levels()
-    assert [level.condition for level in levels] == [*range(19, -1, -1), None]
+    assert [level.timestep for level in levels] == [*range(19, -1, -1), None]
     assert levels[-1] == CLEAN == NoiseLevel(1.0, 0.0, None)
     assert levels[3] == schedule.level(16)
     assert levels[3] == NoiseLevel(schedule.alphas[16], schedule.sigmas[16], 16)
@@ -175,7 +175,7 @@ def test_all_levels():
 def test_uniform_levels_go_from_the_last_timestep_to_the_first(total, data):
     steps = data.draw(st.integers(2, total))
     levels = DDPMSchedule("linear", total).levels(steps, "uniform")
-    found = [level.condition for level in levels]
+    found = [level.timestep for level in levels]
     timesteps = found[:-1]
     assert len(timesteps) == steps
     assert (timesteps[0], timesteps[-1], found[-1]) == (total - 1, 0, None)
@@ -186,7 +186,7 @@ def test_uniform_levels_go_from_the_last_timestep_to_the_first(total, data):
 
 
 def test_one_step_starts_from_noise():
-    assert [level.condition for level in DDPMSchedule().levels(1)] == [999, None]
+    assert [level.timestep for level in DDPMSchedule().levels(1)] == [999, None]
 
 
 def test_config_round_trip():
@@ -252,7 +252,7 @@ def test_refuses_timesteps_that_are_no_ints(timestep):
 
 def test_a_level_of_numpys_int_is_a_plain_one():
     level = DDPMSchedule().level(np.int64(7))
-    assert type(level.condition) is int and type(level.alpha) is float
+    assert type(level.timestep) is int and type(level.alpha) is float
 
 
 @pytest.mark.once

@@ -87,7 +87,7 @@ def test_steps_are_the_papers():
     np.testing.assert_allclose(strengths, expected, rtol=1e-9)
     assert (last.alpha, last.sigma) == (1.0, 0.0)
     for level, strength in zip(levels, expected, strict=True):
-        assert level.condition == pytest.approx(math.log(strength) / 4)
+        assert level.timestep == pytest.approx(math.log(strength) / 4)
         data = (level.alpha * DATA) ** 2 + level.sigma**2
         assert data == pytest.approx(1)  # What the network sees has unit variance.
 
@@ -135,9 +135,9 @@ def model(schedule=None, patching=None):
     patching = GridPatching(2) if patching is None else patching
     network = tiny_network(patching, schedule=schedule)
     found = PatchDPM(network, schedule, patching)
-    draws = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for weight in network.weights:
-        weight.assign(draws.normal(0, 0.3, weight.shape).astype("float32"))
+        weight.assign(rng.normal(0, 0.3, weight.shape).astype("float32"))
     return found
 
 
@@ -282,7 +282,7 @@ def test_levels_at_the_ends_of_the_ranges(options, steps):
 
 
 def test_a_network_of_timesteps_is_refused():
-    with pytest.raises(ValueError, match="levels of EDMSchedule are floats.*int32"):
+    with pytest.raises(ValueError, match="timesteps of EDMSchedule are floats.*int32"):
         PatchDPM(tiny_network(GridPatching(2)), EDMSchedule(), GridPatching(2))
 
 

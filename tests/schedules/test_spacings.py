@@ -11,8 +11,8 @@ pytestmark = pytest.mark.once
 
 def spread(steps, spacing, total=1000):
     levels = DDPMSchedule("linear", total).levels(steps, spacing)
-    assert levels[-1].condition is None
-    return [level.condition for level in levels[:-1]]
+    assert levels[-1].timestep is None
+    return [level.timestep for level in levels[:-1]]
 
 
 def test_five_steps():
@@ -37,7 +37,7 @@ def test_karras_is_even_in_the_seventh_root_from_80_down(name):
 def test_karras_is_the_default():
     levels = DDPMSchedule().levels(12)
     assert levels == DDPMSchedule().levels(12, "karras")
-    assert [levels[0].condition, levels[-2].condition] == [999, 0]
+    assert [levels[0].timestep, levels[-2].timestep] == [999, 0]
 
 
 def test_the_cosine_schedule_loses_no_steps_where_there_is_noise_alone():

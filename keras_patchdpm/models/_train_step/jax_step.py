@@ -18,13 +18,15 @@ class TrainStep(keras.Model):
 
     def train_step(self, state, data):
         trainable, non_trainable, *rest = state
-        data, non_trainable = self._draw(data, self.train_draws, values=non_trainable)
+        data, non_trainable = self._draw(
+            data, self.seed_generator, values=non_trainable
+        )
         return super().train_step((trainable, non_trainable, *rest), data)
 
     def test_step(self, state, data):
         trainable, non_trainable, *rest = state
         data, non_trainable = self._draw(
-            data, self.test_draws, values=non_trainable, training=False
+            data, self.test_seed_generator, values=non_trainable, training=False
         )
         return super().test_step((trainable, non_trainable, *rest), data)
 
@@ -62,12 +64,12 @@ class TrainStep(keras.Model):
         """Returns `batches` unchanged: JAX compiles the step once for each size."""
         return batches
 
-    def _draw(self, data, seed, *, values, training=True):
+    def _draw(self, data, seed_generator, *, values, training=True):
         """The batch of patches, and the variables' values after the random draws."""
         variables = self.non_trainable_variables
         mapping = list(zip(variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            data = self.prepare_batch(data, seed, training)
+            data = self.prepare_batch(data, seed_generator, training)
         return data, [scope.get_current_value(variable) for variable in variables]
 
     def _returning_state(self, step, training):

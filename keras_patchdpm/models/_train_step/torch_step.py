@@ -10,10 +10,10 @@ class TrainStep(keras.Model):
     """Turns a batch of images into one of patches, then calls the step of Keras."""
 
     def train_step(self, data):
-        return super().train_step(self.prepare_batch(data, self.train_draws))
+        return super().train_step(self.prepare_batch(data, self.seed_generator))
 
     def test_step(self, data):
-        data = self.prepare_batch(data, self.test_draws, training=False)
+        data = self.prepare_batch(data, self.test_seed_generator, training=False)
         return super().test_step(data)
 
     def attach_state(self):

@@ -1,5 +1,6 @@
-"""Refuses arrays that do not fit in the machine's memory."""
+"""Arrays of images: whether they fit into memory, and their type."""
 
+import numpy as np
 import psutil
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -29,3 +30,10 @@ def _text(num_bytes):
     """`num_bytes` as text, in the largest unit in which it is at least 1."""
     power = min((max(num_bytes, 1).bit_length() - 1) // 10, len(_UNITS) - 1)
     return f"{num_bytes / 2 ** (10 * power):.4g} {_UNITS[power]}"
+
+
+def in_dtype(images, dtype):
+    """Converts floats to `dtype`; for ints, rounds and clips to [0, 255]."""
+    if np.issubdtype(dtype, np.integer):
+        images = np.rint(images).clip(0, 255)
+    return images.astype(dtype)

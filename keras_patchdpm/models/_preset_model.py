@@ -1,0 +1,140 @@
+"""A model that is loaded from presets and saved as one, with its sampling settings."""
+
+from keras_patchdpm import presets
+from keras_patchdpm.models._fitting import ImageFitting
+from keras_patchdpm.models._precision import precision as in_precision
+from keras_patchdpm.presets import _settings as settings
+
+
+class PresetModel(ImageFitting):
+    """Base class of `PatchDPM`, with its presets and its settings for sampling.
+
+    Attributes:
+        sampling: `Settings`: the arguments of `PatchSampler` that `set_sampling` or the
+            preset chose.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.sampling = settings.Settings()
+
+    @classmethod
+    def from_preset(cls, preset, precision=None):
+        """Loads a trained model, from the package or from a folder.
+
+        Args:
+            preset: Name of a built-in preset (`PatchDPM.presets()` lists them), or path
+                of a folder that `save_to_preset` or `train` wrote.
+            precision: Keras dtype policy, such as `"mixed_float16"`, for a device that
+                computes in it. On a CPU it needs more memory, not less. Default
+                `None`: the global policy.
+
+        Returns:
+            `PatchDPM`, not compiled.
+
+        Raises:
+            ValueError: If there is no such preset (the message lists all), or one of
+                its files is damaged (the message names the file).
+
+        Example:
+
+        >>> model = PatchDPM.from_preset("faces128")
+        """
+        with in_precision(precision):
+            model = cls(**presets.load(preset))
+            model.sampling = presets.sampling(preset, cls)
+        if model.sampling.arguments:
+            model.sampler()  # Raises an error if the settings do not fit the model.
+        return model
+
+    @staticmethod
+    def presets():
+        """Lists the trained models in the package.
+
+        Returns:
+            List of dicts with `name`, `image_size` (`(height, width)` in pixels), `n`
+            (a list: images can be generated in `n` x `n` patches), `licence` of the
+            weights, and `bytes`, the size of the weight file.
+
+        Example:
+
+        >>> [preset["name"] for preset in PatchDPM.presets()]
+        ['faces128', 'faces64_n2']
+        """
+        return presets.listing()
+
+    def save_to_preset(self, folder, card=None, storage="float16"):
+        """Writes the model as a preset, which `from_preset` reads.
+
+        A preset is a folder of a few files, to share or to sample from. It contains
+        the current weights of the model (after `fit` with `use_ema=True`, the averaged
+        weights) and the settings of `set_sampling`, with the weights of the guide. It
+        does not contain the optimizer and the seeds: to continue a training, use
+        `model.save("model.keras")`.
+
+        Args:
+            folder: Path. The folder is created if it does not exist. A preset in it is
+                replaced.
+            card: String, the text of `card.md`: what the model generates, its training
+                images, their licence. `{sha256}` in it is replaced by the checksum of
+                the weights. Default `None`: one line that says how it was written.
+            storage: How weights are stored. Default `"float16"`. `"int8"`, with a scale
+                for each output channel, needs half the space; images look the same.
+
+        Raises:
+            TypeError: If `folder` is no path, or `card` no string.
+            ValueError: If the network, schedule or patching is not one of this package,
+                a weight is not finite, or `folder` is the name of a built-in preset.
+            OSError: If a file cannot be written.
+
+        Example:
+
+        >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
+        >>> images = keras_patchdpm.sample(preset="runs/mine")
+        """
+        presets.save_model(self, folder, card=card, storage=storage)
+
+    def sampler(self, model=None, **options):
+        """Builds a `PatchSampler` with the settings of the preset or `set_sampling`.
+
+        Args:
+            model: `TiledModel` that `tiled` returned. Default: the model itself, with
+                the patches of its training.
+            **options: Arguments of `PatchSampler`. They override the settings.
+
+        Returns:
+            `PatchSampler`.
+
+        Raises:
+            TypeError, ValueError: As `PatchSampler`.
+
+        Example:
+
+        >>> model = PatchDPM.from_preset("faces128")
+        >>> images = model.sampler()(num_images=4)
+        >>> images = model.sampler(model.tiled(2), guidance=None)(num_images=4)
+        """
+        return self.sampling.sampler(self if model is None else model, options)
+
+    def set_sampling(self, **options):
+        """Stores settings, which `sampler` uses and `save_to_preset` writes.
+
+        `model.save` does not keep them.
+
+        Args:
+            **options: Arguments of `PatchSampler`: `solver`, `steps`, `spacing` and
+                `guidance`.
+
+        Raises:
+            TypeError: If there is no such argument, or it has the wrong type.
+            ValueError: If an argument is out of range.
+
+        Example:
+
+        >>> model.set_sampling(solver="dpmpp_2m", steps=20, spacing="trailing")
+        >>> model.save_to_preset("runs/mine")
+        """
+        settings.check_names(options)
+        chosen = settings.Settings(options)
+        chosen.sampler(self, {})
+        self.sampling = chosen
