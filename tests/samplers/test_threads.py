@@ -10,7 +10,7 @@ from fresh_python import ROOT, run_python
 from tiny_models import tiny_images, tiny_model, train, values
 
 from keras_patchdpm import PatchSampler, runtime
-from keras_patchdpm.runtime import process
+from keras_patchdpm.runtime import backend as running
 
 BACKEND = keras.backend.backend()
 
@@ -133,12 +133,12 @@ def test_a_forked_child_is_refused_or_samples(tmp_path):
 
 
 def test_the_process_that_uses_the_backend_first_may_go_on_using_it(monkeypatch):
-    monkeypatch.setattr(process, "_first", None)
-    monkeypatch.setattr(process, "backend_module", lambda: backend)
-    backend = types.SimpleNamespace(after_fork=process.refuse_fork)
+    monkeypatch.setattr(running, "_first", None)
+    monkeypatch.setattr(running, "backend_module", lambda: backend)
+    backend = types.SimpleNamespace(after_fork=running.refuse_fork)
     runtime.check_process()
     runtime.check_process()
-    monkeypatch.setattr(process.os, "getpid", lambda: 1)
+    monkeypatch.setattr(running.os, "getpid", lambda: 1)
     for _ in range(2):
         match = f"forked.*has used {BACKEND}.*process 1, forked from"
         with pytest.raises(RuntimeError, match=match):
