@@ -45,11 +45,35 @@ def measured_call(network, inputs):
     return call, (*weights, inputs), "compiled from `stateless_call`"
 
 
-def peak(fn, args):
-    """`MemoryReport` of `fn(*args)`."""
+def measured_step(model, batch):
+    """`(fn, args, options)` for `peak`: a training step, compiled as in Keras.
+
+    Keras donates the state: new weights are written over the old ones.
+    """
+    state = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    state = tuple([_like(variable) for variable in group] for group in state)
+    options = {"donated": (0,), "compiler": {}}
+    return lambda state, batch: model.train_step(state, batch), (state, batch), options
+
+
+def peak(fn, args, *, donated=(), compiler=None):
+    """`MemoryReport` of `fn(*args)`.
+
+    Args:
+        fn: Callable.
+        args: Tuple of its arguments.
+        donated: Tuple of ints, the arguments whose memory `fn` may reuse.
+        compiler: Dict of options of XLA. Default `None`: those of a sampling.
+    """
     platform = jax.default_backend()
-    lowered = _lower(fn, args)
-    library, exact, notes, options = "XLA", True, (), compiler_options()
+    lowered = _lower(fn, args, donated)
+    options = compiler_options() if compiler is None else compiler
+    library, exact, notes = "XLA", True, ()
     if platform == "cpu":
         library = "XLA (without fusions into library calls)"
         options = {**options, **CPU_OPTIONS}
@@ -59,7 +83,9 @@ def peak(fn, args):
     try:
         compiled = lowered.compile(compiler_options=options)
     except RuntimeError as error:
-        compiled = lowered.compile()  # Raises again if the option was not the cause.
+        compiled = lowered.compile(
+            compiler_options=compiler
+        )  # Raises again if the option was not the cause.
         library, exact = "XLA", False
         notes = (f"Buffers inside library calls are not counted: {error}",)
     plan = compiled.memory_analysis()
@@ -80,10 +106,10 @@ def peak(fn, args):
     )
 
 
-def _lower(fn, args):
+def _lower(fn, args, donated):
     """Traces and lowers `fn`, for the compiler."""
     try:
-        traced = jax.jit(fn).trace(*args)
+        traced = jax.jit(fn, donate_argnums=donated).trace(*args)
     except Exception as error:
         error.add_note(
             "On JAX `keras_patchdpm.memory.peak` traces `fn` with `jax.jit`: write it "

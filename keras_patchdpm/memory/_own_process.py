@@ -1,7 +1,7 @@
-"""Measures a network in a subprocess.
+"""Measures a network call or a training step in a subprocess.
 
-The subprocess runs `main`. It receives the network's architecture and returns the
-report as JSON files in a temporary folder.
+The subprocess runs `main`. It receives the configuration of the network or of the model
+and returns the report, both as JSON files in a temporary folder.
 """
 
 import dataclasses
@@ -23,12 +23,13 @@ START = f"import sys; from {__name__} import main; main(sys.argv[1])"
 REQUEST, RESULT = "request.json", "result.json"
 
 
-def profile(network, options, environment):
-    """Runs `keras_patchdpm.memory.profile` of a network in a subprocess.
+def profile(request, modules, environment):
+    """Runs `keras_patchdpm.memory.profile` in a subprocess.
 
     Args:
-        network: Functional `keras.Model`.
-        options: Dict of arguments of `profile`, plain data.
+        request: Dict of plain data: `network`, the JSON of a functional model, or
+            `model`, the configuration of a `PatchDPM`; and the arguments of `measure`.
+        modules: List of modules that define the user's classes.
         environment: Dict of environment variables for the subprocess.
 
     Returns:
@@ -37,7 +38,7 @@ def profile(network, options, environment):
     Raises:
         RuntimeError: If the subprocess failed.
     """
-    request = {"network": network.to_json(), "modules": _modules(network), **options}
+    request = {**request, "modules": modules}
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, REQUEST).write_text(json.dumps(request))
         done = subprocess.run(
@@ -49,8 +50,8 @@ def profile(network, options, environment):
         )
         if done.returncode:
             raise RuntimeError(
-                "The process that measures memory failed. It rebuilds the network from "
-                "its architecture: classes of your own must be registered with "
+                "The process that measures memory failed. It rebuilds the model from "
+                "its configuration: classes of your own must be registered with "
                 "`keras.saving.register_keras_serializable` in a module that can be "
                 "imported (not in a notebook or the script that runs), `Lambda` layers "
                 "are refused. Or measure here with "
@@ -79,9 +80,17 @@ def _environment(own):
     }
 
 
-def _modules(network):
-    """Modules of the user's layers, which the subprocess imports before it builds."""
-    modules = {type(layer).__module__ for layer in _layers(network)}
+def modules(network, *others):
+    """Modules of the user's classes, which the subprocess imports before it builds.
+
+    Args:
+        network: Functional `keras.Model`.
+        *others: Further objects that are rebuilt there, such as an optimizer.
+
+    Returns:
+        List of strings.
+    """
+    modules = {type(one).__module__ for one in (*_layers(network), *others)}
     return sorted(
         module
         for module in modules
@@ -106,12 +115,15 @@ def _end_of(done, count=3):
 
 def main(folder):
     """Runs in the subprocess: reads the request in `folder`, writes the report."""
-    from keras_patchdpm.memory._profile import measure
+    from keras_patchdpm.memory import _profile, _training
 
     backend_module().prepare()
     request = json.loads(pathlib.Path(folder, REQUEST).read_text())
     for module in request.pop("modules"):
         importlib.import_module(module)
-    network = keras.models.model_from_json(request.pop("network"))
-    report = measure(network, **request)
+    if "model" in request:
+        report = _training.measure(request.pop("model"), **request)
+    else:
+        network = keras.models.model_from_json(request.pop("network"))
+        report = _profile.measure(network, **request)
     pathlib.Path(folder, RESULT).write_text(json.dumps(report.to_dict()))

@@ -8,7 +8,8 @@ import weakref
 import numpy as np
 
 from keras_patchdpm import _checks
-from keras_patchdpm.memory._profile import profile, weights_bytes
+from keras_patchdpm.memory._measuring import variables_bytes
+from keras_patchdpm.memory._profile import profile
 from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.memory.report import amount
@@ -121,7 +122,7 @@ def plan(
     sizes = _sizes(model.num_patches, num_images)
     trials = TRIALS if len(sizes) > 1 else 0
     weights, _ = measure(FIRST if trials else 1)
-    weights += sum(weights_bytes(network) for network in guides)
+    weights += sum(variables_bytes(network.variables) for network in guides)
 
     def planned(place, size):
         patches, images = size

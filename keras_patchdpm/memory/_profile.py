@@ -1,10 +1,4 @@
-"""The memory and the time of one network call of a sampling step."""
-
-import dataclasses
-import math
-import re
-import statistics
-import time
+"""The memory and the time of one network call of a sampling, or of a training step."""
 
 import keras
 import numpy as np
@@ -12,13 +6,12 @@ import numpy as np
 from keras_patchdpm import _checks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.layers import PositionOneHotEmbedding
-from keras_patchdpm.memory import _own_process
+from keras_patchdpm.memory import _own_process, _training
+from keras_patchdpm.memory._measuring import median_seconds, variables_bytes, with_note
 from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 from keras_patchdpm.patching.tiled_model import as_tiled
 from keras_patchdpm.runtime import network_call
-
-REPEATS = 3
 
 
 def profile(
@@ -26,11 +19,15 @@ def profile(
     batch_size=1,
     patches_per_call=1,
     *,
+    training=False,
+    optimizer=None,
     isolated=None,
     divisions=None,
     timed=True,
 ):
-    """Measures one network call of a sampling step on the current backend.
+    """Measures one network call of a sampling, or one training step.
+
+    A sampling step calls the network several times, and all calls need the same memory.
 
     The network is called as in `PatchSampler` (on TensorFlow as a compiled graph, on
     PyTorch as a traced one), on `batch_size * patches_per_call` random patches. The
@@ -46,14 +43,22 @@ def profile(
     subprocess receives the network's architecture alone: define your own layers in a
     module that it can import.
 
+    With `training=True` the step of `fit` is measured, on a copy of the model: the
+    model and its optimizer do not change. The activations are then the peak of the step
+    above the weights and the variables of the optimizer: they include the gradients. Of
+    `RandomPatching`, the step with the largest peak counts.
+
     Args:
         model: `PatchDPM`, the result of its `tiled`, or a functional network over a
             dict of named inputs with at least `noisy` `(B, h, w, C)` and
-            `timestep` `(B,)`.
-        batch_size: Positive int. Images that are sampled together. Default 1.
+            `timestep` `(B,)`. For a training: a `PatchDPM`.
+        batch_size: Positive int. Images that are sampled together, or `batch_size` of
+            `fit`. Default 1.
         patches_per_call: Positive int. Patches of each image in one call, as in
             `PatchSampler`: at most the patches of a step, which are `(N + 1) ** 2` for
             a shifted grid. Default 1.
+        training: Bool. Whether to measure a training step. Default: a sampling.
+        optimizer: Keras optimizer of the training. Default `None`: that of `compile`.
         isolated: Bool. Whether to measure in a subprocess. Default `None`: only on
             TensorFlow on a CPU, which needs it.
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
@@ -66,26 +71,41 @@ def profile(
 
     Raises:
         TypeError: If `model` is none of these, or a count is not an int.
-        ValueError: If a count is out of range, or an input or its size is missing.
+        ValueError: If a count is out of range, an input or its size is missing, or a
+            training has no optimizer.
         RuntimeError: If the backend is not supported, or the subprocess failed.
 
     Example:
 
     >>> report = kp.memory.profile(model, batch_size=4)
     >>> print(report.activations, report.peak, report.measured.method)
+    >>> report = kp.memory.profile(model, batch_size=32, training=True)
+    >>> print(report.weights, report.optimizer, report.activations)
     """
+    timed = _checks.boolean("timed", timed)
+    batch_size = _checks.positive_int("batch_size", batch_size)
+    if isolated is not None:
+        isolated = _checks.boolean("isolated", isolated)
+    if _checks.boolean("training", training):
+        _check_training(model, patches_per_call, divisions)
+        return _training.profile(
+            model, batch_size, optimizer=optimizer, isolated=isolated, timed=timed
+        )
+    if optimizer is not None:
+        raise ValueError(
+            "`optimizer` is for a training. Pass `training=True`, or leave `optimizer` "
+            f"out. Received: optimizer={optimizer!r}, training=False."
+        )
     tiled = as_tiled(model) if hasattr(model, "network") else None
     network = model if tiled is None else tiled.network
     _input_specs(network)
     grid = _grid(tiled, divisions)
-    batch_size = _checks.positive_int("batch_size", batch_size)
     patches_per_call = _checks.integer(
         "patches_per_call",
         patches_per_call,
         minimum=1,
         maximum=_num_patches(network, tiled, grid),
     )
-    timed = _checks.boolean("timed", timed)
     options = {
         "batch_size": batch_size,
         "patches_per_call": patches_per_call,
@@ -95,9 +115,10 @@ def profile(
     backend = backend_module()
     if isolated is None:
         isolated = backend.needs_own_process()
-    isolated = _checks.boolean("isolated", isolated)
     if isolated:
-        return _own_process.profile(network, options, backend.environment())
+        request = {"network": network.to_json(), **options}
+        modules = _own_process.modules(network)
+        return _own_process.profile(request, modules, backend.environment())
     return measure(network, **options)
 
 
@@ -106,7 +127,7 @@ def measure(network, *, batch_size, patches_per_call, divisions, timed):
     inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
     measured = _measure(backend_module(), network, inputs)
     return ProfileReport(
-        weights=weights_bytes(network),
+        weights=variables_bytes(network.variables),
         activations=measured.bytes,
         seconds=_seconds(network, inputs) if timed else None,
         divisions=divisions and tuple(divisions),
@@ -120,20 +141,32 @@ def _measure(backend, network, inputs):
     """`MemoryReport` of a network call after compilation."""
     fn, args, note = backend.measured_call(network, inputs)
     measured = backend.peak(fn, args)
-    notes = (f"The work: one call of the network, {note}.", *measured.notes)
-    return dataclasses.replace(measured, notes=notes)
+    return with_note(measured, f"The work: one call of the network, {note}.")
 
 
 def _seconds(network, inputs):
-    """Median seconds of a network call after compilation."""
+    """Median seconds of a network call, which returns NumPy."""
     call = network_call(network)
-    call(inputs)  # Compiles.
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call(inputs)  # Returns NumPy: the device has finished.
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    return median_seconds(lambda: call(inputs))
+
+
+def _check_training(model, patches_per_call, divisions):
+    """Refuses what is no model to train, and arguments for a sampling."""
+    if not hasattr(model, "train_on_batch") or not hasattr(model, "patching"):
+        raise TypeError(
+            "`model` must be a `PatchDPM` for a training. Received: model="
+            f"{model!r} (of type {type(model).__name__})."
+        )
+    for name, value, default in (
+        ("patches_per_call", patches_per_call, 1),
+        ("divisions", divisions, None),
+    ):
+        if value != default:
+            raise ValueError(
+                f"`{name}` is for a sampling: in a training it follows from the "
+                f"model's patching. Leave it out. Received: {name}={value}, "
+                "training=True."
+            )
 
 
 def _input_specs(network):
@@ -211,14 +244,3 @@ def _inputs(specs, batch_size, patches_per_call):
             values = np.zeros((count, *shape))
         inputs[name] = values.astype(dtype)
     return inputs
-
-
-def weights_bytes(network):
-    """Bytes of a network's variables."""
-    return sum(map(_bytes, network.variables))
-
-
-def _bytes(variable):
-    """Bytes of a variable, from its shape and the number in its dtype's name."""
-    bits = re.search(r"\d+", variable.dtype)
-    return math.prod(variable.shape) * (int(bits.group()) // 8 if bits else 1)

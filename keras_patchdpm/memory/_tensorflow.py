@@ -52,6 +52,13 @@ def measured_call(network, inputs):
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"
 
 
+def measured_step(model, batch):
+    """`(fn, args, options)` for `peak`: a training step, after compilation."""
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    model.train_on_batch(x, y)  # Compiles.
+    return model.train_on_batch, (x, y), {}
+
+
 def peak(fn, args):
     """`MemoryReport` of `fn(*args)`."""
     device = "GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0"

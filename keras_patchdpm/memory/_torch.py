@@ -41,6 +41,14 @@ def measured_call(network, inputs):
     return call, (inputs,), "traced; results are freed after use"
 
 
+def measured_step(model, batch):
+    """`(fn, args, options)` for `peak`: a training step, whose gradients are new."""
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    model.train_on_batch(x, y)  # Some kernels allocate memory once.
+    model.zero_grad()  # Gradients of the step before would not be counted.
+    return model.train_on_batch, (x, y), {}
+
+
 def peak(fn, args):
     """`MemoryReport` of `fn(*args)`."""
     device = str(keras.ops.zeros((1,)).device)

@@ -42,16 +42,20 @@ class MemoryReport:
 
 @dataclasses.dataclass(frozen=True)
 class ProfileReport:
-    """The memory of one network call of a sampling step.
+    """The memory of one network call of a sampling, or of one training step.
 
     Attributes:
         weights: Int, bytes. The network's variables.
-        activations: Int, bytes. Peak of the call above the weights.
-        seconds: Float, median time of a call after compilation. `None` if not timed.
+        activations: Int, bytes. Peak of the call above the weights; of a training step
+            above weights and optimizer, gradients included.
+        seconds: Float, median time of a call or step after compilation. `None` if not
+            timed.
         divisions: `(rows, cols)` of the grid of patches. `None` if unknown.
-        batch_size: Int. Images in the call.
-        patches_per_call: Int. Patches of each image in the call.
+        batch_size: Int. Images in the call or step.
+        patches_per_call: Int. Patches of each image in the call or step.
         measured: `MemoryReport` of the activations, on how they were measured.
+        optimizer: Int, bytes. The variables of the optimizer: moments, averaged
+            weights, accumulated gradients. `None`: not a training step.
     """
 
     weights: int
@@ -61,19 +65,23 @@ class ProfileReport:
     batch_size: int
     patches_per_call: int
     measured: MemoryReport
+    optimizer: int | None = None
 
     @property
     def peak(self):
-        """Int, bytes. Weights and activations together."""
-        return self.weights + self.activations
+        """Int, bytes. Weights, optimizer and activations together."""
+        return self.weights + (self.optimizer or 0) + self.activations
 
     def __str__(self):
         grid = "x".join(map(str, self.divisions)) if self.divisions else "unknown grid"
         time = "not timed" if self.seconds is None else f"{self.seconds:.3f} s"
+        work, optimizer = "network call", ""
+        if self.optimizer is not None:
+            work, optimizer = "training step", f"optimizer {amount(self.optimizer)}, "
         lines = [
-            f"weights {amount(self.weights)}, activations "
+            f"weights {amount(self.weights)}, {optimizer}activations "
             f"{amount(self.activations)}, peak {amount(self.peak)}, {time}",
-            f"one network call: images {self.batch_size}, patches of each "
+            f"one {work}: images {self.batch_size}, patches of each "
             f"{self.patches_per_call} (of {grid})",
             *str(self.measured).splitlines()[1:],
         ]
