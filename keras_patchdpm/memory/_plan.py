@@ -236,10 +236,10 @@ def _measure(model, patches, verbose):
 def _too_small(model, least):
     """The message for a budget below the smallest that works."""
     floor = (
-        f"A budget of {least.budget} bytes holds no sampling of this model. The "
-        f"smallest that works is {least.peak} bytes ({amount(least.peak)}): "
-        f"{least.weights} of weights, {least.activations} for one patch, "
-        f"{least.images} of images."
+        f"This model cannot be sampled with a budget of {least.budget} bytes. The "
+        f"smallest budget that works is {least.peak} bytes ({amount(least.peak)}): "
+        f"{least.weights} for the weights, {least.activations} for one patch and "
+        f"{least.images} for the images."
     )
     left = least.budget - least.weights - least.images
     n, size = max(model.stages[-1].tiling.grid.divisions), model.image_shape[:2]
@@ -251,7 +251,7 @@ def _too_small(model, least):
     )
     found = next(fitting, None)
     if found is None:
-        advice = "Smaller patches alone would not do: use a smaller network or image."
+        advice = "Smaller patches are not enough: use a smaller network or image."
     else:
-        advice = f"A model of N = {found} would fit, by the size of its patches."
+        advice = f"A model with N = {found} would fit, since its patches are smaller."
     return f"{floor} {advice} Received: budget={least.budget}."

@@ -41,11 +41,11 @@ def table(reports):
     for report in reports:
         if not isinstance(report, ProfileReport):
             raise TypeError(
-                "`reports` must hold what `memory.profile` returns. Received: an "
+                "`reports` must contain only results of `memory.profile`. Received: an "
                 f"element of type {type(report).__name__}."
             )
     if not reports:
-        raise ValueError("`reports` must have at least one report. Received: none.")
+        raise ValueError("`reports` must contain at least one report. Received: none.")
     for name in ("batch_size", "patches_per_call"):
         _one_value(name, [getattr(report, name) for report in reports])
     for name in ("backend", "method", "library"):
@@ -104,6 +104,6 @@ def _one_value(name, values):
     if len(set(values)) > 1:
         listed = ", ".join(sorted({repr(value) for value in values}))
         raise ValueError(
-            f"Reports of different `{name}` cannot be compared: put them in tables of "
-            f"their own. Received: {name}={listed}."
+            f"Reports with different `{name}` cannot be compared. Put them in separate "
+            f"tables. Received: {name}={listed}."
         )

@@ -206,7 +206,7 @@ def test_dropout_is_there_if_asked_for():
         ({"multipliers": (1, 0)}, ValueError, "`multipliers` must be at least 1"),
         ({"blocks_per_depth": 0}, ValueError, "`blocks_per_depth` must be at least 1"),
         ({"stem": 0}, ValueError, "`stem` must be at least 1"),
-        ({"dropout": 1.0}, ValueError, "`dropout` must lie in"),
+        ({"dropout": 1.0}, ValueError, "`dropout` must be in"),
         ({"patching": GridPatching(3)}, ValueError, "8x8 pixels does not divide"),
     ],
 )

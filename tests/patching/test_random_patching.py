@@ -282,7 +282,7 @@ def test_one_compilation_for_each_size(monkeypatch):
         ({"probabilities": (0.5, 0.5, 0.5)}, "must sum to 1.*1.5"),
         ({"probabilities": (0.5, 0.5)}, "one number for each of the 3"),
         ({"batch_multipliers": (2, 1)}, "one number for each of the 3"),
-        ({"full_size_probability": 1.5}, "lie in .0, 1.*1.5"),
+        ({"full_size_probability": 1.5}, "must be in .0, 1.*1.5"),
     ],
 )
 def test_refuses(options, message):

@@ -175,7 +175,7 @@ WRONG = {
     ),
     "half a config": ({"config": {"network": {}}}, "`config` must be a dict of"),
     "no name": ({"config": {**PRESET, "network": {}}}, "`network` of `config`"),
-    "code in it": ({"config": small(a=object())}, "`config` may hold"),
+    "code in it": ({"config": small(a=object())}, "`config` may contain"),
     "a dict of settings": ({"settings": {"batch_size": 4}}, "`TrainingSettings`"),
     "no preset": (
         {"settings": dataclasses.replace(SETTINGS, start_from="nowhere")},
