@@ -220,7 +220,10 @@ class Hoarder(Solver):
 @pytest.mark.parametrize(
     ("solver", "message"),
     [
-        (broken(lambda c: c._replace(clean=c.clean + 0.01)), "of the clean image"),
+        (
+            broken(lambda c: c._replace(clean=c.clean + 0.01)),
+            "scale the clean image by",
+        ),
         (broken(lambda c: c._replace(clean=np.nan)), "not finite"),
         (broken(lambda c: c._replace(noise=-1.0)), "`noise` is negative"),
         (broken(lambda c: c._replace(noise=0.1)), "the last step adds noise"),

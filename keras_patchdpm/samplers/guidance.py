@@ -178,8 +178,8 @@ def _interval(interval):
     low, high = _checks.sequence("interval", interval, _bound, count=2)
     if high < low:
         raise ValueError(
-            "`interval` must be the least and then the largest strength of the noise. "
-            f"Received: interval={interval}."
+            "`interval` must be the least and the largest strength of the noise, in "
+            f"this order. Received: interval={interval}."
         )
     return low, high
 

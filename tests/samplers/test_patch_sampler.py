@@ -219,7 +219,7 @@ def test_a_call_refuses(arguments, error, message):
     ("model", "message"),
     [
         ("faces64_n2", r"Load a preset with `PatchDPM.from_preset\('faces64_n2'\)`"),
-        (None, "Wrap a network: .*It has no network, schedule, patching, image_shape"),
+        (None, "Wrap a network: .*Missing: network, schedule, patching, image_shape"),
         (PatchDPM, "Wrap a network"),
     ],
 )

@@ -77,8 +77,8 @@ def test_a_preset_of_another_network_is_refused_by_name(images, tmp_path):
         config = {**PRESET, "schedule": {**PRESET["schedule"], "loss": "l2"}}
         train(config, images, tmp_path / "run", epochs=1, settings=other)
     for line in (
-        "network.image_size: the preset has 64, the call 8",
-        "network.stem: the preset has 2, the call 1",
+        "network.image_size: the preset has 64, this call has 8",
+        "network.stem: the preset has 2, this call has 1",
         "`start_from` out",
     ):
         assert line in str(error.value)
