@@ -14,7 +14,7 @@ PARTS = ("network", "schedule", "patching", "image_shape")
 
 
 def _nothing():
-    """For models that hold no state but in their variables."""
+    """The `attach_state` of models whose state is only in their variables."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,7 @@ def as_tiled(model):
 
 
 def check_model(name, model):
-    """Refuses what has not the parts of a model, with what was probably meant.
+    """Raises an error for what is not a model; the message says how to get a model.
 
     Raises:
         TypeError: If it is no model.
@@ -166,7 +166,7 @@ def _of_fixed_size(network, window_shape):
     """The network for one size of patch, so that it is compiled, and measured, for it.
 
     Raises:
-        ValueError: If the network needs what the patching does not give.
+        ValueError: If the network needs an input that the patching does not provide.
     """
     if not isinstance(network, keras.Model):  # Its sizes are fixed.
         return network

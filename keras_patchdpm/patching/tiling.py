@@ -28,9 +28,9 @@ class Tiling(Configured):
         divisions: Positive int N or pair `(rows, cols)`: a patch has the size of the
             image over `divisions`.
         halo: Int of at least 0. Pixels around a patch, on each side.
-        shift: Bool. Whether the grid lies elsewhere at each step, by a random offset
-            below the size of a patch. It then has one row and one column of patches
-            more. Patches at the edges are cut off by the image.
+        shift: Bool. Whether the grid is moved in each step, by a random offset below
+            the size of a patch. It then has one more row and one more column of
+            patches. Patches at the edges of the image are cut off.
         overlap: Float in (0, 0.9]: share of a patch's side that the next patch covers
             too. There the mean is computed, with Gaussian weights. Default `None`: no
             overlap.

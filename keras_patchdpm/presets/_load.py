@@ -130,7 +130,7 @@ def load(preset):
 
     Raises:
         ValueError: If there is no such preset, its configuration cannot be built, or
-            its weights are damaged or of another configuration. The message names the
+            its weights are damaged or do not fit the network. The message names the
             file.
     """
     folder = find(preset)
