@@ -57,10 +57,10 @@ def _check(name, source, installed):
         )
     if name not in installed:
         raise ImportError(
-            f"The backend that is asked for is not installed. Install it with "
+            f"The backend {name} is not installed. Install it with "
             f"`pip install keras-patchdpm[{name}]`, or set the environment variable "
-            f"`KERAS_BACKEND` to one that is installed "
-            f"({', '.join(installed) or 'none is'}). "
+            f"`KERAS_BACKEND` to an installed backend "
+            f"(installed: {', '.join(installed) or 'none'}). "
             f"Received: backend={name!r} (from {source})."
         )
     return name

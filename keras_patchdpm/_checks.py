@@ -74,7 +74,7 @@ def real(name, value, *, minimum=None, maximum=None):
         elif minimum is None:
             wanted = f"be at most {maximum}, and finite"
         else:
-            wanted = f"lie in [{minimum}, {maximum}]"
+            wanted = f"be in [{minimum}, {maximum}]"
         raise wrong_value(name, wanted, value)
     return number
 
@@ -144,9 +144,9 @@ def sequence(name, value, check, *, count=None, least=1):
     if length is None or axes != 1 or not hasattr(value, "__getitem__"):
         raise wrong_type(name, "a list or tuple", value)
     if count is not None and length != count:
-        raise wrong_value(name, f"hold {count} entries", value)
+        raise wrong_value(name, f"contain {count} entries", value)
     if length < least:
-        raise wrong_value(name, f"hold at least {least} entry", value)
+        raise wrong_value(name, f"contain at least {least} entry", value)
     return tuple(check(name, entry) for entry in value)
 
 
@@ -190,7 +190,7 @@ def numbers_of(name, value, axes):
         kind = str(value.dtype)
     if not kind.startswith(("float", "bfloat", "int", "uint")):
         raise TypeError(
-            f"`{name}` must hold numbers. Received: {name} of dtype {kind}."
+            f"`{name}` must contain numbers. Received: {name} of dtype {kind}."
         )
     if axes is not None and len(sides) != len(axes):
         raise ValueError(
@@ -229,9 +229,9 @@ def image_shape(name, shape):
     sides = tuple(shape[1:])
     if len(shape) != 4 or None in sides or 0 in sides:
         raise ValueError(
-            f"`{name}` must have the shape (batch, height, width, channels), of fixed "
-            f"height and width, none of them 0. Received: {name} of "
-            f"shape={tuple(shape)}."
+            f"`{name}` must have the shape (batch, height, width, channels), with a "
+            "fixed height and width and no axis of size 0. "
+            f"Received: {name} of shape={tuple(shape)}."
         )
     return sides
 

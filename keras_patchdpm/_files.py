@@ -140,12 +140,18 @@ def check_writable(path, size=0):
     """
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise ValueError(f"There is no folder {folder}. Received: {str(path)!r}.")
+        raise ValueError(
+            f"There is no folder {folder}. Create it, or choose another path. "
+            f"Received: {str(path)!r}."
+        )
     kind = _kind(path)
     if kind == stat.S_IFDIR:
-        raise ValueError(f"There is a folder of that name. Received: '{path}'.")
+        raise ValueError(
+            "The path is a folder, not a file. Choose another name. "
+            f"Received: '{path}'."
+        )
     if kind not in (stat.S_IFREG, None):  # A pipe would be replaced by a file.
-        raise ValueError(f"{path} is no regular file. Choose another name.")
+        raise ValueError(f"{path} is not a regular file. Choose another name.")
     try:
         remove_abandoned(folder)
         temporary = _beside(path)
@@ -161,7 +167,7 @@ def check_writable(path, size=0):
         )
     if size > (largest := _largest_file()):
         raise OSError(
-            f"{path} needs {size} bytes, and a file may have {largest} bytes here "
+            f"{path} needs {size} bytes, and files are limited to {largest} bytes "
             "(`ulimit -f`). Raise the limit, or write less."
         )
     return path
@@ -241,7 +247,7 @@ def _remove(path):
 def cannot_write(path, error):
     """An error like `error`, whose message names the file and says what to do."""
     message = (
-        f"{path} could not be written ({reason(error)}). What was there before is "
+        f"{path} could not be written ({reason(error)}). Existing files are "
         "unchanged. Free some space, or choose a path that you may write to."
     )
     return type(error)(error.errno, message) if error.errno else OSError(message)

@@ -75,8 +75,9 @@ class LatentSpace:
         std = np.sqrt(squares / count - mean**2)
         if not np.all(std > 0):
             raise ValueError(
-                "A channel of the latents never changes, and cannot be scaled. "
-                f"Received: latents of the standard deviations {std}."
+                "A channel of the latents is constant, so it cannot be scaled. Pass "
+                "more images, or check `encode`. "
+                f"Received: latents with the standard deviations {std}."
             )
         self.mean, self.std = mean.astype("float32"), std.astype("float32")
         return self
@@ -126,7 +127,7 @@ class LatentSpace:
         _checks.images("images", images)
         if not len(images):
             raise ValueError(
-                "`images` must hold at least one image. Received: images of the shape "
+                "`images` must contain at least one image. Received: images of shape "
                 f"{np.shape(images)}."
             )
         for start in range(0, len(images), batch_size):
@@ -158,13 +159,13 @@ def _to_range(images):
     if not np.issubdtype(images.dtype, np.floating):
         raise TypeError(
             "`images` must be uint8 in [0, 255] or float in [-1, 1]. "
-            f"Received: images of {images.dtype}."
+            f"Received: images of dtype {images.dtype}."
         )
     largest = np.abs(images).max()
-    if not largest <= FAR:  # NaN is not.
+    if not largest <= FAR:  # Refuses NaN too.
         raise ValueError(
-            "`images` of floats must be in [-1, 1], or near it: scale those in "
-            "[0, 255] by `images / 127.5 - 1`. Received: values as large as "
+            "Float `images` must be in [-1, 1], or only slightly outside. Scale images "
+            "in [0, 255] with `images / 127.5 - 1`. Received: absolute values up to "
             f"{largest}."
         )
     return images.astype("float32")
@@ -174,9 +175,10 @@ def _checked(name, values, count):
     """Validates the result of a function of the user."""
     if values.ndim != 4 or len(values) != count or not np.isfinite(values).all():
         raise ValueError(
-            f"`{name}` must return finite numbers of the shape (batch, height, width, "
-            f"channels), here of {count} images. Received: an array of the shape "
-            f"{values.shape}" + ("." if np.isfinite(values).all() else ", not finite.")
+            f"`{name}` must return finite numbers of shape (batch, height, width, "
+            f"channels), here for {count} images. Received: an array of shape "
+            f"{values.shape}"
+            + ("." if np.isfinite(values).all() else " with NaN or infinity.")
         )
     return values
 

@@ -28,7 +28,7 @@ def shrink(images, size):
     if size[0] > old[0] or size[1] > old[1]:
         raise ValueError(
             f"`size` must be no larger than the images of {old[0]}x{old[1]} pixels. "
-            f"Use `enlarge`, or choose a smaller one. Received: size={size}."
+            f"Use `enlarge`, or choose a smaller `size`. Received: size={size}."
         )
     return _resize(images, size, _area)
 
@@ -110,7 +110,7 @@ def _enlarged(images, size):
     if size[0] < old[0] or size[1] < old[1]:
         raise ValueError(
             f"`size` must be no smaller than the images of {old[0]}x{old[1]} pixels. "
-            f"Use `shrink`, or choose a larger one. Received: size={size}."
+            f"Use `shrink`, or choose a larger `size`. Received: size={size}."
         )
     return size
 

@@ -75,7 +75,7 @@ def sample(
     model = PatchDPM.from_preset(preset, precision)
     if model.latents:
         raise ValueError(
-            "The preset is a model of latents, whose images need a decoder: "
+            "The preset is a model of latents, which need a decoder. Use "
             "`PatchSampler(PatchDPM.from_preset(preset), decode=decode)`. "
             f"Received: preset={str(preset)!r}."
         )
@@ -142,8 +142,9 @@ def _options(patching, image_shape, *, n, preset):
     n = known[-1] if n is None else n
     if n not in known:
         raise ValueError(
-            f"The preset {str(preset)!r} generates images in n x n patches for the `n` "
-            f"{known}. Leave `n` out, or choose another preset. Received: n={n}."
+            f"The preset {str(preset)!r} supports only these values of `n`: {known}. "
+            "Choose one of them, leave `n` out, or choose another preset. "
+            f"Received: n={n}."
         )
     return patching.options_of(n)
 
@@ -159,7 +160,8 @@ def _preset_of(n):
         if n in numbers:
             return name
     raise ValueError(
-        "The package has no trained model for that `n`. Its models, and their `n`: "
-        f"{known}. Train one (`python -m keras_patchdpm train --help`), or pass a "
-        f"`preset` of your own. Received: n={n}."
+        "The package has no trained model for this `n`. Its models and their values "
+        f"of `n`: {known}. Choose one of these values, train a model "
+        "(`python -m keras_patchdpm train --help`), or pass your own `preset`. "
+        f"Received: n={n}."
     )

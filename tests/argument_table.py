@@ -558,7 +558,8 @@ ENTRIES = {
     "memory.peak": Entry(kp.memory.peak, "fn=function", no_measurement, fn=np.ones),
     "memory.plan": Entry(
         kp.memory.plan,
-        "model=object budget=bytes num_images=count images_held=count verbose=flag "
+        "model=object budget=bytes num_images=count training=bool optimizer=object "
+        "images_held=count verbose=flag "
         "guides=several images_on=choice",
         no_measurement,
         model=Lazy(model),
@@ -566,7 +567,8 @@ ENTRIES = {
     ),
     "memory.profile": Entry(
         kp.memory.profile,
-        "model=object batch_size=count patches_per_call=count isolated=bool "
+        "model=object batch_size=count patches_per_call=count training=bool "
+        "optimizer=object isolated=bool "
         "divisions=size timed=bool",
         no_measurement,
         model=Lazy(model),

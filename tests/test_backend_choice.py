@@ -34,8 +34,8 @@ def test_choice(environment, saved, installed, chosen):
         ("numpy", None, ["jax"], "tensorflow, jax, torch.*'numpy'.*KERAS_BACKEND"),
         ("nonsense", "jax", ["jax"], "tensorflow, jax, torch.*'nonsense'"),
         (None, "openvino", ["jax"], "'openvino'.*configuration file"),
-        ("torch", None, ["jax"], r"pip install keras-patchdpm\[torch\].*\(jax\)"),
-        ("torch", None, [], r"\(none is\)"),
+        ("torch", None, ["jax"], r"keras-patchdpm\[torch\].*\(installed: jax\)"),
+        ("torch", None, [], r"\(installed: none\)"),
     ],
 )
 def test_refusal(environment, saved, installed, message):

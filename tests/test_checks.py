@@ -44,7 +44,7 @@ def test_real_returns_a_float(value):
 
 def test_real_refuses():
     for value in (-0.1, 1.1, math.nan, math.inf):
-        with pytest.raises(ValueError, match=r"`eta` must lie in \[0, 1\].*eta="):
+        with pytest.raises(ValueError, match=r"`eta` must be in \[0, 1\].*eta="):
             _checks.real("eta", value, minimum=0, maximum=1)
     for value in (True, "1", None, 1j):
         with pytest.raises(TypeError, match="`eta` must be a number.*eta="):
@@ -172,9 +172,11 @@ def test_sequence_refuses_what_has_no_order_or_no_length(value):
 
 
 def test_sequence_refuses_another_length_and_wrong_entries():
-    with pytest.raises(ValueError, match="`sizes` must hold 2 entries.*sizes=.1, 2, 3"):
+    with pytest.raises(
+        ValueError, match="`sizes` must contain 2 entries.*sizes=.1, 2, 3"
+    ):
         _checks.sequence("sizes", [1, 2, 3], _checks.positive_int, count=2)
-    with pytest.raises(ValueError, match="`sizes` must hold at least 1 entry"):
+    with pytest.raises(ValueError, match="`sizes` must contain at least 1 entry"):
         _checks.sequence("sizes", [], _checks.positive_int)
     assert _checks.sequence("sizes", [], _checks.positive_int, least=0) == ()
     with pytest.raises(TypeError, match="`sizes` must be an int.*sizes=1.5"):
@@ -196,7 +198,7 @@ def test_images_are_arrays_or_tensors_of_numbers():
         with pytest.raises(TypeError, match="`images` must be an array or tensor"):
             _checks.images("images", value)
     for dtype in (bool, "complex64", object, "U1", "datetime64[s]"):
-        with pytest.raises(TypeError, match="`images` must hold numbers.*dtype"):
+        with pytest.raises(TypeError, match="`images` must contain numbers.*dtype"):
             _checks.images("images", images.astype(dtype))
     for shape in ((4, 6, 3), (2, 4, 0, 3), (2, 4, None, 3)):
         with pytest.raises(ValueError, match="`images` must have the shape"):

@@ -49,7 +49,7 @@ def test_what_cannot_be_written_is_refused_before(tmp_path):
     assert _files.check_writable(tmp_path / "a") == tmp_path / "a"
     with pytest.raises(ValueError, match="There is no folder"):
         _files.check_writable(tmp_path / "none" / "a")
-    with pytest.raises(ValueError, match="There is a folder of that name"):
+    with pytest.raises(ValueError, match="The path is a folder, not a file"):
         _files.check_writable(tmp_path)
     with pytest.raises(OSError, match="could not be written"):
         _files.check_writable(tmp_path / ("a" * 300))

@@ -106,11 +106,11 @@ def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ("--out nowhere/faces.png", "There is no folder"),
-        ("--out faces.psd", "must end in .npy or in the suffix of a picture"),
+        ("--out faces.psd", "must end in .npy or in the suffix of an image"),
         ("--out faces", "must end in .npy"),
         (f"--out {'a' * 300}.png", "could not be written (File name too long)"),
-        ("--out folder.png", "There is a folder of that name"),
-        ("--out pipe.png", "no regular file"),
+        ("--out folder.png", "The path is a folder, not a file"),
+        ("--out pipe.png", "not a regular file"),
         ("--checkpoint nowhere/a.npz", "There is no folder"),
         ("--num-images 1000000000000", "need 10.91 PiB of memory"),
         ("--num-images 0", "--num-images: must be an int of at least 1, not '0'"),
@@ -156,7 +156,7 @@ def test_a_full_disk_is_known_before(sampled, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError("7 TiB"), "error: memory has run out (7 TiB). Choose fewer"),
+        (MemoryError("7 TiB"), "error: out of memory (7 TiB). Choose fewer"),
         (
             PermissionError(13, "Permission denied", "a.npz"),
             "error: a.npz: Permission den",
@@ -176,9 +176,9 @@ def test_errors_are_one_line(error, message, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["sample"], "Nothing is kept. With --checkpoint FILE the same command could"),
+        (["sample"], "Nothing was saved. With --checkpoint FILE, the same command can"),
         (["sample", "--checkpoint", "a.npz"], "resumes from a.npz"),
-        (TRAIN, "What is kept is in run: the same command resumes"),
+        (TRAIN, "The backups are in run: the same command resumes"),
     ],
 )
 def test_ctrl_c_says_what_is_kept(command, message, trained, capsys, monkeypatch):
@@ -263,25 +263,25 @@ def test_train_passes_its_options_on(trained, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--halo 2", "are options of --patching grid"),
+        ("--halo 2", "need --patching grid"),
         ("--patching crops --shift", "--patching crops, {'shift': True}"),
         ("--learning-rate -1", "--learning-rate: must be a number above 0, not '-1'"),
         ("--learning-rate nan", "--learning-rate: must be a number above 0"),
-        ("--ema-momentum 1", "--ema-momentum: must be a number from 0 to below 1"),
+        ("--ema-momentum 1", "--ema-momentum: must be a number of at least 0"),
         ("--minutes 0", "--minutes: must be a number above 0"),
         ("--minutes inf", "--minutes: must be"),
         ("--epochs 0", "--epochs: must be an int of at least 1"),
         (
             "--batch-size 65",
-            "There are 64 images, fewer than a batch has. Pass --batch-si",
+            "There are 64 images, fewer than one batch needs. Pass --batch",
         ),
         ("--image-size 4x5x6", "--image-size: must be pixels or HxW"),
         ("--image-size 4x", "--image-size: must be an int"),
         ("--image-size 65", "Received: source='images.npy', smallest=(65, 65)."),
         ("--prediction v", "argument --prediction: invalid choice: 'v'"),
         ("--data nofile.npy", "error: nofile.npy: No such file or directory"),
-        ("--data nofolder", "which is no folder"),
-        ("--out images.npy", "There is a file of that name"),
+        ("--data nofolder", "which is not a folder"),
+        ("--out images.npy", "--out must be a folder"),
         ("--out images.npy/run", "images.npy"),
     ],
 )

@@ -74,7 +74,7 @@ def test_images_are_smoother_than_noise(images):
         (ValueError, {"steps": 1001}, "steps=1001"),
         (ValueError, {"num_images": 0}, "num_images=0"),
         (ValueError, {"preset": "none"}, "faces64_n2.*none"),
-        (ValueError, {"n": 4, "preset": "faces64_n2"}, r"`n` \[2\].*n=4"),
+        (ValueError, {"n": 4, "preset": "faces64_n2"}, r"of `n`: \[2\].*n=4"),
         (ValueError, {"precision": "half"}, "half"),
         (ValueError, {"patches_per_call": 10}, "at most 9.*patches_per_call=10"),
     ],
@@ -149,7 +149,9 @@ def test_a_preset_knows_its_n(tmp_path):
     kp.PatchDPM(network, kp.DDPMSchedule(), patching).save_to_preset(tmp_path)
     images = kp.sample(num_images=1, steps=1, preset=tmp_path, patches_per_call=8)
     assert images.shape == (1, 16, 16, 3)
-    with pytest.raises(ValueError, match=r"`n` \[\(2, 4\)\]. Leave `n` out.*n=2"):
+    with pytest.raises(
+        ValueError, match=r"of `n`: \[\(2, 4\)\]\. .*leave `n` out.*n=2"
+    ):
         kp.sample(2, preset=tmp_path)
 
 

@@ -307,7 +307,7 @@ def test_a_name_is_the_solver_with_its_defaults(name):
     ("build", "error", "message"),
     [
         (lambda: DDPM("medium"), ValueError, "`variance` must be one of.*'medium'"),
-        (lambda: DDIM(eta=1.5), ValueError, "`eta` must lie in.*1.5"),
+        (lambda: DDIM(eta=1.5), ValueError, "`eta` must be in.*1.5"),
         (lambda: DDIM(eta="1"), TypeError, "`eta` must be a number"),
         (lambda: Heun(churn=-1), ValueError, "`churn` must"),
         (lambda: as_solver("euler"), ValueError, "'ddpm', 'ddim'.*solver='euler'"),

@@ -99,11 +99,11 @@ def twice(images, add_noise, seed_generator):
         ("grid", "must be a subclass of `Patching`"),
         (grid(get_config=lambda: {"divisions": {1}}), "must return plain data"),
         (grid(example=other_pixels), "cut at other pixels"),
-        (grid(example=twice), "`add_noise` is called 2 times"),
+        (grid(example=twice), "`example` calls `add_noise` 2 times"),
         (grid(image_shape=lambda shape: (8, 8, 3)), r"is \(8, 8, 3\), not \(16"),
         (
             grid(stages=lambda shape: GridPatching(2).stages(shape)),
-            r"a stage gives the inputs \['content', 'noisy', 'patch_index'\]",
+            r"a stage has the inputs \['content', 'noisy', 'patch_index'\]",
         ),
         (
             grid(stages=lambda shape: WholeImage().stages((8, 8, 3))),
@@ -130,7 +130,7 @@ def heavier(line):
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(moved, "lies outside of the image"), (heavier, "the blend weights' sum")],
+    [(moved, "is not inside the image"), (heavier, "sum of the blend weights")],
 )
 def test_a_broken_tiling_fails(change, message, monkeypatch):
     tiles = Tiling.tiles
@@ -220,7 +220,10 @@ class Hoarder(Solver):
 @pytest.mark.parametrize(
     ("solver", "message"),
     [
-        (broken(lambda c: c._replace(clean=c.clean + 0.01)), "of the clean image"),
+        (
+            broken(lambda c: c._replace(clean=c.clean + 0.01)),
+            "scale the clean image by",
+        ),
         (broken(lambda c: c._replace(clean=np.nan)), "not finite"),
         (broken(lambda c: c._replace(noise=-1.0)), "`noise` is negative"),
         (broken(lambda c: c._replace(noise=0.1)), "the last step adds noise"),
@@ -237,10 +240,10 @@ def test_a_broken_solver_fails(solver, message):
 
 @pytest.mark.once
 def test_a_solver_with_arguments_needs_a_configuration():
-    with pytest.raises(NotImplementedError, match="share, .*implement `get_config`"):
+    with pytest.raises(NotImplementedError, match="share, .*Implement `get_config`"):
         check_solver(Forgetful())
     Forgetful.get_config = lambda self: {"other": 1}
-    with pytest.raises(AssertionError, match=r"must have the arguments \['share'\]"):
+    with pytest.raises(AssertionError, match=r"must return the arguments \['share'\]"):
         check_solver(Forgetful())
 
 
@@ -248,7 +251,7 @@ def test_a_solver_with_arguments_needs_a_configuration():
 def test_tiles_that_are_chosen_for_the_sampling_are_checked():
     crops = RandomPatching(16, (0.5, 1.0), content=True)
     check_patching(crops, (16, 16, 3), divisions=2, overlap=0.5)
-    with pytest.raises(ValueError, match="`overlap` cannot be chosen"):
+    with pytest.raises(ValueError, match="`overlap` cannot be changed"):
         check_patching(GridPatching(2), (16, 16, 3), overlap=0.5)
 
 
@@ -271,7 +274,7 @@ class Overlapping(Patching):
 @pytest.mark.once
 def test_more_tiles_than_positions_are_refused():
     model = tiny_model(Overlapping())
-    with pytest.raises(ValueError, match="knows 4 positions.*tiles have 9"):
+    with pytest.raises(ValueError, match="4 positions.*there are 9 tiles"):
         model.tiled(overlap=0.5)
     with pytest.raises(ValueError, match="`whole_above` needs a patching"):
         model.tiled(whole_above=1.0)

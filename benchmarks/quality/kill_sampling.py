@@ -144,7 +144,7 @@ class Tries:
                 images = sampler(**SAMPLING, checkpoint=path)
                 refused, good = False, np.array_equal(images, expected)
             except ValueError as error:
-                message = f"{path} is damaged, or is no checkpoint of a sampling"
+                message = f"{path} is damaged, or not a checkpoint of a sampling"
                 refused, good = True, str(error).startswith(message)
             yield {"test": test, "place": place, "refused": refused, "ok": good}
 

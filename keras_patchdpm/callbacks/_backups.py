@@ -104,13 +104,15 @@ def _read(path, epoch):
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{_STATE} is damaged") from error
     if recorded != _checksum(state):
-        raise ValueError(f"{_STATE} is damaged: its checksum is another")
+        raise ValueError(f"{_STATE} is damaged: its checksum does not match")
     if state["format"] != _FORMAT:
-        raise ValueError(f"its format is {state['format']}, and {_FORMAT} is read")
+        raise ValueError(
+            f"its format is {state['format']}, and this version reads {_FORMAT}"
+        )
     if state["epoch"] != epoch:
-        raise ValueError(f"it is of epoch {state['epoch']}")
+        raise ValueError(f"{_STATE} belongs to epoch {state['epoch']}")
     if state["variables"] != _digest(path / _VARIABLES):
-        raise ValueError(f"{_VARIABLES} is damaged or of another backup")
+        raise ValueError(f"{_VARIABLES} is damaged or belongs to another backup")
     return Backup(path, epoch, state["curve"], state["settings"], state["model"])
 
 

@@ -64,9 +64,10 @@ def _acquire(folder):
 
 def _message(folder, who):
     return (
-        f"{who} is training in {folder}, and two would spoil each other's backups. "
-        "Wait for it or end it, or choose another folder. The worker processes of a "
-        "killed training count too, and a notebook in which one was interrupted: call "
-        "the callback's `release()` there, or restart it. "
+        f"{who} is training in {folder}. Two trainings would overwrite each other's "
+        "backups. Wait until it ends, stop it, or choose another folder. Worker "
+        "processes of a killed training keep the folder locked: stop them too. If a "
+        "training was interrupted in a notebook, call the callback's `release()` "
+        "there, or restart the notebook. "
         f"Received: folder='{folder}'."
     )

@@ -12,15 +12,15 @@ def unless_clean(folder, broken):
     """
     if (folder / "latest.weights.h5").exists():
         raise ValueError(
-            f"{folder} holds a backup of `keras.callbacks.BackupAndRestore`, which "
-            "this callback does not read. Choose another folder, or remove that backup "
-            f"to start from nothing. Received: folder='{folder}'."
+            f"{folder} contains a backup of `keras.callbacks.BackupAndRestore`, which "
+            "this callback cannot read. Choose another folder, or remove that backup "
+            f"to start a new training. Received: folder='{folder}'."
         )
     if broken:
         listed = "; ".join(f"{path}: {why}" for path, why in broken)
         raise ValueError(
-            f"No backup in {folder} is whole. {listed}. Put a copy of a backup in its "
-            "place, or remove them all to start from nothing. "
+            f"All backups in {folder} are damaged. {listed}. Restore one from a copy, "
+            "or remove them all to start a new training. "
             f"Received: folder='{folder}'."
         )
 
@@ -34,8 +34,8 @@ def of_other_settings(folder, kept, given):
             for name, one, other in found
         )
         raise ValueError(
-            f"{folder} holds a training of other settings. {listed}. Choose the "
-            "folder's settings to resume it, or another folder. "
+            f"{folder} contains a training with other settings. {listed}. Use the "
+            "settings of the folder to resume that training, or choose another folder. "
             f"Received: folder='{folder}'."
         )
 
@@ -56,13 +56,13 @@ def of_another_model(path, kept, given):
         ""
         if not odd
         else (
-            f"; variable {odd[0]} has the shape {shapes[0][odd[0]]} there and "
-            f"{shapes[1][odd[0]]} here"
+            f"; variable {odd[0]} has the shape {shapes[0][odd[0]]} in the backup and "
+            f"{shapes[1][odd[0]]} in this model"
         )
     )
     raise ValueError(
         f"{path} is the backup of another model or optimizer: it has "
-        f"{kept['optimizer']} and {len(shapes[0])} variables, this model "
-        f"{given['optimizer']} and {len(shapes[1])}{first}. Build and compile the "
-        "model as it was, or choose another folder."
+        f"{kept['optimizer']} and {len(shapes[0])} variables, this model has "
+        f"{given['optimizer']} and {len(shapes[1])} variables{first}. Build and "
+        "compile the model as before, or choose another folder."
     )

@@ -23,8 +23,8 @@ def plain(name, settings):
         return json.loads(json.dumps(settings, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(
-            f"`{name}` may hold dicts, lists, strings, finite numbers, bools and None "
-            f"({error}). Received: {name}={settings!r}."
+            f"`{name}` may contain only dicts, lists, strings, finite numbers, bools "
+            f"and None ({error}). Received: {name}={settings!r}."
         ) from error
 
 

@@ -25,10 +25,10 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     The result of a resumed training is bit-identical to that of an unbroken one, if the
     batches of an epoch depend on its number alone: `datasets.ImageBatches`,
-    `shuffle=False`, or `RandomPatching` on an array. It is not for a shuffled array
-    (the default), `tf.data.Dataset` or `DataLoader`, whose order Keras does not save;
-    if another callback has a state (the patience of `EarlyStopping` starts again); or,
-    on PyTorch, if a `Dropout` layer has no `seed`.
+    `shuffle=False`, or `RandomPatching` on an array. The result differs for a shuffled
+    array (the default), a `tf.data.Dataset` or a `DataLoader`, whose order Keras does
+    not save. It also differs if another callback has a state (the patience of
+    `EarlyStopping` starts again), or, on PyTorch, if a `Dropout` layer has no `seed`.
 
     It works with any compiled Keras model, with one process per folder.
 
@@ -144,7 +144,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             raise OSError(
                 error.errno,
                 f"The backup of epoch {epoch} could not be written to {self.folder} "
-                f"({_files.reason(error)}). The newest whole backup there is safe. "
+                f"({_files.reason(error)}). The newest complete backup is safe. "
                 "Free some space or make the folder writable, and run the same call "
                 "again: it resumes from that backup.",
             ) from error

@@ -45,7 +45,7 @@ def run(parser, arguments):
         return _report(reason if named else f"{error.filename}: {reason}", 2)
     except MemoryError as error:
         hint = "Choose fewer or smaller images, or a smaller batch."
-        return _report(f"memory has run out ({error}). {hint}", 2)
+        return _report(f"out of memory ({error}). {hint}", 2)
     return 0
 
 
@@ -66,7 +66,9 @@ def positive_number(text):
 
 def momentum(text):
     """A number of at least 0 and below 1."""
-    return _number(text, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+    return _number(
+        text, "a number of at least 0 and below 1", lambda value: 0 <= value < 1
+    )
 
 
 def size(text):

@@ -47,7 +47,7 @@ def add_options(parser):
         "--seed",
         type=types.non_negative_int,
         default=0,
-        help="of the noise: the same seed gives the same images",
+        help="seed of the noise: the same seed gives the same images",
     )
     add(
         "--patches-per-call",
@@ -80,7 +80,7 @@ def add_options(parser):
 
 
 def run(options):
-    """Generates and writes images; checks before that the file can be written."""
+    """Checks that the file can be written, then generates and writes the images."""
     import keras_patchdpm
 
     shape = (options.num_images, *image_shape(options.n, options.preset))
@@ -114,5 +114,5 @@ def run(options):
 
 def _interrupted(options):
     if options.checkpoint is None:
-        return "Nothing is kept. With --checkpoint FILE the same command could resume."
-    return f"The same command resumes from {options.checkpoint}, if it was saved."
+        return "Nothing was saved. With --checkpoint FILE, the same command can resume."
+    return f"The same command resumes from {options.checkpoint}, if that file exists."

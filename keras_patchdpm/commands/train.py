@@ -24,7 +24,8 @@ def run(options):
 
     if options.minutes is None and options.epochs is None:
         raise ValueError(
-            "Say when the training ends: give --minutes, --epochs or both."
+            "The training has no time limit and no last epoch. Give --minutes, "
+            "--epochs or both."
         )
     config = {
         "network": _network(options),
@@ -124,13 +125,13 @@ def _add_model(group):
         "--stem",
         type=types.positive_int,
         default=2,
-        help="side of the blocks of pixels that the network begins with",
+        help="side of the blocks of pixels that the network moves into channels first",
     )
     group.add_argument(
         "--prediction",
         choices=("noise", "clean", "velocity"),
         default="velocity",
-        help="what the network predicts, but for crops",
+        help="what the network predicts (not used with --patching crops)",
     )
     group.add_argument(
         "--start-from",
@@ -158,16 +159,21 @@ def _add_grid(group):
 
 def _add_training(group):
     add = group.add_argument
-    add("--minutes", type=types.positive_number, help="when to stop, by the clock")
-    add("--epochs", type=types.positive_int, help="when to stop, by the epochs")
-    add("--batch-size", type=types.positive_int, default=64, help="images of a step")
+    add("--minutes", type=types.positive_number, help="minutes after which it stops")
+    add("--epochs", type=types.positive_int, help="epochs after which it stops")
+    add("--batch-size", type=types.positive_int, default=64, help="images in a step")
     add(
         "--steps-per-epoch",
         type=types.positive_int,
         default=250,
         help="steps between two backups",
     )
-    add("--learning-rate", type=types.positive_number, default=4e-4, help="of Adam")
+    add(
+        "--learning-rate",
+        type=types.positive_number,
+        default=4e-4,
+        help="learning rate of Adam",
+    )
     add(
         "--warmup-steps",
         type=types.non_negative_int,
@@ -177,19 +183,20 @@ def _add_training(group):
     add(
         "--decay-steps",
         type=types.positive_int,
-        help="steps after them, in which it falls to 0 (default: it stays)",
+        help="steps after the warmup, in which the learning rate falls to 0 (default: "
+        "it stays constant)",
     )
     add(
         "--ema-momentum",
         type=types.momentum,
         default=0.999,
-        help="of the averaged weights",
+        help="momentum of the averaged weights",
     )
     add(
         "--seed",
         type=types.non_negative_int,
         default=0,
-        help="of the weights, the order of the images and the noise",
+        help="seed of the weights, the order of the images and the noise",
     )
     add("--precision", default="mixed_bfloat16", help="Keras dtype policy")
 
@@ -211,7 +218,7 @@ def _images(options):
     print(f"{len(images)} images of {options.data} are used", flush=True)
     if len(images) < options.batch_size:
         raise ValueError(
-            f"There are {len(images)} images, fewer than a batch has. Pass "
+            f"There are {len(images)} images, fewer than one batch needs. Pass "
             f"--batch-size {len(images)} or less. "
             f"Received: --batch-size {options.batch_size}."
         )
@@ -221,7 +228,10 @@ def _images(options):
 def _check_folder(path):
     """Refuses a folder that cannot be created or written, before images are read."""
     if path.exists() and not path.is_dir():
-        raise ValueError(f"There is a file of that name. Received: --out {path}.")
+        raise ValueError(
+            "--out must be a folder, and this path is a file. Choose another name. "
+            f"Received: --out {path}."
+        )
     existing = path.absolute()
     while not existing.exists():
         existing = existing.parent
@@ -252,9 +262,8 @@ def _patching(options):
         return {"name": "GridPatching", "divisions": options.n, **given}
     if given:
         raise ValueError(
-            "--position, --halo and --shift are options of --patching grid. Leave "
-            f"them out, or choose that. Received: --patching {options.patching}, "
-            f"{given}."
+            "--position, --halo and --shift need --patching grid. Leave them out, or "
+            f"pass --patching grid. Received: --patching {options.patching}, {given}."
         )
     if options.patching == "crops":
         size = options.image_size
@@ -264,6 +273,6 @@ def _patching(options):
 
 def _interrupted(options):
     return (
-        f"What is kept is in {options.out}: the same command resumes from its last "
-        "backup, or starts anew if there is none yet."
+        f"The backups are in {options.out}: the same command resumes from the last "
+        "one, or starts again if there is none yet."
     )

@@ -22,7 +22,7 @@ def open_array(path):
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(
-            "An array of images must be a regular file. "
+            "`source` must be a folder or a regular file. "
             f"Received: source={str(path)!r}."
         )
     try:
@@ -31,13 +31,13 @@ def open_array(path):
         raise
     except Exception as error:  # A damaged header can raise any error in NumPy.
         raise ValueError(
-            "`source` is no .npy array of images, or not a whole one. Write one by "
+            "`source` is not a complete .npy array of images. Write it with "
             f"`numpy.save`. Received: source={str(path)!r} ({_first_line(error)})."
         ) from error
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(
             "An array of images must be uint8 of shape (count, height, width, 3). "
-            f"Received: {path} of {images.dtype} {images.shape}."
+            f"Received: {path} of dtype {images.dtype} and shape {images.shape}."
         )
     return images
 

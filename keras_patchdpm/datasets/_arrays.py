@@ -22,7 +22,7 @@ def check_fits(num_bytes, received):
     if num_bytes > total:
         raise ValueError(
             f"The images need {_text(num_bytes)} of memory, and this machine has "
-            f"{_text(total)}. Choose fewer or smaller ones. Received: {received}."
+            f"{_text(total)}. Choose fewer or smaller images. Received: {received}."
         )
 
 

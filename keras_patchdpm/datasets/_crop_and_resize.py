@@ -144,5 +144,7 @@ def _check_range(name, ends, most):
 
     low, high = _checks.sequence(name, ends, end, count=2)
     if low > high:
-        raise _checks.wrong_value(name, "be a range, the smaller end first", ends)
+        raise _checks.wrong_value(
+            name, "be a range `(low, high)` with `low <= high`", ends
+        )
     return low, high

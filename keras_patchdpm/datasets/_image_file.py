@@ -43,9 +43,9 @@ def read_image(path):
     try:
         status = path.stat()
     except OSError as error:  # A link to itself, or to a missing file.
-        raise Unreadable("not there", error.strerror) from error
+        raise Unreadable("not found", error.strerror) from error
     if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("no regular file")
+        raise Unreadable("not a regular file")
     if not status.st_size:
         raise Unreadable("empty")
     try:
@@ -59,7 +59,7 @@ def read_image(path):
         limit = f"more than {Image.MAX_IMAGE_PIXELS} pixels"
         raise Unreadable("too large", limit) from error
     except Image.UnidentifiedImageError as error:
-        raise Unreadable("broken", "no image of a known format") from error
+        raise Unreadable("broken", "not an image of a known format") from error
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # Broken bytes can raise any error in a decoder.
@@ -79,7 +79,9 @@ def _to_rgb(image, file, layout):
     if image.mode.startswith("I;16") or (image.mode, file.format) == ("I", "PNG"):
         return _from_16_bits(np.asarray(image), file, key)
     if image.mode in ("I", "F"):
-        raise Unreadable("of 32-bit or signed values", "their black and white: unknown")
+        raise Unreadable(
+            "of 32-bit or signed values", "which values are black and white is unknown"
+        )
     if image.mode in ("1", "L") and isinstance(key, int):
         grey = np.array(image.convert("L"))
         grey[grey == key * _KEY_SCALES.get(layout, 1)] = 255

@@ -34,7 +34,7 @@ def folder_images(folder):
         else:
             suffix = path.suffix.lower() or "none"
             found[path] = functools.partial(
-                _refuse, "without the suffix of an image format that is read", suffix
+                _refuse, "with an unsupported suffix", suffix
             )
     count = sum(path.suffix.lower() in FORMATS for path in found)
     names = ((str(path.relative_to(folder)), found[path]) for path in sorted(found))

@@ -72,7 +72,7 @@ def load_images(
         else:
             raise ValueError(
                 "`source` must be a folder of images, a .npy array or 'tfds:NAME'. "
-                f"Received: source={str(path)!r}, which is no folder."
+                f"Received: source={str(path)!r}, which is not a folder."
             )
     return _read(
         items,

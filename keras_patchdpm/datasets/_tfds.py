@@ -33,13 +33,14 @@ def tfds_images(name, split):
         close = difflib.get_close_matches(name, tfds.list_builders(), n=3)
         hint = f" Close names: {', '.join(close)}." if close else ""
         raise ValueError(
-            "TensorFlow Datasets has no data set of that name. Its names are in "
+            "TensorFlow Datasets has no data set of that name. List the names with "
             f"`tensorflow_datasets.list_builders()`.{hint} Received: 'tfds:{name}'."
         ) from error
     except ValueError as error:  # The name is malformed, or there is no such split.
         raise ValueError(
-            f"TensorFlow Datasets refuses 'tfds:{name}': {' '.join(str(error).split())}"
-            f" Received: source='tfds:{name}', split={split!r}."
+            f"TensorFlow Datasets cannot load 'tfds:{name}': "
+            f"{' '.join(str(error).split())} "
+            f"Received: source='tfds:{name}', split={split!r}."
         ) from error
     items = (
         (f"image {number}", functools.partial(_read, example))
@@ -54,5 +55,7 @@ def _read(example):
     if image is None:
         raise Unreadable("without an entry 'image'")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise Unreadable("not uint8 of 1 or 3 channels", f"{image.dtype} {image.shape}")
+        raise Unreadable(
+            "not uint8 with 1 or 3 channels", f"{image.dtype} {image.shape}"
+        )
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -102,12 +102,12 @@ def check_path(path, shape, columns=None):
         return _files.check_writable(path, num_bytes + _HEADER)
     if suffix not in FORMATS:
         raise ValueError(
-            "`path` must end in .npy or in the suffix of a picture, one of "
+            "`path` must end in .npy or in the suffix of an image format: "
             f"{', '.join(FORMATS)}. Received: path={str(path)!r}."
         )
     if shape[-1] not in (1, 3):
         raise ValueError(
-            "A picture has 1 channel (grey) or 3 (RGB). Choose among the channels, or "
+            "A picture has 1 channel (grey) or 3 (RGB). Select 1 or 3 channels, or "
             f"write an array (.npy). Received: images of shape={tuple(shape)}."
         )
     _, size = _layout(shape, columns)
@@ -134,8 +134,8 @@ def _check_images(images):
         )
     if found.ndim != 4 or 0 in found.shape:
         raise ValueError(
-            "`images` must have the shape (batch, height, width, channels), none of "
-            f"them 0. Received: images of shape={found.shape}."
+            "`images` must have the shape (batch, height, width, channels), with no "
+            f"axis of size 0. Received: images of shape={found.shape}."
         )
     return found
 
@@ -161,7 +161,7 @@ def _encode(picture, path):
     except (OSError, ValueError, OverflowError) as error:
         height, width = picture.shape[:2]
         raise ValueError(
-            f"A {path.suffix} file cannot hold a picture of {height}x{width} pixels "
+            f"A {path.suffix} file cannot store a picture of {height}x{width} pixels "
             f"({error}). Choose .png or .npy, or fewer images. Received: "
             f"path={str(path)!r}."
         ) from error

@@ -69,8 +69,9 @@ def classes_of(network):
     if found is None:
         raise ValueError(
             "A network with an input `label` must embed it with `layers.LabelEmbedding"
-            "`, which says how many classes there are, and how an image without a "
-            f"label is told. Received: network={network.name!r}, without one."
+            "`, which defines the number of classes and the embedding of images "
+            f"without a label. Received: network={network.name!r}, without a "
+            "`LabelEmbedding`."
         )
     return found.num_classes
 

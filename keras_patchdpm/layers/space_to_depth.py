@@ -48,8 +48,8 @@ class SpaceToDepth(keras.layers.Layer):
             return batch, None, None, c * self.block_size**2
         if h % self.block_size or w % self.block_size:
             raise ValueError(
-                f"{h}x{w} pixels are no multiple of blocks of "
-                f"{self.block_size}x{self.block_size}. Choose another size or "
+                f"{h}x{w} pixels do not divide into blocks of "
+                f"{self.block_size}x{self.block_size} pixels. Choose another size or "
                 f"`block_size`. Received: block_size={self.block_size}."
             )
         return batch, h // self.block_size, w // self.block_size, c * self.block_size**2

@@ -1,4 +1,4 @@
-"""The noise level as sines and cosines, the network's input for it."""
+"""Embeds the timestep, which states the noise level, as sines and cosines."""
 
 import keras
 import numpy as np

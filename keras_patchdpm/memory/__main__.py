@@ -32,7 +32,7 @@ def main(arguments=None):
         reports = [_report(options, divisions) for divisions in options.divisions]
         text = table(reports)
     except KeyboardInterrupt:
-        print("error: interrupted. Nothing is kept.", file=sys.stderr)
+        print("error: interrupted. Nothing was saved.", file=sys.stderr)
         return 130
     except (TypeError, ValueError, ImportError, OSError, MemoryError) as error:
         parser.error(str(error) or type(error).__name__)
@@ -74,17 +74,28 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m keras_patchdpm.memory",
         description="Prints how the memory of one network call of a sampling step "
-        "falls with N: the image is cut into N x N patches. Of grids; for another "
-        "patching call `keras_patchdpm.memory.profile`.",
+        "falls with N: the image is cut into N x N patches. It measures grids; for "
+        "another patching, call `keras_patchdpm.memory.profile`.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--network", choices=NETWORKS, default=NETWORKS[0], help="which to measure")
+    add("--network", choices=NETWORKS, default=NETWORKS[0], help="network to measure")
     add("--dim", type=int, default=64, help="channels of the first resolution")
     add("--image-size", type=int, default=128, help="height and width in pixels")
     add("--batch-size", type=int, default=4, help="images sampled together")
-    add("--patches-per-call", type=int, default=1, help="of each image")
-    add("--divisions", type=int, nargs="+", default=[1, 2, 4, 8], help="each N")
+    add(
+        "--patches-per-call",
+        type=int,
+        default=1,
+        help="patches of each image in a call",
+    )
+    add(
+        "--divisions",
+        type=int,
+        nargs="+",
+        default=[1, 2, 4, 8],
+        help="values of N, one row each",
+    )
     return parser
 
 

@@ -120,8 +120,8 @@ def _lower(fn, args, donated):
     if not traced.jaxpr.eqns:
         raise ValueError(
             "Tracing `fn` found no operation, so there is nothing to measure. Write "
-            "it with `keras.ops` or `jax.numpy` on its arguments; the work of NumPy is "
-            "not seen. Received: "
+            "it with `keras.ops` or `jax.numpy` on its arguments: operations of NumPy "
+            "are not traced. Received: "
             f"fn={getattr(fn, '__name__', fn)!r}."
         )
     return traced.lower()

@@ -50,17 +50,17 @@ def profile(request, modules, environment):
         )
         if done.returncode:
             raise RuntimeError(
-                "The process that measures memory failed. It rebuilds the model from "
-                "its configuration: classes of your own must be registered with "
+                "The subprocess that measures memory failed. It rebuilds the model "
+                "from its configuration: your own classes must be registered with "
                 "`keras.saving.register_keras_serializable` in a module that can be "
-                "imported (not in a notebook or the script that runs), `Lambda` layers "
-                "are refused. Or measure here with "
+                "imported (not in a notebook or the script that runs), and `Lambda` "
+                "layers are not supported. Or measure in this process, with "
                 f"`isolated=False`. {_end_of(done)}"
             )
         report = json.loads(pathlib.Path(folder, RESULT).read_text())
     report = ProfileReport.from_dict(report)
     settings = " ".join(f"{key}={value}" for key, value in environment.items())
-    note = f"Measured in a process of its own{settings and ', with ' + settings}."
+    note = f"Measured in a subprocess{settings and ', with ' + settings}."
     measured = dataclasses.replace(
         report.measured, notes=(*report.measured.notes, note)
     )

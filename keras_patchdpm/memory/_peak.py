@@ -54,7 +54,7 @@ def peak(fn, *args):
     """
     if not callable(fn):
         raise TypeError(
-            "`fn` must be a callable, and its arguments follow it: `peak(fn, x)`. "
+            "`fn` must be callable. Pass its arguments after it: `peak(fn, x)`. "
             f"Received: fn={fn!r} (of type {type(fn).__name__})."
         )
     return backend_module().peak(fn, args)

@@ -1,4 +1,4 @@
-"""Plans a sampling for a memory budget."""
+"""Plans a sampling or a training for a memory budget."""
 
 import dataclasses
 import functools
@@ -10,6 +10,7 @@ import numpy as np
 from keras_patchdpm import _checks
 from keras_patchdpm.memory._measuring import variables_bytes
 from keras_patchdpm.memory._profile import profile
+from keras_patchdpm.memory._training_plan import plan_training
 from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.memory.report import amount
@@ -64,12 +65,14 @@ def plan(
     budget,
     num_images=1,
     *,
+    training=False,
+    optimizer=None,
     images_held=2,
     verbose=0,
     guides=(),
     images_on=None,
 ):
-    """Finds the fastest way to sample within a memory budget.
+    """Finds the fastest way to sample, or the largest batch to train, within a budget.
 
     Called by `PatchSampler` for a `memory_budget`. The memory of a network call grows
     about linearly with the number of its patches. A small call is measured first, then
@@ -82,10 +85,16 @@ def plan(
     are being generated, and the finished uint8 images. It does not count Python, the
     libraries of the backend, and the copy of the weights that some kernels keep.
 
+    With `training=True` the plan is for `fit`: the largest `batch_size` that was
+    measured to fit. It counts weights, the variables of the optimizer, activations and
+    gradients.
+
     Args:
-        model: `PatchDPM`, or the result of its `tiled`.
+        model: `PatchDPM`, or the result of its `tiled`. For a training: a `PatchDPM`.
         budget: Positive int of bytes, or a string such as `"300MB"`.
         num_images: Positive int. Images to generate. Default 1.
+        training: Bool. Whether to plan a training. Default: a sampling.
+        optimizer: Keras optimizer of the training. Default `None`: that of `compile`.
         images_held: Positive int. Float arrays of an image's size that the sampler
             holds: the solver's `image_buffers`. Default 2.
         verbose: 1 prints the plan, and a line before each measurement (on TensorFlow on
@@ -97,7 +106,7 @@ def plan(
             Default `None`: the device, if any plan fits there, otherwise the host.
 
     Returns:
-        `MemoryPlan`.
+        `MemoryPlan`, or `TrainingPlan` for a training.
 
     Raises:
         TypeError: If `model` is no such model, or a count is not an int.
@@ -109,10 +118,20 @@ def plan(
 
     >>> plan = kp.memory.plan(model, "300MB", num_images=16)
     >>> print(plan.patches_per_call, plan.batch_size, plan.peak)
+    >>> plan = kp.memory.plan(model, "8GB", training=True)
+    >>> model.fit(images, batch_size=plan.batch_size)
     """
-    model = as_tiled(model)
     budget = parse_bytes("budget", budget)
     verbose = _checks.one_of("verbose", verbose, (0, 1, False, True))
+    if _checks.boolean("training", training):
+        _refuse_for_training(
+            num_images=(num_images, 1),
+            images_held=(images_held, 2),
+            guides=(guides, ()),
+            images_on=(images_on, None),
+        )
+        return plan_training(model, budget, optimizer=optimizer, verbose=verbose)
+    model = as_tiled(model)
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)
     guides = _checks.sequence("guides", guides, _network, least=0)
@@ -156,6 +175,16 @@ def plan(
     if verbose:
         print(f"Plan: {found}", flush=True)
     return found
+
+
+def _refuse_for_training(**arguments):
+    """Refuses arguments of a sampling: names to `(value, default)`."""
+    for name, (value, default) in arguments.items():
+        if value != default:
+            raise ValueError(
+                f"`{name}` is for a sampling. Leave it out, or leave `training` out. "
+                f"Received: {name}={value!r}, training=True."
+            )
 
 
 def _best(planned, measure, model, *, sizes, trials):
@@ -237,10 +266,10 @@ def _measure(model, patches, verbose):
 def _too_small(model, least):
     """The message for a budget below the smallest that works."""
     floor = (
-        f"A budget of {least.budget} bytes holds no sampling of this model. The "
-        f"smallest that works is {least.peak} bytes ({amount(least.peak)}): "
-        f"{least.weights} of weights, {least.activations} for one patch, "
-        f"{least.images} of images."
+        f"This model cannot be sampled with a budget of {least.budget} bytes. The "
+        f"smallest budget that works is {least.peak} bytes ({amount(least.peak)}): "
+        f"{least.weights} for the weights, {least.activations} for one patch and "
+        f"{least.images} for the images."
     )
     left = least.budget - least.weights - least.images
     n, size = max(model.stages[-1].tiling.grid.divisions), model.image_shape[:2]
@@ -252,7 +281,7 @@ def _too_small(model, least):
     )
     found = next(fitting, None)
     if found is None:
-        advice = "Smaller patches alone would not do: use a smaller network or image."
+        advice = "Smaller patches are not enough: use a smaller network or image."
     else:
-        advice = f"A model of N = {found} would fit, by the size of its patches."
+        advice = f"A model with N = {found} would fit, since its patches are smaller."
     return f"{floor} {advice} Received: budget={least.budget}."

@@ -141,7 +141,7 @@ def _measure(backend, network, inputs):
     """`MemoryReport` of a network call after compilation."""
     fn, args, note = backend.measured_call(network, inputs)
     measured = backend.peak(fn, args)
-    return with_note(measured, f"The work: one call of the network, {note}.")
+    return with_note(measured, f"Measured: one call of the network, {note}.")
 
 
 def _seconds(network, inputs):
@@ -192,9 +192,9 @@ def _input_specs(network):
     for name, (shape, _) in specs.items():
         if None in shape:
             raise ValueError(
-                f"The size of the network's input `{name}` must be known to be "
-                "measured. Pass `model.tiled(4)` of its `PatchDPM`, or build the "
-                "network for one size of patch. "
+                f"The network's input `{name}` has no fixed size, so its memory cannot "
+                "be measured. Pass `model.tiled(4)` of its `PatchDPM`, or build the "
+                "network for one patch size. "
                 f"Received: shape={(None, *shape)}."
             )
     return specs
@@ -209,7 +209,7 @@ def _grid(tiled, divisions):
     if grid is not None and given != grid:
         raise ValueError(
             f"`divisions` contradicts the model, whose grid is {grid.divisions}. Leave "
-            f"it out. Received: divisions={divisions}."
+            f"`divisions` out. Received: divisions={divisions}."
         )
     return given
 

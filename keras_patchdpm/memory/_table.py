@@ -4,7 +4,7 @@ from keras_patchdpm.memory.report import ProfileReport, mebibytes
 
 HEADER = (
     "N",
-    "weights (MiB)",
+    "{} (MiB)",
     "activations (MiB)",
     "peak (MiB)",
     "activations / N = 1",
@@ -41,17 +41,20 @@ def table(reports):
     for report in reports:
         if not isinstance(report, ProfileReport):
             raise TypeError(
-                "`reports` must hold what `memory.profile` returns. Received: an "
+                "`reports` must contain only results of `memory.profile`. Received: an "
                 f"element of type {type(report).__name__}."
             )
     if not reports:
-        raise ValueError("`reports` must have at least one report. Received: none.")
+        raise ValueError("`reports` must contain at least one report. Received: none.")
     for name in ("batch_size", "patches_per_call"):
         _one_value(name, [getattr(report, name) for report in reports])
+    _one_value("training", [report.training for report in reports])
     for name in ("backend", "method", "library"):
         _one_value(name, [getattr(report.measured, name) for report in reports])
     whole = next((r for r in reports if r.divisions == (1, 1)), None)
-    rows = [HEADER, *(_row(report, whole) for report in reports)]
+    kept = "weights and optimizer" if reports[0].training else "weights"
+    header = [title.format(kept) for title in HEADER]
+    rows = [header, *(_row(report, whole) for report in reports)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
@@ -61,7 +64,7 @@ def table(reports):
 def _row(report, whole):
     return (
         _label(report.divisions),
-        mebibytes(report.weights),
+        mebibytes(report.peak - report.activations),
         mebibytes(report.activations),
         mebibytes(report.peak),
         _ratio(report, whole, "activations"),
@@ -91,9 +94,10 @@ def _ratio(report, whole, name):
 
 def _explanation(report):
     measured = report.measured
+    work = "training step" if report.training else "network call of a sampling step"
     return [
-        f"One network call of a sampling step: images {report.batch_size}, patches of "
-        f"each {report.patches_per_call}.",
+        f"One {work}: images {report.batch_size}, patches of each "
+        f"{report.patches_per_call}.",
         f"Activations: {measured.method} on {measured.device}.",
         f"Kernels: {measured.library}. Backend: {measured.backend}.",
         *measured.notes,
@@ -104,6 +108,6 @@ def _one_value(name, values):
     if len(set(values)) > 1:
         listed = ", ".join(sorted({repr(value) for value in values}))
         raise ValueError(
-            f"Reports of different `{name}` cannot be compared: put them in tables of "
-            f"their own. Received: {name}={listed}."
+            f"Reports with different `{name}` cannot be compared. Put them in separate "
+            f"tables. Received: {name}={listed}."
         )

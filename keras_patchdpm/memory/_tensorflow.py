@@ -73,7 +73,7 @@ def peak(fn, args):
             f"TensorFlow keeps no memory statistics for {device}: without oneDNN its "
             "default CPU allocator has none. Set the environment variable "
             "`TF_CPU_ALLOCATOR_USE_BFC=1` before TensorFlow is imported, or use "
-            "`keras_patchdpm.memory.profile`, which does so in a process of its own. "
+            "`keras_patchdpm.memory.profile`, which sets it in a subprocess. "
             f"TensorFlow said: {error}"
         ) from error
     result = fn(*args)
@@ -81,11 +81,11 @@ def peak(fn, args):
     highest = tf.config.experimental.get_memory_info(device)["peak"]
     del result
     if counts_small:
-        notes += ("The allocator may hand out more than was asked: an upper bound.",)
+        notes += ("An upper bound: the allocator may return more than was requested.",)
     else:
         notes += (
-            "Nothing under 256 KB is counted: set `TF_CPU_ALLOCATOR_USE_BFC=1` before "
-            "TensorFlow is imported for a true figure.",
+            "Tensors under 256 KB are not counted. To count them, set "
+            "`TF_CPU_ALLOCATOR_USE_BFC=1` before TensorFlow is imported.",
         )
     return MemoryReport(
         bytes=int(highest - base),

@@ -77,7 +77,9 @@ def measure(config, *, batch_size, timed):
         divisions=tuple(divisions),
         batch_size=batch_size,
         patches_per_call=model.patching.patches_per_image,
-        measured=with_note(measured, "The work: one training step, with gradients."),
+        measured=with_note(
+            measured, "Measured: one training step, with its gradients."
+        ),
         optimizer=variables_bytes(model.optimizer.variables),
     )
 

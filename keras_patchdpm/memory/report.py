@@ -68,6 +68,11 @@ class ProfileReport:
     optimizer: int | None = None
 
     @property
+    def training(self):
+        """Bool. Whether a training step was measured."""
+        return self.optimizer is not None
+
+    @property
     def peak(self):
         """Int, bytes. Weights, optimizer and activations together."""
         return self.weights + (self.optimizer or 0) + self.activations
@@ -76,7 +81,7 @@ class ProfileReport:
         grid = "x".join(map(str, self.divisions)) if self.divisions else "unknown grid"
         time = "not timed" if self.seconds is None else f"{self.seconds:.3f} s"
         work, optimizer = "network call", ""
-        if self.optimizer is not None:
+        if self.training:
             work, optimizer = "training step", f"optimizer {amount(self.optimizer)}, "
         lines = [
             f"weights {amount(self.weights)}, {optimizer}activations "

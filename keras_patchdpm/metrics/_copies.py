@@ -40,8 +40,8 @@ def copies(samples, training_images):
     training = _images("training_images", training_images, 2)
     if samples.shape[1:] != training.shape[1:]:
         raise ValueError(
-            "`samples` and `training_images` must be images of one size. Received: "
-            f"{samples.shape[1:]} and {training.shape[1:]}."
+            "`samples` and `training_images` must be images of the same size. "
+            f"Received: {samples.shape[1:]} and {training.shape[1:]}."
         )
     flat = samples.reshape(len(samples), -1)
     own = np.einsum("bd,bd->b", flat, flat)[:, None]
@@ -68,7 +68,7 @@ def _images(name, images, least):
     _checks.images(name, images)
     if len(images) < least or not np.isfinite(images).all():
         raise ValueError(
-            f"`{name}` must hold at least {least} images, of finite numbers. "
+            f"`{name}` must contain at least {least} images, and no NaN or infinity. "
             f"Received: {_checks.received(name, images)}."
         )
     return images.astype("float64")

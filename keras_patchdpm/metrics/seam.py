@@ -37,8 +37,8 @@ def seam_ratio(images, divisions):
     height, width, _ = _checks.images("images", images)
     if not len(images) or not np.isfinite(images).all():
         raise ValueError(
-            "`images` must hold at least one image, of finite numbers: remove NaN and "
-            f"infinity. Received: {_checks.received('images', images)}."
+            "`images` must contain at least one image, and no NaN or infinity. "
+            f"Received: {_checks.received('images', images)}."
         )
     grid = PatchGrid(divisions)
     patch = grid.patch_size((height, width))
@@ -64,8 +64,9 @@ def _ratio(images, axis, size):
     elsewhere = lines[~border].mean() if not border.all() else 0.0
     if elsewhere == 0:
         raise ValueError(
-            "The images have no step off the borders to compare with: patches of one "
-            "pixel, or images of one colour along an axis. Received: images of shape "
-            f"{images.shape}, patches of {size} pixels along axis {axis}."
+            "The steps across borders have nothing to be compared with: along an axis, "
+            "the patches have one pixel, or each patch has one colour. Choose other "
+            f"`images` or `divisions`. Received: images of shape {images.shape}, "
+            f"patches of {size} pixels along axis {axis}."
         )
     return lines[border].mean() / elsewhere

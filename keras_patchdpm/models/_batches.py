@@ -38,7 +38,7 @@ def kind_of(data):
         "The images must be one array of the shape (count, height, width, channels), "
         "such as `np.stack(list_of_images)`, or a data set of batches: a "
         "`keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader` or a "
-        "generator. Labels and weights are arguments of their own. "
+        "generator. Pass labels and weights as `y` and `sample_weight`. "
         f"Received: {received}."
     )
 
@@ -69,8 +69,8 @@ class BatchCheck:
         Args:
             batch: Images, or a tuple or list of images, labels and weights.
             number: Int. Number of the batch in its epoch, from 0.
-            whole: Bool. Whether the batch is complete: an example of one may have a
-                number of images that the devices cannot share. Default: yes.
+            whole: Bool. Whether the batch is complete. If not, its number of images may
+                be one that the devices cannot share. Default: yes.
 
         Returns:
             `(images,)`, `(images, labels)` or `(images, labels, weights)`.
@@ -147,8 +147,8 @@ def check_sharding(count, shards):
         raise ValueError(
             f"A batch of {count} images cannot be divided among {shards} devices. "
             f"Choose a `batch_size` that is a multiple of {shards}, and a number of "
-            "images that is one of `batch_size`; `datasets.ImageBatches` leaves out "
-            "what fills no batch."
+            "images that is a multiple of `batch_size`. `datasets.ImageBatches` leaves "
+            "out incomplete batches."
         )
 
 
@@ -240,13 +240,13 @@ def _unpacked(batch):
         raise ValueError(
             "A batch must be images, `(images, labels)` or `(images, labels, "
             "weights)`. "
-            f"Received: a {type(batch).__name__} of {len(batch)}."
+            f"Received: a {type(batch).__name__} of {len(batch)} entries."
         )
     images, *rest = keras.utils.unpack_x_y_sample_weight(batch)
     _images.refuse_structures(images)
     if not hasattr(images, "shape"):
         raise TypeError(
-            "A batch must hold an array of images. Received: one of type "
+            "A batch must contain an array of images. Received: images of type "
             f"{type(images).__name__}."
         )
     rest = [np.asarray(v) if isinstance(v, list | tuple) else v for v in rest]
@@ -263,7 +263,7 @@ def _as_numpy(values):
         return values
     if not hasattr(values, "shape"):
         raise TypeError(
-            "Labels and weights must be one array each. Received: one of type "
-            f"{type(values).__name__}."
+            "Labels and weights must each be one array. Received: labels or weights "
+            f"of type {type(values).__name__}."
         )
     return np.asarray(ops.convert_to_numpy(values))

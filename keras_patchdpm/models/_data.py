@@ -70,9 +70,10 @@ def _warn_of_backup_in_place(callbacks):
     given = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(each, keras.callbacks.BackupAndRestore) for each in given):
         warnings.warn(
-            "`keras.callbacks.BackupAndRestore` overwrites its backup, which a kill "
-            "then leaves half written. `keras_patchdpm.callbacks.BackupAndRestore` "
-            "keeps the earlier one until the next is whole.",
+            "`keras.callbacks.BackupAndRestore` overwrites its backup. If the process "
+            "is killed while it writes, the backup is incomplete. Use "
+            "`keras_patchdpm.callbacks.BackupAndRestore`, which keeps the earlier "
+            "backup until the next one is complete.",
             stacklevel=4,
         )
 
@@ -119,8 +120,8 @@ def _validated(model, data, *, check, batch_size=None):
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(
-                    f"A data set holds labels and weights in its batches, `(images, "
-                    f"labels, weights)`: leave out `{name}`. "
+                    f"A data set has labels and weights in its batches, `(images, "
+                    f"labels, weights)`. Leave out `{name}`. "
                     f"Received: x of type {type(x).__name__}, and `{name}`."
                 )
         if not isinstance(x, CropBatches):
@@ -210,7 +211,7 @@ def _held_out(model, arguments):
         raise ValueError(
             "`validation_data` must be images, `(images, labels)`, `(images, labels, "
             f"weights)` or a data set. Received: a {type(given).__name__} of "
-            f"{len(given)}."
+            f"{len(given)} entries."
         )
     size = arguments["validation_batch_size"] or arguments["batch_size"]
     try:
@@ -231,16 +232,16 @@ def _split(model, data, *, is_array, by_class, arguments):
     share = arguments["validation_split"]
     if not is_array:
         raise ValueError(
-            "`validation_split` is for arrays. Split the data set yourself, and pass "
-            f"`validation_data`. Received: validation_split={share}, x of type "
+            "`validation_split` is only for arrays. Split the data set yourself, and "
+            f"pass `validation_data`. Received: validation_split={share}, x of type "
             f"{type(data[0]).__name__}."
         )
     count = len(data[0])
     first = int(np.floor(count * (1 - share)))
     if first in (0, count):
         raise ValueError(
-            f"`validation_split` leaves no images on one side. Received: "
-            f"validation_split={share} of {count} images."
+            f"`validation_split` leaves no images for training or for validation. "
+            f"Received: validation_split={share} of {count} images."
         )
     train, held = (
         [None if values is None else values[part] for values in data]
@@ -259,11 +260,11 @@ def _follow_epochs(batches, before, arguments):
     steps = arguments["steps_per_epoch"]
     if steps is not None and steps != len(batches):
         raise ValueError(
-            f"An epoch of these batches has {len(batches)} steps, each with its own "
-            "order and flips: epochs of another length would mix them. Leave out "
-            "`steps_per_epoch`, and choose the length where the batches are made: "
-            "`ImageBatches(images, batch_size, steps=...)`, or the `batch_size` of "
-            f"crops. Received: steps_per_epoch={steps}."
+            f"An epoch of these batches has {len(batches)} steps. `steps_per_epoch` "
+            "must be the same, because each epoch has its own order. Leave out "
+            "`steps_per_epoch`, and set the length of an epoch with "
+            "`ImageBatches(images, batch_size, steps=...)`, or with the `batch_size` "
+            f"of crops. Received: steps_per_epoch={steps}."
         )
     own = _epochs.EpochOfBatches(batches, before)
     arguments["callbacks"] = _epochs.with_callback(arguments["callbacks"], own)

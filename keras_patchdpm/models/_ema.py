@@ -22,8 +22,8 @@ def averages(optimizer):
         )
     if not optimizer.built or not int(optimizer.iterations):
         raise ValueError(
-            "The optimizer has no averaged weights yet: it has made no step. Train "
-            "the model first."
+            "The optimizer has no averaged weights yet, because it has made no step. "
+            "Train the model first."
         )
     moving = optimizer._model_variables_moving_average
     return list(zip(optimizer._trainable_variables, moving, strict=True))
@@ -85,11 +85,11 @@ def warn_of_accumulation(optimizer):
     if steps and optimizer.use_ema:
         momentum = optimizer.ema_momentum
         warnings.warn(
-            f"Keras moves the averaged weights {steps} times per update with "
-            f"`gradient_accumulation_steps={steps}`, so that an `ema_momentum` of m "
-            f"acts as m**{steps} ({momentum:.6g} as {momentum**steps:.6g}). For an "
-            f"average as slow as that of the large batch, {momentum:.6g} per update, "
-            f"use `ema_momentum={momentum ** (1 / steps):.6g}`.",
+            f"With `gradient_accumulation_steps={steps}`, Keras updates the averaged "
+            f"weights {steps} times per update of the weights. So "
+            f"`ema_momentum={momentum:.6g}` acts as {momentum:.6g}**{steps} = "
+            f"{momentum**steps:.6g} per update of the weights. For {momentum:.6g} per "
+            f"update, use `ema_momentum={momentum ** (1 / steps):.6g}`.",
             stacklevel=3,
         )
 

@@ -257,7 +257,7 @@ def _names(method):
 _FIT, _EVALUATE = _names(ImageFitting.fit), _names(ImageFitting.evaluate)
 
 _NO_PREDICTION = (
-    "`{}` is not for a PatchDPM: it generates images in many steps. Use "
-    '`PatchSampler(model, "ddim", 50)(num_images=4)`. What the network alone predicts '
-    "of a dict of its inputs is `model.network.predict(inputs)`."
+    "A PatchDPM has no `{}`: it generates images in many steps. Use "
+    '`PatchSampler(model, "ddim", 50)(num_images=4)`. For the prediction of the '
+    "network alone, pass a dict of its inputs to `model.network.predict(inputs)`."
 )

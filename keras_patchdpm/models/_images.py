@@ -28,9 +28,9 @@ def refuse_structures(images):
     """Refuses a dict, list or tuple in place of one batch of images."""
     if isinstance(images, dict | list | tuple):
         raise ValueError(
-            "The model trains on one batch of images, from which it makes the inputs "
-            "of the network itself. Give batches of images, or `(images, labels)`. "
-            f"Received: a {type(images).__name__} of {len(images)}."
+            "The model trains on batches of images, and computes the inputs of its "
+            "network from them. Pass batches of images, or `(images, labels)`. "
+            f"Received: a {type(images).__name__} of {len(images)} entries."
         )
 
 
@@ -44,9 +44,9 @@ def and_places(data, patching):
         return data, {}
     if not isinstance(data, dict):
         raise ValueError(
-            f"A {type(patching).__name__} cuts its patches while batches are made. "
-            "Train with `model.fit(images)`, or with what `patching.batches(images, "
-            f"batch_size, seed)` gives. Received: a {type(data).__name__}."
+            f"A {type(patching).__name__} cuts patches when batches are built. "
+            "Train with `model.fit(images)`, or with batches of `patching.batches("
+            f"images, batch_size, seed)`. Received: a {type(data).__name__}."
         )
     where = dict(data)
     return where.pop("images"), where
@@ -63,8 +63,8 @@ def check_shape(shape, image_shape):
         )
     if rank != 4 or tuple(shape[1:]) != tuple(image_shape):
         raise ValueError(
-            f"The model takes images of the shape (batch, {str(tuple(image_shape))[1:]}"
-            ". Resize or crop them, or build a model of their size. "
+            f"The model needs images of the shape (batch, {str(tuple(image_shape))[1:]}"
+            ". Resize or crop the images, or build a model for their size. "
             f"Received: images of the shape {tuple(shape)}."
         )
 
@@ -85,14 +85,16 @@ def check(images, image_shape, *, latents=False, warn=True):
     kind = _kind(images, latents)
     check_shape(images.shape, image_shape)
     if not len(images):
-        raise ValueError(f"There are no images. Received: a shape of {images.shape}.")
+        raise ValueError(
+            f"There are no images. Received: images of the shape {images.shape}."
+        )
     if images.dtype == np.uint8:
         return
     low, high = _range(images)
     if kind == "int":
         if low < 0 or high > 255:
             raise ValueError(
-                "Images of ints must lie in [0, 255]. "
+                "Int images must be in [0, 255]. "
                 f"Received: {images.dtype} from {low} to {high}."
             )
     elif not latents:
@@ -105,8 +107,8 @@ def _kind(images, latents):
     kind = "float" if "float" in name else "int" if "int" in name else name
     if latents and kind != "float":
         raise TypeError(
-            "A model of latents is trained on floats, as `LatentSpace.encode` gives "
-            f"them. Received: {name}."
+            "A model of latents is trained on floats, as `LatentSpace.encode` returns "
+            f"them. Received: images of the type {name}."
         )
     if kind not in ("int", "float") or name == "int8":
         raise TypeError(
@@ -125,12 +127,12 @@ def _check_floats(low, high, warn):
     )
     if low < -_LIMIT or high > _LIMIT:
         raise ValueError(
-            "Images of floats must lie in [-1, 1]. Pass uint8 images in [0, 255], or "
+            "Float images must be in [-1, 1]. Pass uint8 images in [0, 255], or "
             f"scale them: {scales}. Received: values from {low:.5g} to {high:.5g}."
         )
     if warn and low >= 0:
         _checks.warn(
-            "Float images are taken to lie in [-1, 1], but these lie in "
+            "Float images are assumed to be in [-1, 1], but these are in "
             f"[{low:.3g}, {high:.3g}]. Pass uint8 images, or scale them: {scales}."
         )
 
@@ -146,9 +148,9 @@ def _range(images):
         if not (np.isfinite(least) and np.isfinite(greatest)):
             bad = ~np.isfinite(chunk).all(axis=(1, 2, 3))
             raise ValueError(
-                "The images hold NaN or infinity, first in image "
-                f"{start + int(bad.argmax())}. Remove or mend it. Received: values "
-                "that are not finite."
+                "The images contain NaN or infinity, first in image "
+                f"{start + int(bad.argmax())}. Remove or repair that image. Received: "
+                "values that are not finite."
             )
         low, high = min(low, least), max(high, greatest)
     return low, high

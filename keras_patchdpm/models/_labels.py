@@ -31,12 +31,12 @@ def of_array(labels, num_classes, count):
     refuse_images(labels)
     if len(labels) != count:
         raise ValueError(
-            f"`y` must hold one label for each of the {count} images. "
-            f"Received: a shape of {labels.shape}."
+            f"`y` must contain one label for each of the {count} images. "
+            f"Received: y of the shape {labels.shape}."
         )
     _checks.warn(
-        "The network has no classes, so that the labels `y` are not used. Build it "
-        "with `num_classes`, as in `networks.unet(..., num_classes=10)`, to use them."
+        "The network has no classes, so the labels `y` are not used. To use them, "
+        "build it with `num_classes`, as in `networks.unet(..., num_classes=10)`."
     )
     return labels
 
@@ -48,8 +48,8 @@ def as_numpy(name, values):
             return np.array(values)
         except ValueError as error:
             raise ValueError(
-                f"`{name}` must hold one number per image. Received: a list of "
-                f"{len(values)} things of different shapes."
+                f"`{name}` must contain one number per image. Received: a list of "
+                f"{len(values)} entries of different shapes."
             ) from error
     elif not hasattr(values, "shape"):
         raise TypeError(
@@ -72,10 +72,11 @@ def check(labels, num_classes, count):
     if labels.shape not in ((count,), (count, 1)):
         hint = ""
         if labels.shape == (count, num_classes):
-            hint = " Of one-hot labels take `np.argmax(labels, axis=-1)`."
+            hint = " Convert one-hot labels with `np.argmax(labels, axis=-1)`."
         raise ValueError(
-            "`labels` must hold one int for each image, of the shape "
-            f"({count},) or ({count}, 1).{hint} Received: a shape of {labels.shape}."
+            "`labels` must contain one int for each image, with the shape ("
+            f"{count},) or ({count}, 1).{hint} Received: labels of the shape "
+            f"{labels.shape}."
         )
     if labels.dtype.kind not in "iu":
         whole = labels.dtype.kind == "f" and (np.rint(labels) == labels).all()
@@ -87,7 +88,7 @@ def check(labels, num_classes, count):
     low, high = labels.min(initial=0), labels.max(initial=0)
     if low < 0 or high >= num_classes:
         raise ValueError(
-            f"Labels must lie in [0, {num_classes - 1}], as the network has "
+            f"Labels must be in [0, {num_classes - 1}], because the network has "
             f"num_classes={num_classes}. Received: labels from {labels.min():g} to "
             f"{labels.max():g}."
         )
@@ -98,7 +99,7 @@ def refuse_images(labels):
     if labels.ndim > 2:
         raise ValueError(
             "`y` is for labels, one per image: a diffusion model learns from the "
-            "images alone, and needs no other images as targets. Train with "
+            "images alone, and does not need other images as targets. Train with "
             f"`fit(images)`. Received: y of the shape {labels.shape}."
         )
 
@@ -107,7 +108,7 @@ def require(labels, num_classes):
     """Refuses missing labels, for a network that needs labels."""
     if num_classes is not None and labels is None:
         raise ValueError(
-            f"The network takes labels (num_classes={num_classes}), and there are "
+            f"The network needs labels (num_classes={num_classes}), but there are "
             "none. Train with `fit(images, labels)` or with batches `(images, "
             "labels)`, or build the network without `num_classes`. Received: y=None."
         )

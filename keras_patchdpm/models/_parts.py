@@ -42,8 +42,8 @@ def patch_shape(network, patching):
     if not isinstance(inputs, dict) or not {"noisy", "timestep"} <= set(inputs):
         found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
         raise ValueError(
-            "`network` must be a functional model over a dict of inputs that holds "
-            "at least 'noisy' and 'timestep', such as `networks.unet(64, patching)`. "
+            "`network` must be a functional model over a dict of inputs with at least "
+            "'noisy' and 'timestep', such as `networks.unet(64, patching)`. "
             f"Received: network={network!r} with the inputs {found}."
         )
     shape = tuple(inputs["noisy"].shape[1:])
@@ -70,15 +70,16 @@ def check_network(network, specs):
     wanted = {name: tuple(spec.shape) for name, spec in given.items()}
     if asked != wanted:
         raise ValueError(
-            "The network's inputs are not what the patching gives. Build the network "
-            f"with the same `patching`. The network takes {asked}, the patching "
-            f"gives {wanted}."
+            "The network's inputs differ from those of the patching. Build the network "
+            f"with the same `patching`. Received: a network with the inputs {asked}, "
+            f"a patching with the inputs {wanted}."
         )
     output = getattr(network.output, "shape", None)
     if output is None or tuple(output[1:]) != wanted["noisy"]:
         raise ValueError(
-            "The network must return what it was given in shape. It takes patches of "
-            f"{wanted['noisy']} and returns {network.output_shape}."
+            "The network's output must have the shape of its input 'noisy'. Received: "
+            f"a network with an input of {wanted['noisy']} and an output of "
+            f"{network.output_shape}."
         )
     return num_classes
 

@@ -26,13 +26,14 @@ def check(weights, count):
     """Validates the weights of `count` images, a NumPy array."""
     if weights.shape not in ((count,), (count, 1)):
         raise ValueError(
-            "`sample_weight` must hold one number per image, of the shape "
-            f"({count},). Received: a shape of {weights.shape}."
+            "`sample_weight` must contain one number per image, with the shape "
+            f"({count},). Received: weights of the shape {weights.shape}."
         )
     name = str(weights.dtype)
     if not any(kind in name for kind in ("float", "int", "bool")):
         raise TypeError(
-            f"`sample_weight` must hold numbers. Received: weights of the type {name}."
+            "`sample_weight` must contain numbers. Received: weights of the type "
+            f"{name}."
         )
     values = weights.astype("float64")
     if not (np.isfinite(values).all() and (values >= 0).all()):
@@ -48,8 +49,8 @@ def per_image(sample_weight):
     shape = tuple(sample_weight.shape)
     if len(shape) != 1 and shape[1:] != (1,):
         raise ValueError(
-            "`sample_weight` must hold one number per image. "
-            f"Received: a shape of {shape}."
+            "`sample_weight` must contain one number per image. "
+            f"Received: weights of the shape {shape}."
         )
     return ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
 
@@ -107,7 +108,7 @@ def combined(labels, sample_weight, table):
         return sample_weight
     if sample_weight is not None:
         raise ValueError(
-            "Pass `class_weight` or `sample_weight`, not both: multiply them, "
-            "`sample_weight * weight_of_class[labels]`."
+            "Pass `class_weight` or `sample_weight`, not both. To use both, pass their "
+            "product as `sample_weight`: `sample_weight * weight_of_class[labels]`."
         )
     return of_labels(labels, table)

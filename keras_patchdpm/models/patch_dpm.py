@@ -221,9 +221,9 @@ class PatchDPM(PresetModel):
     def export(self, filepath, *args, **kwargs):
         """Not supported: the error says to export the network instead."""
         raise NotImplementedError(
-            "A PatchDPM is exported by its network, which is all that sampling "
-            "computes with: `model.network.export(...)`. `model.save('model.keras')` "
-            f"keeps the whole model. Received: filepath={filepath!r}."
+            "A PatchDPM cannot be exported. Export its network, which is all that "
+            "sampling needs: `model.network.export(...)`. To save the whole model, use "
+            f"`model.save('model.keras')`. Received: filepath={filepath!r}."
         )
 
     def ema_weights(self):

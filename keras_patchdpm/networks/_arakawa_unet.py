@@ -206,14 +206,14 @@ def _widths(dim, multipliers):
     """Channels of each resolution, from the finest to the coarsest."""
     if _checks.integer("dim", dim, minimum=1, maximum=limits.WIDTH) % GROUPS:
         raise ValueError(
-            f"`dim` must be a multiple of {GROUPS}, the groups of the normalisation: "
-            f"{_either(dim, GROUPS)}. Received: dim={dim}."
+            f"`dim` must be a multiple of {GROUPS}, the number of groups in the "
+            f"normalisation: {_either(dim, GROUPS)}. Received: dim={dim}."
         )
     multipliers = limits.multipliers(multipliers)
     if multipliers[:1] != (1,):
         raise ValueError(
-            "`multipliers` must start with 1: the last block of the authors' network "
-            f"takes `dim` channels. Received: multipliers={multipliers}."
+            "`multipliers` must start with 1, since the last block of the authors' "
+            f"network has `dim` channels. Received: multipliers={multipliers}."
         )
     return [dim * multiplier for multiplier in multipliers]
 
@@ -229,8 +229,8 @@ def _patch_size(grid, image_size, num_depths):
         ]
         raise ValueError(
             f"A patch of {patch_size[0]}x{patch_size[1]} pixels cannot be halved "
-            f"{num_depths - 1} times, as {num_depths} `multipliers` ask: its height "
-            f"and width must be multiples of {multiple}. Choose an image of "
+            f"{num_depths - 1} times. With {num_depths} `multipliers`, its height and "
+            f"width must be multiples of {multiple}. Choose an image of "
             f"{fitting[0]} by {fitting[1]} pixels for this grid, other `divisions` or "
             f"fewer `multipliers`. Received: image_size={image_size}, "
             f"divisions={grid.divisions}."

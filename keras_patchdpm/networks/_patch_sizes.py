@@ -16,10 +16,11 @@ def check_patch(size, factor, *, patching, image_shape):
             height, width = (" or ".join(map(str, sides)) for sides in fitting)
             wanted = f"an `image_size` of {height} by {width} pixels"
         raise ValueError(
-            f"Patches, with their halo, of {h}x{w} pixels are no multiple of {factor}, "
-            f"which the stem and the depths of the network need. Choose {wanted}, "
-            "fewer `divisions`, another `halo`, fewer `multipliers` or a smaller "
-            f"`stem`. Received: image_size={image_shape[:2]}, patch size {h}x{w}, "
+            f"A patch of {h}x{w} pixels (with its halo) does not fit the stem and the "
+            "depths of the network: its height and width must be multiples of "
+            f"{factor}. Choose {wanted}, fewer `divisions`, another `halo`, fewer "
+            "`multipliers` or a smaller `stem`. Received: "
+            f"image_size={image_shape[:2]}, patch size {h}x{w}, "
             f"stem * 2**(depths - 1) = {factor}."
         )
 

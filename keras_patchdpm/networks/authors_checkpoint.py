@@ -40,9 +40,10 @@ def _torch(path):
         return importlib.import_module("torch")
     except ImportError as error:
         raise ImportError(
-            "A file of the authors is read with PyTorch, which is not installed: `pip "
-            "install keras-patchdpm[torch]`. `source` may also be a mapping of names "
-            f"to arrays, which needs no PyTorch. Received: source={path!r}."
+            "Reading a checkpoint of the authors needs PyTorch, which is not "
+            "installed. Install it with `pip install keras-patchdpm[torch]`, or pass "
+            "a mapping of names to arrays as `source`, which needs no PyTorch. "
+            f"Received: source={path!r}."
         ) from error
 
 
@@ -50,8 +51,8 @@ def _read_checkpoint(path):
     """Reads the file of the authors' trainer, without running code in the file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            "There is no checkpoint at that path. `source` must be one, or a mapping "
-            f"of names to arrays. Received: source={path!r}."
+            "There is no file at that path. `source` must be the path of a checkpoint, "
+            f"or a mapping of names to arrays. Received: source={path!r}."
         )
     torch = _torch(path)
     try:
@@ -59,15 +60,16 @@ def _read_checkpoint(path):
     except Exception as error:  # Damaged bytes can raise anything.
         reason = str(error).strip().split("\n")[0][:200]
         raise ValueError(
-            "The file is no PyTorch checkpoint of tensors: it is truncated, of another "
-            "kind, or holds Python objects, which are refused because reading them "
-            "could run code. Copy it again from its source. PyTorch says: "
-            f"{type(error).__name__}: {reason}. "
+            "The file is not a PyTorch checkpoint of tensors. It is truncated, has "
+            "another format, or contains Python objects, which are refused because "
+            "reading them could run code. Copy the file again from its source. "
+            f"PyTorch says: {type(error).__name__}: {reason}. "
             f"Received: source={path!r} of {os.path.getsize(path)} bytes."
         ) from error
     if not isinstance(checkpoint, Mapping):
         raise ValueError(
-            "The checkpoint must be a dict of tensors, or one with `model` and `ema`. "
+            "The checkpoint must be a dict of tensors, or a dict with `model` and "
+            "`ema`. "
             f"Received: a {type(checkpoint).__name__} in source={path!r}."
         )
     return checkpoint
@@ -79,7 +81,7 @@ def _network_tensors(source, which):
     if states:
         if which not in states:
             raise ValueError(
-                f"The checkpoint holds no {which!r} weights, but {listed(states)}. "
+                f"The checkpoint has no {which!r} weights. It has: {listed(states)}. "
                 f"Received: which={which!r}."
             )
         source = source[which]
@@ -109,7 +111,7 @@ def _arrays(tensors):
             refused.append(f"{name} (NaN or infinite)")
     if refused:
         raise ValueError(
-            f"`source` must hold finite numbers. Received: {listed(refused)}."
+            f"`source` must contain finite numbers. Received: {listed(refused)}."
         )
     return arrays
 

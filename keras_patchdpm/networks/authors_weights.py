@@ -69,7 +69,7 @@ def _slots(network):
     """One slot for each weight of the network."""
     if not isinstance(network, keras.Model):
         raise TypeError(
-            "`network` must be a model made by `arakawa_unet`. "
+            "`network` must be a model built by `arakawa_unet`. "
             f"Received: network of type {type(network).__name__}."
         )
     layers = [layer for layer in network.layers if layer.weights]
@@ -77,8 +77,8 @@ def _slots(network):
     strangers = [layer.name for layer in layers if layer.name not in modules]
     if strangers or not layers:
         raise ValueError(
-            "`network` must be a model made by `arakawa_unet`; the authors' network "
-            f"has no such layers: {listed(strangers)}. "
+            "`network` must be a model built by `arakawa_unet`. Layers that the "
+            f"authors' network does not have: {listed(strangers)}. "
             f"Received: network={network.name!r}."
         )
     return [slot for layer in layers for slot in _layer_slots(layer, modules)]
@@ -132,20 +132,22 @@ def _check_match(slots, arrays):
         return
     if len(missing) == len(wanted):
         raise ValueError(
-            "`source` holds no tensor of the authors' network: it comes from "
-            f"elsewhere. Expected names like {listed(missing, 2)}. "
+            "`source` is not a checkpoint of the authors' network: it contains none of "
+            f"its tensors. Expected names such as {listed(missing, 2)}. "
             f"Received: {listed(surplus)}."
         )
     theirs, ours = _configuration(found), _configuration(wanted)
     raise ValueError(
         "The checkpoint does not fit the network. "
         + (
-            "Both look alike: the checkpoint is incomplete or was changed. "
+            "Both have the same configuration, so the checkpoint is incomplete or was "
+            "changed. "
             if theirs == ours
-            else "It is of another configuration: build the network as it is. "
+            else "It was written with a different configuration. Build the network "
+            "with the configuration of the checkpoint. "
         )
-        + f"Received: a checkpoint of {theirs}; a network of {ours}.\n"
-        f"Other shapes: {listed(other)}.\nMissing: {listed(missing)}.\n"
+        + f"Received: a checkpoint with {theirs}; a network with {ours}.\n"
+        f"Different shapes: {listed(other)}.\nMissing: {listed(missing)}.\n"
         f"Surplus: {listed(surplus)}."
     )
 

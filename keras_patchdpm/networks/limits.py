@@ -45,8 +45,8 @@ def check_weights(least):
     most = _most_weights.get()
     if least > most:
         raise ValueError(
-            f"The network would have more than {least} weights; the limit here is "
-            f"{most}. Choose a smaller width, image or number of depths, blocks, "
+            f"The network would have at least {least} weights, and the limit is "
+            f"{most}. Choose a smaller width or image, or fewer depths, blocks, "
             f"patches or classes. Received: at least {least} weights."
         )
 
@@ -76,7 +76,7 @@ def integers(name, values, *, minimum, maximum, at_least_one=False):
     if len(values) > LEVELS or (at_least_one and not values):
         raise ValueError(
             f"`{name}` must have {int(at_least_one)} to {LEVELS} elements. "
-            f"Received: {len(values)} of them, {name}={list(values[:LEVELS])}."
+            f"Received: {len(values)} elements, {name}={list(values[:LEVELS])}."
         )
     return tuple(
         _checks.integer(name, value, minimum=minimum, maximum=maximum)

@@ -158,8 +158,8 @@ class Patching(Configured, abc.ABC):
         """
         for name, value in options.items():
             raise ValueError(
-                f"`{name}` cannot be chosen for the sampling of this model: a "
-                f"{type(self).__name__} has it from training. Leave it out. "
+                f"`{name}` cannot be changed for the sampling of this model: a "
+                f"{type(self).__name__} fixes it in training. Leave it out. "
                 f"Received: {name}={value}."
             )
 

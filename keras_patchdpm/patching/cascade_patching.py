@@ -61,9 +61,9 @@ class CascadePatching(Patching):
         self.divisions = _checks.positive_int("divisions", divisions)
         if self.divisions & (self.divisions - 1):
             raise ValueError(
-                "A cascade doubles the size of the image in each stage: `divisions` "
-                "must be a power of 2. `GridPatching` (`train --patching grid`) takes "
-                f"any. Received: divisions={divisions}."
+                "A cascade doubles the size of the image in each stage, so `divisions` "
+                "must be a power of 2. `GridPatching` (`train --patching grid`) "
+                f"accepts any number. Received: divisions={divisions}."
             )
         self.grid = PatchGrid(self.divisions)
         self.shift = _checks.boolean("shift", shift)
@@ -138,8 +138,8 @@ class CascadePatching(Patching):
         known = self.sampling_divisions(image_shape)
         if divisions not in known:
             raise ValueError(
-                f"A cascade of {self.divisions}x{self.divisions} patches also "
-                f"generates smaller images. Its `divisions` are {known}. "
+                f"`divisions` must be one of {known}, the stages of a cascade of "
+                f"{self.divisions}x{self.divisions} patches. "
                 f"Received: divisions={divisions}."
             )
         return stages[: divisions.bit_length()]

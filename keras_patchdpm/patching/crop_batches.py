@@ -195,15 +195,15 @@ class _DataStream:
             self.steps = len(batches)
         except TypeError as error:
             raise ValueError(
-                "`images` must be an array, or a data set that must have a length, to "
-                "know how many steps an epoch has. Use `dataset.apply(tf.data."
+                "`images` must be an array, or a data set with a length, which is the "
+                "number of steps of an epoch. Use `dataset.apply(tf.data."
                 "experimental.assert_cardinality(steps))`, or an array of images. "
                 f"Received: {_checks.received('images', batches)}."
             ) from error
         if not self.steps or isinstance(batches, str | bytes | dict | set):
             raise ValueError(
-                "`images` must be an array, or a data set of batches of images, at "
-                f"least one. Received: {_checks.received('images', batches)}."
+                "`images` must be an array, or a data set of at least one batch of "
+                f"images. Received: {_checks.received('images', batches)}."
             )
         self.batches = batches
         self.iterator = iter(())
@@ -223,8 +223,8 @@ class _DataStream:
             batch = next(self.iterator, None)
         if batch is None:
             raise ValueError(
-                "`images` must be a data set of batches of images. It holds none, or "
-                "can be run through only once, so that a second epoch finds none. "
+                "`images` must be a data set of batches of images that can be iterated "
+                "in every epoch. It is empty, or could be iterated only once. "
                 f"Received: {_checks.received('images', self.batches)}."
             )
         return _unpacked(batch)
@@ -235,8 +235,8 @@ def _unpacked(batch):
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
     if weights is not None:
         raise ValueError(
-            "Sample weights of a data set are not carried over to its crops. Pass "
-            "arrays: `fit(images, sample_weight=weights)`."
+            "`RandomPatching` does not support sample weights in a data set. Pass "
+            "arrays instead: `fit(images, sample_weight=weights)`."
         )
     if labels is not None:
         labels = keras.ops.convert_to_numpy(labels)
@@ -255,7 +255,7 @@ def one_each(name, values, count, *, whole=False):
     shape = _checks.numbers_of(name, values, None)
     if shape not in ((count,), (count, 1)):
         raise ValueError(
-            f"`{name}` must hold one number for each of the {count} images. "
+            f"`{name}` must contain one number for each of the {count} images. "
             f"Received: {name} of shape={shape}."
         )
     if whole and not np.issubdtype(values.dtype, np.integer):

@@ -21,9 +21,9 @@ def sizes(fractions, image_size):
         size = [fraction * side for side in image_size]
         if any(abs(side - round(side)) > 1e-6 or side < 1 for side in size):
             raise ValueError(
-                f"A crop must be a whole number of pixels: {fraction} of "
-                f"{image_size} is not. Choose other `fractions`, or another "
-                f"`image_size`. Received: fractions={fractions}."
+                "Each side of a crop must be a whole number of pixels, but "
+                f"{fraction} of {image_size} is not. Choose other `fractions`, or "
+                f"another `image_size`. Received: fractions={fractions}."
             )
         found.append(tuple(round(side) for side in size))
     return found
@@ -60,7 +60,7 @@ def check_length(name, values, fractions):
     """Refuses `values` that are not one for each fraction."""
     if len(values) != len(fractions):
         raise ValueError(
-            f"`{name}` must hold one number for each of the {len(fractions)} "
+            f"`{name}` must contain one number for each of the {len(fractions)} "
             f"`fractions`. Received: {name}={list(values)}."
         )
 
@@ -70,10 +70,10 @@ def check_pooling(sizes, fractions, image_size):
     for (h, w), fraction in zip(sizes, fractions, strict=True):
         if image_size[0] % h or image_size[1] % w:
             raise ValueError(
-                "With `content`, the sides of the image must be whole multiples of "
-                "those of a crop, so that the image can be pooled to its size. "
-                f"Received: fractions={list(fractions)}, of which {fraction} does not "
-                "fit."
+                "With `content`, the image is pooled to the size of a crop, so each "
+                "side of the image must be a multiple of that side of the crop. Choose "
+                f"other `fractions`. Received: fractions={list(fractions)}, of which "
+                f"{fraction} does not fit."
             )
 
 

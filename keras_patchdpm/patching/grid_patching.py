@@ -78,9 +78,9 @@ class GridPatching(Patching):
         self.shift = _checks.boolean("shift", shift)
         if self.shift and self.position == "one_hot":
             raise ValueError(
-                "A patch of a shifted grid has no fixed position that a one-hot code "
-                'could name. Choose `position="coordinates"`, or `False`. Received: '
-                f"shift={shift}, position={position!r}."
+                "The patches of a shifted grid have no fixed positions, so they cannot "
+                'have one-hot codes. Choose `position="coordinates"`, or `False`. '
+                f"Received: shift={shift}, position={position!r}."
             )
 
     def tiling(self, image_size):

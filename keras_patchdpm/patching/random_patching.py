@@ -115,9 +115,10 @@ class RandomPatching(Patching):
         *size, channels = _checks.shape("image_shape", image_shape)
         if tuple(size) != self.image_size:
             raise ValueError(
-                f"The patching is for images of {self.image_size} pixels. Build it for "
-                "the size of what is trained on (for latents, theirs). Received: "
-                f"images of {tuple(size)} pixels, image_shape={image_shape}."
+                f"The patching was built for images of {self.image_size} pixels. Build "
+                "it for the size of the training images (for a model of latents, the "
+                f"size of the latents). Received: images of {tuple(size)} pixels, "
+                f"image_shape={image_shape}."
             )
         image = InputSpec((None, None, channels), "float32")
         specs = {"noisy": image}
@@ -216,10 +217,10 @@ class RandomPatching(Patching):
             trained = ", ".join(f"{h}x{w}" for h, w in self.sizes)
             h, w = tiling.window_size
             warnings.warn(
-                f"The model was trained on crops of {trained} pixels, and is sampled "
-                f"in patches of {h}x{w}, which it has not seen. Choose other "
-                "`divisions`, or add their fraction to the `fractions` of its "
-                "`RandomPatching`, and train it again. "
+                f"The model was trained on crops of {trained} pixels, but is sampled "
+                f"in patches of {h}x{w}, a size that it was not trained on. Choose "
+                "other `divisions`, or add this size to the `fractions` of its "
+                "`RandomPatching` and train it again. "
                 f"Received: divisions={tiling.grid.divisions}.",
                 stacklevel=4,
             )
@@ -264,8 +265,9 @@ class RandomPatching(Patching):
             warnings.warn(
                 "The network is conditioned on the coordinates of every pixel, and was "
                 f"trained on images of {height}x{width} pixels. In images of another "
-                "size, pixels lie closer or further apart. Train it on images of that "
-                f"size, or without `coordinates`. Received: image_size={image_size}.",
+                "size, the coordinates of neighbouring pixels are closer together or "
+                "further apart. Train the network on images of that size, or without "
+                f"`coordinates`. Received: image_size={image_size}.",
                 stacklevel=5,
             )
         return size

@@ -33,9 +33,10 @@ class Stage:
         enlarged: Name of the network input that is cut, as the noisy image is, out of
             the previous stage's image, enlarged to this stage's size. Default `None`:
             no such input.
-        detail_scale: Float. If it is given, the stage samples the detail: what the
-            image differs from the enlarged previous one by, over this scale. It needs
-            `enlarged`. Default `None`: the stage samples the image itself.
+        detail_scale: Float. If it is given, the stage samples the detail: the
+            difference between the image and the enlarged previous image, divided by
+            this scale. It needs `enlarged`. Default `None`: the stage samples the image
+            itself.
         previous_noise: Float of at least 0. Standard deviation of noise that is added
             to the images of earlier stages. Default 0.
 
@@ -137,7 +138,7 @@ class Stage:
         return sampled
 
     def images_floats(self, on_device):
-        """Numbers of which a step needs memory, beside the solver's images.
+        """How many floats a step stores in addition to the solver's images.
 
         Args:
             on_device: Bool. Whether the images are on the device: a step then writes

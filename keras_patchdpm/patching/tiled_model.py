@@ -14,7 +14,7 @@ PARTS = ("network", "schedule", "patching", "image_shape")
 
 
 def _nothing():
-    """For models that hold no state but in their variables."""
+    """The `attach_state` of models whose state is only in their variables."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def tiled(
     whole = _of_stages(model, model.patching.tiled(model.image_shape, **size))
     if whole.num_patches != 1:
         raise ValueError(
-            "`whole_above` needs a patching that can show the network whole images. "
+            "`whole_above` needs a patching that can use the whole image as one patch. "
             f"Leave it out. Received: whole_above={whole_above} with a "
             f"{type(model.patching).__name__} of {whole.num_patches} patches."
         )
@@ -113,7 +113,7 @@ def as_tiled(model):
 
 
 def check_model(name, model):
-    """Refuses what has not the parts of a model, with what was probably meant.
+    """Raises an error for what is not a model; the message says how to get a model.
 
     Raises:
         TypeError: If it is no model.
@@ -121,16 +121,16 @@ def check_model(name, model):
     if isinstance(model, str | os.PathLike):
         raise TypeError(
             f"`{name}` must be a `PatchDPM`. Load a preset with "
-            f"`PatchDPM.from_preset({str(model)!r})`, a saved model with "
+            f"`PatchDPM.from_preset({str(model)!r})`, or a saved model with "
             f"`keras.models.load_model`. Received: {name}={model!r}."
         )
     missing = [part for part in PARTS if not hasattr(model, part)]
     if missing or isinstance(model, type):
         raise TypeError(
-            f"`{name}` must be a `PatchDPM`: a sampler needs its schedule and patching "
-            "beside the network. Wrap a network: `PatchDPM(network, schedule, "
-            f"patching)`. It has no {', '.join(missing) or 'instance'}. Received: "
-            f"{name}={model!r} (of type {type(model).__name__})."
+            f"`{name}` must be a `PatchDPM`: a sampler needs the schedule and the "
+            "patching as well as the network. Wrap a network: `PatchDPM(network, "
+            f"schedule, patching)`. Missing: {', '.join(missing) or 'an instance'}. "
+            f"Received: {name}={model!r} (of type {type(model).__name__})."
         )
 
 
@@ -141,9 +141,9 @@ def _check_positions(model, stages):
         most = max(stage.num_patches for stage in stages)
         if spec.kind == "position" and most > spec.size:
             raise ValueError(
-                f"The network knows {spec.size} positions as `{name}`, and the tiles "
-                f"have {most}: they overlap, or are shifted. Choose tiles of the "
-                "training, or train with coordinates. Received: "
+                f"The network was trained with {spec.size} positions (`{name}`), and "
+                f"there are {most} tiles, since they overlap or are shifted. Use the "
+                "tiles of the training, or train with coordinates. Received: "
                 f"{stages[-1].tiling!r}."
             )
 
@@ -166,7 +166,7 @@ def _of_fixed_size(network, window_shape):
     """The network for one size of patch, so that it is compiled, and measured, for it.
 
     Raises:
-        ValueError: If the network needs what the patching does not give.
+        ValueError: If the network needs an input that the patching does not provide.
     """
     if not isinstance(network, keras.Model):  # Its sizes are fixed.
         return network

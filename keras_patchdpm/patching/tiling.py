@@ -28,9 +28,9 @@ class Tiling(Configured):
         divisions: Positive int N or pair `(rows, cols)`: a patch has the size of the
             image over `divisions`.
         halo: Int of at least 0. Pixels around a patch, on each side.
-        shift: Bool. Whether the grid lies elsewhere at each step, by a random offset
-            below the size of a patch. It then has one row and one column of patches
-            more. Patches at the edges are cut off by the image.
+        shift: Bool. Whether the grid is moved in each step, by a random offset below
+            the size of a patch. It then has one more row and one more column of
+            patches. Patches at the edges of the image are cut off.
         overlap: Float in (0, 0.9]: share of a patch's side that the next patch covers
             too. There the mean is computed, with Gaussian weights. Default `None`: no
             overlap.
@@ -68,9 +68,9 @@ class Tiling(Configured):
         self.window_size = tuple(side + 2 * self.halo for side in self.patch_size)
         if any(np.greater(self.window_size, self.image_size)):
             raise ValueError(
-                f"Windows of {self.window_size} pixels, patches of {self.patch_size} "
-                f"with their halo, are larger than the image of {self.image_size}. "
-                f"Choose a smaller `halo`. Received: halo={halo}."
+                f"A patch of {self.patch_size} pixels with its halo has "
+                f"{self.window_size} pixels, and is larger than the image of "
+                f"{self.image_size}. Choose a smaller `halo`. Received: halo={halo}."
             )
         self._axes = tuple(
             _Axis.of(*each, halo=self.halo, shift=self.shift, overlap=self.overlap)
@@ -186,8 +186,8 @@ class _Axis(typing.NamedTuple):
             stride = max(side - round(overlap * side), 1)
             if stride == side:
                 raise ValueError(
-                    f"Patches of {side} pixels overlap by less than one. Choose a "
-                    f"larger `overlap`. Received: overlap={overlap}."
+                    f"Patches of {side} pixels overlap by less than one pixel. Choose "
+                    f"a larger `overlap`. Received: overlap={overlap}."
                 )
         count = math.ceil((whole - side) / stride) + 1 + shifted
         if shifted:

@@ -34,8 +34,8 @@ def build(part, makers, arguments, **others):
     unknown = [key for key in arguments if key not in open_ones]
     if unknown:
         raise ValueError(
-            f"{name} has the arguments {', '.join(open_ones) or 'none'}. "
-            f"Received: {unknown[:20]}."
+            f"{name} accepts the arguments {', '.join(open_ones) or 'none'}. "
+            f"Received: the unknown arguments {unknown[:20]}."
         )
     for key in open_ones:
         if key in arguments:
@@ -43,7 +43,9 @@ def build(part, makers, arguments, **others):
             if isinstance(known[key].default, bool):
                 _checks.boolean(key, arguments[key])
         elif known[key].default is inspect.Parameter.empty:
-            raise ValueError(f"{name} needs `{key}`. Received: {list(arguments)}.")
+            raise ValueError(
+                f"{name} needs the argument `{key}`. Received: {list(arguments)}."
+            )
     return makers[name](**arguments, **others)
 
 
@@ -83,7 +85,7 @@ def _check_plain(name, value):
         if len(value) > MOST_ELEMENTS:
             raise ValueError(
                 f"`{name}` must have at most {MOST_ELEMENTS} elements. "
-                f"Received: {len(value)} of them."
+                f"Received: {len(value)} elements."
             )
         for element in value:
             _check_plain(name, element)

@@ -28,7 +28,7 @@ def read(path):
         content = file.read(MOST_BYTES + 1)
     try:
         if len(content) > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES} bytes")
+            raise ValueError(f"The file has more than {MOST_BYTES} bytes.")
         config = json.loads(
             content, parse_constant=_refuse_constant, parse_float=_finite
         )
@@ -36,8 +36,8 @@ def read(path):
         _check_records(config)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} is not the configuration of a preset: {error} Correct the file, "
-            "or copy the folder anew."
+            f"{path} is not the configuration of a preset. Correct the file, or copy "
+            f"the folder again. The error is: {error}"
         ) from error
     return config
 
@@ -55,9 +55,9 @@ def check(config):
     unknown = [key for key in config if key not in known]
     if missing or unknown:
         raise ValueError(
-            f"A configuration has {', '.join(PARTS)}, and may have "
-            f"{', '.join(known[len(PARTS) :])}. Received: {list(config)[:20]}, where "
-            f"{missing or 'none'} are missing and {unknown[:20] or 'none'} unknown."
+            f"A configuration must have the keys {', '.join(PARTS)}, and may have "
+            f"{', '.join(known[len(PARTS) :])}. Missing: {missing or 'none'}. Unknown: "
+            f"{unknown[:20] or 'none'}. Received: {list(config)[:20]}."
         )
     for key in (*PARTS, *(("training",) if "training" in config else ())):
         _check_dict(key, config[key])

@@ -49,16 +49,17 @@ def find(preset):
         return folder
     if folder.suffix in (".keras", ".h5"):
         advice = (
-            "That is the name of a model that Keras saved: `keras.models.load_model` "
-            "reads it, and the model's `save_to_preset(folder)` writes a preset."
+            "A file with that suffix is a model that Keras saved. Load it with "
+            "`keras.models.load_model`; the model's `save_to_preset(folder)` writes a "
+            "preset."
         )
     elif folder.is_file():
-        advice = f"Pass the folder, '{folder.parent}', rather than a file in it."
+        advice = f"Pass the folder, '{folder.parent}', not a file in it."
     else:
-        advice = f"The package has {', '.join(map(repr, names()))}."
+        advice = f"The built-in presets are {', '.join(map(repr, names()))}."
     raise ValueError(
-        f"There is no preset of that name, nor a folder with a {CONFIG}. {advice} "
-        f"Received: preset={os.fspath(preset)!r}."
+        f"There is no preset of that name, and no folder of that name with a {CONFIG}. "
+        f"{advice} Received: preset={os.fspath(preset)!r}."
     )
 
 
@@ -129,7 +130,7 @@ def load(preset):
 
     Raises:
         ValueError: If there is no such preset, its configuration cannot be built, or
-            its weights are damaged or of another configuration. The message names the
+            its weights are damaged or do not fit the network. The message names the
             file.
     """
     folder = find(preset)
@@ -141,9 +142,9 @@ def load(preset):
                 arguments = parts(config)
             except Exception as error:  # Untrusted arguments can raise any error.
                 raise ValueError(
-                    f"{folder / CONFIG} and {weights.path.name} beside it do not "
-                    f"describe a model of this package. {error} Correct the "
-                    "configuration, or copy the folder anew."
+                    f"{folder / CONFIG} and {weights.path.name} do not describe a "
+                    "model of this package. Correct the configuration, or copy the "
+                    f"folder again. The error is: {error}"
                 ) from error
         weights.assign(arguments["network"])
     return arguments
@@ -170,8 +171,8 @@ def sampling(preset, make):
         return _settings.from_plain(plain, guide)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{folder / CONFIG} has wrong settings in `sampling`: {error} Correct the "
-            "file, or copy the folder anew."
+            f"{folder / CONFIG} has wrong settings in `sampling`. Correct the file, or "
+            f"copy the folder again. The error is: {error}"
         ) from error
 
 
@@ -204,8 +205,8 @@ def _open(folder):
         except FileNotFoundError as error:
             if _config.read(folder / CONFIG) == config:
                 raise ValueError(
-                    f"There is no file {path}, which {CONFIG} names. Copy the folder "
-                    "anew, or install the package again."
+                    f"There is no file {path}, the weight file that {CONFIG} names. "
+                    "Copy the folder again, or reinstall the package."
                 ) from error
 
 

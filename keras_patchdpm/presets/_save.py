@@ -37,7 +37,10 @@ def save(folder, config, network, *, card, storage="float16"):
     """
     folder = _files.path_of("folder", folder)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"There is a file of that name. Received: folder='{folder}'.")
+        raise ValueError(
+            "There is a file of that name, and a preset is a folder. Choose another "
+            f"name. Received: folder='{folder}'."
+        )
     _config.check(config)
     content = pack(network, storage)
     checksum = hashlib.sha256(content).hexdigest()
@@ -58,8 +61,8 @@ def save_model(model, folder, *, card=None, storage="float16"):
     path = _files.path_of("folder", folder)
     if os.fspath(folder) in _load.names():
         raise ValueError(
-            "That is the name of a preset of the package, which `from_preset` would "
-            f"read instead. Choose another folder. Received: folder='{path}'."
+            "That is the name of a built-in preset, which `from_preset` would load "
+            f"instead. Choose another folder. Received: folder='{path}'."
         )
     card = _CARD if card is None else card
     _checks.one_of("storage", storage, STORAGES)
@@ -93,7 +96,7 @@ def describe(model):
     if network is None:
         raise ValueError(
             "The network of a preset must be built by `networks.unet` or "
-            "`networks.arakawa_unet`, by name. Save models of other networks with "
+            "`networks.arakawa_unet`. Save a model with another network with "
             "`model.save('model.keras')`. Received: a network named "
             f"{model.network.name!r}, whose arguments are not known."
         )
@@ -110,9 +113,10 @@ def describe(model):
     expected = {weight.path: weight.shape for weight in model.network.weights}
     if {weight.path: weight.shape for weight in built.weights} != expected:
         raise ValueError(
-            "The network was changed after it was built, or built for another patching "
-            "than the model's, so that its arguments do not describe it. Build it with "
-            f"the model's `patching`. Received: a network of the arguments {network}."
+            "The arguments of the network do not describe it: it was changed after it "
+            "was built, or was built for another patching than the model's. Build it "
+            "with the model's `patching`. Received: a network with the arguments "
+            f"{network}."
         )
     return config
 

@@ -43,8 +43,9 @@ def to_plain(settings):
         return plain, None
     if guidance.by is guidance.guide:
         raise ValueError(
-            "A preset stores its guide as a preset too: pass the `PatchDPM`, not what "
-            f"its `tiled` returns. Received: guidance={guidance!r:.200}."
+            "A preset stores its guide as a preset too, so the guide must be a "
+            "`PatchDPM`. Pass the `PatchDPM`, not the result of its `tiled`. "
+            f"Received: guidance={guidance!r:.200}."
         )
     plain["guidance"] = {
         "by": LABEL if guidance.by_label else GUIDE,
@@ -97,7 +98,9 @@ def check(plain):
     _check_keys("guidance", guidance, GUIDANCE)
     _checks.one_of("by", guidance.get("by"), (LABEL, GUIDE))
     if "scale" not in guidance:
-        raise ValueError(f"`guidance` needs `scale`. Received: {guidance!r:.200}.")
+        raise ValueError(
+            f"`guidance` needs the key `scale`. Received: guidance={guidance!r:.200}."
+        )
     interval = guidance.get("interval", (0, None))
     _checks.sequence("interval", interval, lambda name, value: value, count=2)
 
@@ -120,7 +123,8 @@ def _check_keys(name, value, known):
     unknown = [key for key in value if key not in known]
     if unknown:
         raise ValueError(
-            f"`{name}` may have {', '.join(known)}. Received: {unknown[:20]}."
+            f"`{name}` accepts the keys {', '.join(known)}. "
+            f"Received: the unknown keys {unknown[:20]}."
         )
 
 

@@ -35,14 +35,14 @@ class WeightsFile:
     def __init__(self, path, sha256):
         self.path = path
         if path.exists() and not path.is_file():  # Reading a pipe would hang.
-            raise ValueError(f"{path} is no regular file. {_ADVICE}")
+            raise ValueError(f"{path} is not a regular file. {_ADVICE}")
         self._file = open(path, "rb")
         try:
             found = hashlib.file_digest(self._file, "sha256").hexdigest()
             if found != sha256:
                 raise ValueError(
                     f"{path} is damaged or belongs to another preset. {_ADVICE} "
-                    f"Received: a file of the SHA-256 {found}, where config.json says "
+                    f"Received: a file with the SHA-256 {found}, where config.json has "
                     f"{sha256}."
                 )
             self._headers = self._parsed(self._read_headers)
@@ -83,7 +83,8 @@ class WeightsFile:
         if odd:
             raise ValueError(
                 f"The weights in {self.path} must be finite in float32. {_ADVICE} "
-                f"Received: {len(odd)} tensors that are not, the first {odd[0]!r}."
+                f"Received: {len(odd)} tensors with NaN or infinity; the first is "
+                f"{odd[0]!r}."
             )
         for weight in network.weights:
             weight.assign(arrays[weight.path])
@@ -95,7 +96,7 @@ class WeightsFile:
                 return read(archive)
         except Exception as error:  # Damaged bytes can raise any error.
             raise ValueError(
-                f"{self.path} is no file of weights. {_ADVICE} Reading it failed: "
+                f"{self.path} is not a weight file. {_ADVICE} Reading it failed: "
                 f"{type(error).__name__}: {error}"
             ) from error
 
@@ -104,16 +105,18 @@ class WeightsFile:
         for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
             if name in headers or name == member.filename:
-                raise ValueError(f"there must be one array {name!r}")
+                raise ValueError(f"{name!r} is not a .npy file, or occurs twice")
             headers[name] = _read_header(archive, member)
         if not headers:
-            raise ValueError("it holds no array")
+            raise ValueError("it contains no array")
         for name, (shape, dtype) in headers.items():
             scale, _ = headers.get(name + _SCALE, (None, None))
             if (dtype == "int8") != (scale is not None):
-                raise ValueError(f"{name!r} must be of int8 with a scale, or without")
+                raise ValueError(
+                    f"{name!r} is {dtype}: int8 arrays need a scale, others have none"
+                )
             if scale is not None and scale != shape[-1:]:
-                raise ValueError(f"{name!r} needs a scale for each of its channels")
+                raise ValueError(f"{name!r} needs one scale for each channel")
         return headers
 
     def _read_arrays(self, archive):
@@ -137,10 +140,10 @@ class WeightsFile:
             if expected.get(name) != self.shapes.get(name)
         )
         raise ValueError(
-            f"The weights in {self.path} are of another configuration than the "
-            f"network: {len(odd)} tensors differ, the first {odd[0]!r} (the network "
-            f"has {expected.get(odd[0])}, the file {self.shapes.get(odd[0])}). Build "
-            "the network as the preset's config.json says."
+            f"The weights in {self.path} do not fit the network: {len(odd)} tensors "
+            f"differ. The first is {odd[0]!r}: the network has "
+            f"{expected.get(odd[0])}, the file has {self.shapes.get(odd[0])}. Build "
+            "the network with the arguments in the preset's config.json."
         )
 
 
@@ -188,14 +191,16 @@ def _read_header(archive, member):
     with archive.open(member) as file:
         # Version 1 has at most 64 KB of header.
         if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{member.filename} is of another version of the format")
+            raise ValueError(f"{member.filename} has another version of the format")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         size = math.prod(shape) * dtype.itemsize
         if dtype.name not in (*_DTYPES, "int8"):
-            raise ValueError(f"{member.filename} holds {dtype.name}, not floats")
+            raise ValueError(f"{member.filename} contains {dtype.name}, not floats")
         if min(shape, default=0) < 0 or member.file_size - file.tell() != size:
-            raise ValueError(f"{member.filename} has not the size of its shape {shape}")
+            raise ValueError(
+                f"the size of {member.filename} does not match its shape {shape}"
+            )
     return shape, dtype.name
 
 
-_ADVICE = "Copy the folder anew, or install the package again."
+_ADVICE = "Copy the folder again, or reinstall the package."

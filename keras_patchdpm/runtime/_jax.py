@@ -117,9 +117,9 @@ def _values(variables):
         return [variable.value for variable in variables]
     except TypeError as error:  # Without a value, Keras calls an initializer: `None`.
         raise RuntimeError(
-            "The network's weights are held by `fit`, which is training it. Sample "
-            "with a `PatchSampler` of the `PatchDPM` that is trained, in a callback "
-            "of the same thread, or after the training."
+            "The network's weights are not available while `fit` trains the network. "
+            "Sample after the training, or in a callback in the same thread with a "
+            "`PatchSampler` of the `PatchDPM` that is being trained."
         ) from error
 
 

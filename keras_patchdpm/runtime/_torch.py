@@ -119,9 +119,9 @@ class TracedNetwork:
             return trace(*tensors)
         except Exception as error:
             warnings.warn(
-                "The network could not be traced, so each call of it keeps the output "
-                "of every layer and takes more memory. Layers that ask for values of "
-                f"their inputs are the usual cause. PyTorch said: {error}",
+                "PyTorch could not trace the network, so each call keeps the output of "
+                "every layer and needs more memory. The usual cause is a layer whose "
+                f"code depends on the values of its inputs. PyTorch says: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -45,8 +45,8 @@ def refuse_fork():
     """Raises the error of backends that cannot be used in a forked process."""
     name = backend_name()
     raise RuntimeError(
-        f"This process was forked from one that has used {name}, and would hang: the "
-        "threads that compute are not there. Start processes with "
+        f"This process was forked from one that has used {name}, and would hang, since "
+        f"it does not have the threads of {name}. Start processes with "
         '`multiprocessing.get_context("spawn")`, and build or load the model in each. '
         f"Received: process {os.getpid()}, forked from {_first}."
     )

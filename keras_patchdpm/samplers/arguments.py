@@ -17,15 +17,15 @@ def check_budget(budget, patches_per_call, model):
         return None
     if model.whole is not None:
         raise ValueError(
-            "A `memory_budget` plans for patches, and `whole_above` asks for the whole "
-            f"image. Leave one of the two out. Received: memory_budget={budget!r}, "
+            "`memory_budget` cannot be combined with `whole_above`: the plan is for "
+            "patches, and `whole_above` denoises the whole image at once. Leave one of "
+            f"the two out. Received: memory_budget={budget!r}, "
             f"whole_above={model.whole_above}."
         )
     if patches_per_call != 1:
         raise ValueError(
-            "The patches of a call follow from `memory_budget`. Leave one of the two "
-            f"out. Received: patches_per_call={patches_per_call}, "
-            f"memory_budget={budget!r}."
+            "`memory_budget` determines `patches_per_call`. Leave one of the two out. "
+            f"Received: patches_per_call={patches_per_call}, memory_budget={budget!r}."
         )
     return memory.parse_bytes("memory_budget", budget)
 
@@ -53,9 +53,9 @@ def check_images_on(images_on, model):
     _checks.one_of("images_on", images_on, (None, "device", "host"))
     if images_on == "device" and not fits_device(model):
         raise ValueError(
-            "The images can stay on the device where the network is a `keras.Model` "
-            "that may be compiled (not `run_eagerly`, on JAX `jit_compile`), the "
-            f"backend one of {', '.join(runtime.SUPPORTED)}, and no "
+            "The images can stay on the device only if the network is a `keras.Model` "
+            "that may be compiled (without `run_eagerly`, on JAX with `jit_compile`), "
+            f"the backend is one of {', '.join(runtime.SUPPORTED)}, and no "
             "`keras.distribution` is set. Leave `images_on` out. "
             "Received: images_on='device'."
         )
@@ -75,11 +75,11 @@ def check_decode(decode, latents):
     """Validates `decode`."""
     if decode is not None and not latents:
         raise ValueError(
-            "`decode` is for models of latents, `PatchDPM(..., latents=True)`. Leave "
-            f"it out. Received: decode={decode!r}."
+            "`decode` is only for models of latents, `PatchDPM(..., latents=True)`. "
+            f"Leave it out. Received: decode={decode!r}."
         )
     if decode is not None and not callable(decode):
-        raise TypeError(f"`decode` must be a function. Received: {decode!r}.")
+        raise TypeError(f"`decode` must be a function. Received: decode={decode!r}.")
     return decode
 
 
@@ -106,15 +106,15 @@ def check_noise(noise, num_images, image_shapes):
     arrays = [_float_array(stage) for stage in each]
     found = [array.shape for array in arrays]
     if found != shapes:
-        asked = f"the shape {shapes[0]}"
+        asked = f"have the shape {shapes[0]}"
         if several:
             asked = (
-                "one array for each stage of the cascade, the thumbnail's first, in a "
-                f"list of the shapes {shapes}; `sampler.draw_noise({num_images})` "
+                "be a list of one array for each stage of the cascade, the thumbnail's "
+                f"first, with the shapes {shapes}. `sampler.draw_noise({num_images})` "
                 "returns such a list"
             )
         received = found if several else found[0]
-        raise ValueError(f"`noise` must have {asked}. Received: {received}.")
+        raise ValueError(f"`noise` must {asked}. Received: noise of shape={received}.")
     for array in arrays:
         wrong = sum(image.size - np.isfinite(image).sum() for image in array)
         if wrong:
@@ -144,8 +144,9 @@ def check_floats(dtype, latents, decode):
     """Refuses latents as uint8."""
     if latents and decode is None and dtype != "float32":
         raise ValueError(
-            'Latents are floats: pass `dtype="float32"` for them, or give the sampler '
-            f"`decode` for images. Received: dtype={dtype!r} of a model of latents."
+            'Latents are floats. Pass `dtype="float32"` to get latents, or give the '
+            f"sampler `decode` to get images. Received: dtype={dtype!r} with a model "
+            "of latents."
         )
 
 
@@ -153,7 +154,7 @@ def check_patches_per_call(value, num_patches):
     """Validates `patches_per_call`, an int."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(
-            f"`patches_per_call` must be an int from 1 to {num_patches}, which is all "
+            f"`patches_per_call` must be an int from 1 to {num_patches}, the number of "
             f"patches of a step. Received: patches_per_call={value!r} (of type "
             f"{type(value).__name__})."
         )
@@ -164,8 +165,9 @@ def check_seed(seed):
     """Validates `seed`, an int."""
     if seed is None:
         raise TypeError(
-            "`seed` must be an int, so that images can be made again. For others each "
-            "time, pass `seed=random.randrange(2**32)`. Received: seed=None."
+            "`seed` must be an int, so that the same images can be generated again. "
+            "For different images in each call, pass `seed=random.randrange(2**32)`. "
+            "Received: seed=None."
         )
     return _checks.integer("seed", seed, minimum=0)
 
@@ -187,8 +189,9 @@ def check_fits(num_images, image_shape, dtype):
     memory_size = psutil.virtual_memory().total
     if size > memory_size:
         raise ValueError(
-            f"{num_images} images of the shape {tuple(image_shape)} take {size} bytes, "
-            f"and this machine has {memory_size}. Make fewer at a time, or use "
-            f"`sampler.stream` without a checkpoint. Received: num_images={num_images}."
+            f"{num_images} images of the shape {tuple(image_shape)} need {size} bytes "
+            f"of memory, and this machine has {memory_size}. Generate fewer images at "
+            "a time, or use `sampler.stream` without a checkpoint. "
+            f"Received: num_images={num_images}."
         )
     return size

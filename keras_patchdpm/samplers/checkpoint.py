@@ -60,16 +60,16 @@ class Checkpoint:
             return {}
         except Exception as error:  # NumPy, `zipfile` and `json` raise many kinds.
             raise ValueError(
-                f"{self.path} is damaged, or is no checkpoint of a sampling ({error}). "
+                f"{self.path} is damaged, or not a checkpoint of a sampling ({error}). "
                 "Delete it to start again, or choose another path."
             ) from error
         if found != self.run:
             odd = differences(saved, json.loads(self.run))
             more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
             raise ValueError(
-                f"{self.path} holds another sampling. Choose another path, delete the "
-                "file, or repeat the call that it was made with. They differ in "
-                f"{', '.join(odd[:5])}{more}."
+                f"{self.path} is the checkpoint of another sampling. Choose another "
+                "path, delete the file, or repeat the call that wrote it. The two "
+                f"samplings differ in {', '.join(odd[:5])}{more}."
             )
         return arrays
 
@@ -99,8 +99,8 @@ class Checkpoint:
             return
         if not stat.S_ISREG(kind):
             raise ValueError(
-                f"{self.path} is no checkpoint of a sampling, but a folder, a pipe or "
-                "a device. Choose another path. Received: "
+                f"{self.path} is not a checkpoint of a sampling, but a folder, a pipe "
+                "or a device. Choose another path. Received: "
                 f"checkpoint={str(self.path)!r}."
             )
 

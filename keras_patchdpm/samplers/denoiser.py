@@ -161,6 +161,7 @@ def refuse_wrong(what, wrong, count, *, level=None):
         raise ValueError(
             f"{what} is not finite{where}: {wrong} of {count} values are NaN or "
             "infinite. Check the model's weights (did the training diverge?), the "
-            'precision ("mixed_float16" ends at 65504: use "mixed_bfloat16" or '
-            '"float32"), and that the schedule is that of the training.'
+            'precision (the largest number in "mixed_float16" is 65504: use '
+            '"mixed_bfloat16" or "float32"), and that the schedule is that of the '
+            "training."
         )

@@ -106,15 +106,15 @@ class Guidance:
                 raise ValueError(
                     "Guidance by labels needs a model that was trained on labels: "
                     "build its network with `num_classes`. Received: "
-                    f"guidance={self!r} with a network that takes no labels."
+                    f"guidance={self!r} with a network that accepts no labels."
                 )
             return
         wanted, given = self.guide.schedule.get_config(), model.schedule.get_config()
         if type(self.guide.schedule) is not type(model.schedule) or wanted != given:
             raise ValueError(
-                "A model can be guided by one of the same schedule, so that both "
-                "predict the same. Received: a guide of "
-                f"{self.guide.schedule!r} for a model of {model.schedule!r}."
+                "The guide must have the same schedule as the model, so that both "
+                "networks predict the same quantity. Received: a guide with "
+                f"{self.guide.schedule!r} for a model with {model.schedule!r}."
             )
         wanted, given = _inputs(self.guide.network), _inputs(model.network)
         missing = {
@@ -122,15 +122,16 @@ class Guidance:
         }
         if missing:
             raise ValueError(
-                "The guide's network asks for inputs that the model's is not given in "
-                "that shape. Take a guide of the same patching and size of patch. "
-                f"Received: a guide with the inputs {missing}, for a network with "
-                f"{given}."
+                "The guide's network needs inputs that the model's network does not "
+                "have in that shape. Use a guide with the same patching and the same "
+                f"size of patch. Received: a guide with the inputs {missing}, for a "
+                f"network with {given}."
             )
         if model.whole is not None:
             raise ValueError(
-                "A guide sees patches of one size, and `whole_above` shows the network "
-                "whole images too. Leave one of the two out, or guide by labels. "
+                "A guide accepts patches of one size only, and with `whole_above` the "
+                "network also denoises whole images. Leave one of the two out, or use "
+                "guidance by labels. "
                 f"Received: whole_above={model.whole_above} with {self!r}."
             )
         self._check_stages(model)
@@ -142,9 +143,9 @@ class Guidance:
         unknown = [stage for stage in asked if known <= stage < count]
         if unknown:
             raise ValueError(
-                f"The guide was trained for {known} stages of a cascade. Choose those "
-                f"in which it guides: `stages={list(range(known))}`. "
-                f"Received: stages={self.stages}, of {count}."
+                f"The guide was trained for {known} stages of a cascade, and the model "
+                f"has {count}. Use the guide only in its own stages: "
+                f"`stages={list(range(known))}`. Received: stages={self.stages}."
             )
 
 
@@ -177,8 +178,8 @@ def _interval(interval):
     low, high = _checks.sequence("interval", interval, _bound, count=2)
     if high < low:
         raise ValueError(
-            "`interval` must be the least and the largest strength of the noise. "
-            f"Received: interval={interval}."
+            "`interval` must be the least and the largest strength of the noise, in "
+            f"this order. Received: interval={interval}."
         )
     return low, high
 
@@ -207,16 +208,16 @@ def check_labels(labels, num_images, *, guidance, num_classes):
     if labels is None:
         if guidance is not None and guidance.by_label:
             raise ValueError(
-                "The guidance leads towards a label, and there is none. Pass `labels`, "
-                f"or leave `guidance` out. Received: guidance={guidance!r}."
+                "Guidance by labels needs labels. Pass `labels`, or leave `guidance` "
+                f"out. Received: labels=None, guidance={guidance!r}."
             )
         if num_classes is None:
             return None
         return np.broadcast_to(np.int32(num_classes), (num_images,))
     if num_classes is None:
         raise ValueError(
-            "The model takes no labels: its network was built without `num_classes`. "
-            f"Leave them out. Received: labels={labels!r}."
+            "The model accepts no labels: its network was built without `num_classes`. "
+            f"Leave `labels` out. Received: labels={labels!r}."
         )
     if np.ndim(labels) == 0:
         label = _checks.integer("labels", labels, minimum=0, maximum=num_classes - 1)
@@ -224,8 +225,8 @@ def check_labels(labels, num_images, *, guidance, num_classes):
     each = list(labels)
     if len(each) != num_images:
         raise ValueError(
-            f"`labels` must hold one int for each of the {num_images} images, or be "
-            f"one int for all. Received: {len(each)} labels."
+            f"`labels` must contain one int for each of the {num_images} images, or be "
+            f"one int for all images. Received: {len(each)} labels."
         )
     found = [
         _checks.integer("labels", label, minimum=0, maximum=num_classes - 1)

@@ -58,8 +58,8 @@ def walk(denoise, state, levels, *, solver, level_of=None, noise=None, update=No
         if coefficients.clean_before and not solver.uses_clean_before:
             raise ValueError(
                 f"{type(solver).__name__} uses the clean estimate of the previous "
-                "step, which is not held. Set `uses_clean_before = True` in its class. "
-                f"Received: {coefficients}."
+                "step, but the sampler has not kept it. Set `uses_clean_before = True` "
+                f"in the class of the solver. Received: {coefficients}."
             )
         out = None if solver.uses_clean_before else state.clean
         clean = denoise(state.noisy, now, out)

@@ -51,10 +51,10 @@ class NetworkCalls:
                     raise
                 self.most = math.ceil(rows / 2)
                 warnings.warn(
-                    f"Memory was too small for {rows} patches in one call of the "
-                    f"network. Sampling goes on with {self.most}, and with the same "
-                    "images. Fewer `patches_per_call`, a smaller `batch_size` or a "
-                    "`memory_budget` avoid the attempt.",
+                    f"Memory ran out in a network call with {rows} patches. Sampling "
+                    f"continues with {self.most} patches per call; the images stay the "
+                    "same. To avoid the failed call, use fewer `patches_per_call`, a "
+                    "smaller `batch_size` or a `memory_budget`.",
                     RuntimeWarning,
                     stacklevel=2,
                 )

@@ -71,11 +71,11 @@ class DeviceDenoiser:
                 raise
             self.memory_ran_out = True
             warnings.warn(
-                f"Memory was too small for {self.count * self.batch_size} patches in "
-                "one call of the network beside the images. Sampling goes on with the "
-                "images in the host's memory. Fewer `patches_per_call`, a smaller "
-                '`batch_size`, a `memory_budget` or `images_on="host"` avoid the '
-                "attempt.",
+                "Memory ran out in a network call with "
+                f"{self.count * self.batch_size} patches, with the images on the "
+                "device. Sampling continues with the images in the host's memory. To "
+                "avoid the failed call, use fewer `patches_per_call`, a smaller "
+                '`batch_size`, a `memory_budget` or `images_on="host"`.',
                 RuntimeWarning,
                 stacklevel=2,
             )

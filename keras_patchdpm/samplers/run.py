@@ -259,7 +259,7 @@ class Run:
                     for image in result
                 ]
             )
-        check_finite("What was made of the images", result)
+        check_finite("The result of the sampling", result)
         if self.model.latents and self.decode is None:
             return result
         return to_dtype(result, self.dtype)

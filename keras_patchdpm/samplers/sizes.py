@@ -49,8 +49,8 @@ def _planned(sampler, num_images, *, batch_size, verbose):
     """The sizes that a memory budget allows."""
     if batch_size is not None:
         raise ValueError(
-            "The size of the batches follows from `memory_budget`. Leave one of the "
-            f"two out. Received: batch_size={batch_size!r}, "
+            "`memory_budget` determines `batch_size`. Leave one of the two out. "
+            f"Received: batch_size={batch_size!r}, "
             f"memory_budget={sampler.memory_budget}."
         )
     guidance = sampler.guidance

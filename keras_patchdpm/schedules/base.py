@@ -164,8 +164,9 @@ class Schedule(Configured, abc.ABC):
             `NoiseLevel`.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} has no noise levels between those of its steps. "
-            f"Choose a solver that adds no noise first. Received: strength={strength}."
+            f"{type(self).__name__} has no noise levels between its steps. Choose a "
+            "solver that adds no noise before a step. "
+            f"Received: strength={strength}."
         )
 
     def weight(self, timestep):

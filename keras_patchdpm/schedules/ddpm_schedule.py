@@ -129,9 +129,10 @@ class DDPMSchedule(Schedule):
             return _BETAS[self.beta_schedule](self.num_timesteps)
         if len(self.beta_schedule) != self.num_timesteps:
             raise ValueError(
-                "There must be one variance for each timestep. Leave `num_timesteps` "
-                f"out. Received: num_timesteps={self.num_timesteps} with "
-                f"{len(self.beta_schedule)} values of `beta_schedule`."
+                "`beta_schedule` must have one variance for each timestep. Leave "
+                "`num_timesteps` out. Received: "
+                f"num_timesteps={self.num_timesteps} with {len(self.beta_schedule)} "
+                "values of `beta_schedule`."
             )
         return np.array(self.beta_schedule)
 

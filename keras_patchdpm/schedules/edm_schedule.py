@@ -173,8 +173,9 @@ class EDMSchedule(Schedule):
             strengths = (np.linspace(*ends, steps) ** self.rho).tolist()
         if not strengths or any(np.diff(strengths) >= 0):
             raise ValueError(
-                "The strengths of the noise must fall, and there must be one at "
-                f"least. Received: steps={steps!r}, which are {strengths[:10]}."
+                "The strengths of the noise must fall from step to step, and there "
+                f"must be at least one. Received: steps={steps!r}, with the strengths "
+                f"{strengths[:10]}."
             )
         return [self.at_strength(strength) for strength in strengths] + [CLEAN]
 

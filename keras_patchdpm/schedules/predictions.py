@@ -28,9 +28,10 @@ def clean(prediction_type, prediction, noisy, *, alpha, sigma):
     if prediction_type == "noise":
         if not alpha:
             raise ValueError(
-                "A prediction of the noise says nothing of the image at a level of "
-                'pure noise. Choose prediction="velocity" or "clean", or steps that '
-                f"start below it. Received: prediction='noise', alpha={alpha}."
+                "The clean image cannot be computed from a prediction of the noise at "
+                'a level of pure noise. Choose prediction="velocity" or "clean", or '
+                "steps that start below that level. "
+                f"Received: prediction='noise', alpha={alpha}."
             )
         return (noisy - sigma * prediction) / alpha
     if prediction_type == "clean":

@@ -45,8 +45,8 @@ def timesteps(ratios, steps, spacing):
     _checks.integer("steps", steps, minimum=1)
     if steps > total:
         raise ValueError(
-            f"A process of {total} timesteps cannot be walked down in more steps than "
-            f"that. Received: steps={steps}."
+            f"`steps` must be at most {total}, the number of timesteps of the "
+            f"schedule. Received: steps={steps}."
         )
     found = _SPREAD[spacing or "karras"](ratios, steps).astype(int)
     found[0] = total - 1
@@ -64,8 +64,8 @@ def check_no_spacing(spacing):
     """Refuses a spacing together with a sequence of steps."""
     if spacing is not None:
         raise ValueError(
-            "`spacing` spreads a number of `steps`, and a sequence of them is spread "
-            f"already. Leave `spacing` out. Received: spacing={spacing!r}."
+            "`spacing` is only for a number of `steps`. A sequence already states "
+            f"which steps are used. Leave `spacing` out. Received: spacing={spacing!r}."
         )
 
 
@@ -111,6 +111,6 @@ def _own(steps, total):
     if not found or any(np.diff(found) >= 0):
         raise ValueError(
             "Timesteps must fall, from the noisiest to the cleanest, and there must be "
-            f"one at least. Received: steps={found}."
+            f"at least one. Received: steps={found}."
         )
     return found

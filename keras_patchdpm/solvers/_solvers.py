@@ -186,8 +186,8 @@ class Heun(Solver):
     def check_schedule(self, schedule):
         if self.churn and "float" not in schedule.timestep_dtype:
             raise ValueError(
-                "`churn` needs noise levels between those of the steps, which a "
-                "schedule of timesteps does not have. Choose an `EDMSchedule`, or "
+                "`churn` needs noise levels between the steps, which a schedule of "
+                "timesteps does not have. Choose an `EDMSchedule`, or "
                 f"leave `churn` out. Received: churn={self.churn} with a "
                 f"{type(schedule).__name__}."
             )

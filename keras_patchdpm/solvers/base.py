@@ -83,7 +83,8 @@ class Solver(Configured, abc.ABC):
             Float.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} has `corrects = True`: implement `correction`."
+            f"{type(self).__name__} has `corrects = True`, so it must implement "
+            "`correction`."
         )
 
     def noise_first(self, now, level_of, num_steps):
@@ -122,6 +123,6 @@ class Solver(Configured, abc.ABC):
         if arguments:
             raise NotImplementedError(
                 f"{type(self).__name__} has the arguments {', '.join(arguments)}, "
-                "which a checkpoint must know: implement `get_config`."
+                "which a checkpoint must record. Implement `get_config`."
             )
         return {}

@@ -50,7 +50,10 @@ def check_layer(make, *inputs, output_shape, rng, output_dtype=None, policies=PO
         f"the output has the shape {expected.shape}, expected {tuple(output_shape)}",
     )
     finite = np.isfinite(expected).all()
-    require(finite and np.ptp(expected) > 0, "a trivial output")
+    require(
+        finite and np.ptp(expected) > 0,
+        "the output is constant, or contains NaN or infinity",
+    )
     require(layer.get_config() == config, "`build` or `call` changed an argument")
     _check_stated_shape(layer, inputs, output_shape)
     _check_config(make, layer, inputs=inputs, expected=expected)
@@ -85,32 +88,42 @@ def _check_stated_shape(layer, inputs, output_shape):
     """The layer itself states the shape of its output, without being called."""
     stock = keras.layers.Layer.compute_output_shape
     stated = type(layer).compute_output_shape is not stock
-    require(stated, "no `compute_output_shape`")
+    require(stated, "the layer must implement `compute_output_shape`")
     shapes = [value.shape for value in inputs]
     for rows in (output_shape[0], None):
         given = [(rows, *shape[1:]) for shape in shapes]
         found = tuple(layer.compute_output_shape(*given))
         wanted = (rows, *output_shape[1:])
-        require(found == wanted, f"states the shape {found}, expected {wanted}")
+        require(
+            found == wanted,
+            f"`compute_output_shape` returns {found}, expected {wanted}",
+        )
 
 
 def _check_config(make, layer, *, inputs, expected):
     """`get_config` and Keras' own serialisation give the layer back."""
     named = make(name="own_name").get_config()["name"]
-    require(named == "own_name", f"`get_config` has the name {named}, not that given")
+    require(
+        named == "own_name",
+        f"`get_config` returns the name {named!r}, expected 'own_name'",
+    )
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
     found = config["registered_name"] or ""
     require(
         found.endswith(f">{type(layer).__name__}"),
-        f"`keras.saving.register_keras_serializable` knows it as {found!r}",
+        "the class must be registered with `keras.saving.register_keras_serializable` "
+        f"under its own name; its registered name is {found!r}",
     )
     for clone in (
         type(layer).from_config(layer.get_config()),
         keras.saving.deserialize_keras_object(config),
     ):
-        require(type(clone) is type(layer), f"comes back as a {type(clone).__name__}")
+        require(
+            type(clone) is type(layer),
+            f"the restored layer is a {type(clone).__name__}",
+        )
         same = clone.get_config() == layer.get_config()
-        require(same, "comes back with another configuration")
+        require(same, "the restored layer has another configuration")
         _call(clone, inputs)  # Builds it.
         clone.set_weights(layer.get_weights())
         outputs = _values(_call(clone, inputs))
@@ -122,7 +135,11 @@ def _check_symbolic(layer, inputs, expected):
     symbols = [keras.Input(value.shape[1:], dtype=value.dtype.name) for value in inputs]
     outputs = layer(*symbols)
     symbolic = tuple(outputs.shape)
-    require(symbolic == (None, *expected.shape[1:]), f"a symbolic shape of {symbolic}")
+    wanted = (None, *expected.shape[1:])
+    require(
+        symbolic == wanted,
+        f"the symbolic call returns the shape {symbolic}, expected {wanted}",
+    )
     model = keras.Model(symbols, outputs)
     everything = list(range(len(expected)))
     for rows in (everything, everything[:1], everything * 2):
@@ -149,11 +166,11 @@ def _check_policy(mixed, layer, *, inputs, expected, output_dtype):
     dtype = keras.backend.standardize_dtype(outputs.dtype)
     name = mixed.dtype_policy.name
     wanted = output_dtype or mixed.compute_dtype
-    require(dtype == wanted, f"returns {dtype} under {name}, expected {wanted}")
+    require(dtype == wanted, f"the output is {dtype} under {name}, expected {wanted}")
     kinds = {weight.dtype for weight in mixed.trainable_weights}
-    require(kinds <= {"float32"}, f"weights of {kinds} under {name}")
+    require(kinds <= {"float32"}, f"weights are {kinds} under {name}, expected float32")
     symbols = [keras.KerasTensor(value.shape, value.dtype.name) for value in inputs]
     stated = mixed(*symbols).dtype
-    require(stated == dtype, f"the symbolic call states another dtype, {stated}")
+    require(stated == dtype, f"the symbolic call returns {stated}, expected {dtype}")
     tolerance = 0.05 * np.abs(expected).max()
     np.testing.assert_allclose(_values(outputs), expected, rtol=0.05, atol=tolerance)

@@ -63,7 +63,9 @@ def _check_stages(stages, names, rng):
     """Tiles and inputs of all stages."""
     previous = []
     for stage in stages:
-        require(isinstance(stage, Stage), f"`stages` has no `Stage`: {stage!r}")
+        require(
+            isinstance(stage, Stage), f"`stages` must return `Stage`s, not {stage!r}"
+        )
         _check_tiles(stage)
         _check_inputs(stage, previous, names=names, rng=rng)
         previous.append(_images(stage.image_shape, rng))
@@ -77,10 +79,13 @@ def _check_specs(patching, image_shape):
     specs = patching.input_specs(image_shape)
     require("noisy" in specs, "`input_specs` has no `noisy`")
     for name, spec in specs.items():
-        require(spec.kind in KINDS, f"the kind of `{name}` is none of {KINDS}: {spec}")
+        require(
+            spec.kind in KINDS, f"the kind of `{name}` must be one of {KINDS}: {spec}"
+        )
         needs_size = spec.kind in ("position", "index")
         require(
-            not needs_size or spec.size, f"`{name}` needs the number of values: {spec}"
+            not needs_size or spec.size,
+            f"`{name}` needs `size`, the number of its values: {spec}",
         )
     found = tuple(patching.image_shape(specs["noisy"].shape))
     require(
@@ -105,7 +110,9 @@ def _check_example(patching, image_shape, rng):
     inputs, target = patching.example(
         ops.convert_to_tensor(images), add_noise, keras.random.SeedGenerator(0), **where
     )
-    require(len(calls) == 1, f"`add_noise` is called {len(calls)} times, not once")
+    require(
+        len(calls) == 1, f"`example` calls `add_noise` {len(calls)} times, not once"
+    )
     specs = patching.input_specs(image_shape)
     require(
         set(inputs) == set(specs),
@@ -139,7 +146,8 @@ def _check_tiles(stage):
     for _ in range(5):
         tiles = stage.tiling.tiles(rng)
         require(
-            len(tiles) == stage.num_patches, "`num_patches` is not the tiles' number"
+            len(tiles) == stage.num_patches,
+            f"`num_patches` is {stage.num_patches}, but there are {len(tiles)} tiles",
         )
         total = np.zeros((*stage.image_size, 1))
         for index in range(len(tiles)):
@@ -147,11 +155,11 @@ def _check_tiles(stage):
             part = total[rows, cols]
             require(
                 part.shape[:2] == stage.tiling.window_size,
-                f"tile {index} lies outside of the image: {rows}, {cols}",
+                f"tile {index} is not inside the image: {rows}, {cols}",
             )
             part += tiles.blend(index)
         require_close(
-            total, np.ones_like(total), "the blend weights' sum", tolerance=1e-5
+            total, np.ones_like(total), "the sum of the blend weights", tolerance=1e-5
         )
 
 
@@ -163,10 +171,10 @@ def _check_inputs(stage, previous, *, names, rng):
     inputs = HostInputs(stage, noisy, previous=given, tiles=tiles)([0])
     require(
         set(inputs) == names,
-        f"a stage gives the inputs {sorted(inputs)}, training {sorted(names)}",
+        f"a stage has the inputs {sorted(inputs)}, training has {sorted(names)}",
     )
     short = [name for name, value in inputs.items() if len(value) != BATCH]
-    require(not short, f"a stage gives another number of rows of {short}")
+    require(not short, f"a stage has a wrong number of rows in the inputs {short}")
 
 
 def _check_model(patching, image_shape, rng):

@@ -44,7 +44,7 @@ def require_configuration(part, base):
         raise AssertionError(f"`get_config` must return plain data: {error}") from error
     arguments = inspect.signature(type(part)).parameters
     missing = [name for name in arguments if name not in config]
-    require(not missing, f"`get_config` must have the arguments {missing}")
+    require(not missing, f"`get_config` must return the arguments {missing}")
     again = type(part).from_config(plain).get_config()
     require(
         json.loads(json.dumps(again)) == plain,

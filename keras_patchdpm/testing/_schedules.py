@@ -44,7 +44,10 @@ def check_schedule(schedule):
         found == schedule.timestep_dtype,
         f"`draw` returns {found}, `timestep_dtype` says {schedule.timestep_dtype}",
     )
-    require(tuple(drawn.shape) == (COUNT,), f"`draw` returns the shape {drawn.shape}")
+    require(
+        tuple(drawn.shape) == (COUNT,),
+        f"`draw` returns the shape {drawn.shape}, expected {(COUNT,)}",
+    )
     noisy, target = (
         ops.convert_to_numpy(x) for x in schedule.add_noise(clean, noise, drawn)
     )
@@ -74,7 +77,10 @@ def check_schedule(schedule):
     if weight is not None:
         weight = ops.convert_to_numpy(weight)
         good = weight.shape == (COUNT,) and np.isfinite(weight).all()
-        require(good and (weight >= 0).all(), f"`weight` returns {weight}")
+        require(
+            good and (weight >= 0).all(),
+            f"`weight` returns {weight}, expected {COUNT} finite numbers of at least 0",
+        )
     require(
         isinstance(schedule.make_loss(), keras.losses.Loss),
         "`make_loss` must return a `keras.losses.Loss`",

@@ -59,7 +59,7 @@ def _check_steps(solver, levels):
         signal = found.noisy * now.alpha + found.clean + found.clean_before
         require(
             math.isclose(signal, then.alpha, rel_tol=1e-6, abs_tol=1e-9),
-            f"{where} keep {signal} of the clean image, expected {then.alpha}",
+            f"{where} scale the clean image by {signal}, expected {then.alpha}",
         )
         require(
             solver.uses_clean_before or not found.clean_before,

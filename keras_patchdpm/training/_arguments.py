@@ -17,7 +17,7 @@ def settings(value):
     value = TrainingSettings() if value is None else value
     if not isinstance(value, TrainingSettings):
         raise TypeError(
-            "`settings` must be `TrainingSettings`, or None for the default ones. "
+            "`settings` must be a `TrainingSettings`, or `None` for the defaults. "
             f"Received: settings={value!r} (of type {type(value).__name__})."
         )
     return value
@@ -28,13 +28,13 @@ def config(value):
     parts = {"network", "schedule", "patching"}
     if not isinstance(value, dict) or set(value) != parts:
         raise ValueError(
-            "`config` must be a dict of `network`, `schedule` and `patching`. "
+            "`config` must be a dict with `network`, `schedule` and `patching`. "
             f"Received: config={value!r}."
         )
     for part, arguments in value.items():
         if not isinstance(arguments, dict) or "name" not in arguments:
             raise ValueError(
-                f"`{part}` of `config` must be a dict of a `name` and its arguments. "
+                f"`{part}` in `config` must be a dict with a `name` and its arguments. "
                 f"Received: {part}={arguments!r}."
             )
     return _settings.plain("config", value)
@@ -46,13 +46,13 @@ def images(value, batch_size):
     _checks.image_shape("images", value.shape)
     if not len(value):
         raise ValueError(
-            "`images` must hold at least one image. Received: images of "
+            "`images` must contain at least one image. Received: images of "
             f"shape={value.shape}."
         )
     if len(value) < batch_size:
         raise ValueError(
             f"There are {len(value)} images, fewer than `batch_size={batch_size}`. Use "
-            f"at most {len(value)} (`--batch-size`), or more images. "
+            f"a batch size of at most {len(value)} (`--batch-size`), or more images. "
             f"Received: batch_size={batch_size}."
         )
     return value
@@ -103,6 +103,6 @@ def fingerprint(images):
 def _check_is_folder(path, folder):
     if os.path.lexists(path) and not path.is_dir():
         raise ValueError(
-            f"{path} is a file, where a folder is needed. Choose another `folder`. "
+            f"{path} is a file, but must be a folder. Choose another `folder`. "
             f"Received: folder='{folder}'."
         )

@@ -33,13 +33,14 @@ def from_preset(preset, config, network):
         if not differences:
             raise
         raise ValueError(
-            f"The preset to start from has another network. {_listed(differences)}. "
-            "Train with the preset's settings, or leave `start_from` out. "
+            "The preset in `start_from` has another network than `config`. "
+            f"{_listed(differences)}. Train with the preset's settings, or leave "
+            "`start_from` out. "
             f"Received: start_from={preset!r}. ({error})"
         ) from error
     if differences:
         warnings.warn(
-            "The weights to start from were trained with other settings. "
+            "The preset in `start_from` was trained with other settings. "
             f"{_listed(differences)}. Received: start_from={preset!r}.",
             stacklevel=3,
         )
@@ -48,6 +49,6 @@ def from_preset(preset, config, network):
 
 def _listed(differences):
     return "; ".join(
-        f"{name}: the preset has {one}, the call {other}"
+        f"{name}: the preset has {one}, this call has {other}"
         for name, one, other in differences
     )

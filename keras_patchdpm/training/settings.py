@@ -56,8 +56,8 @@ def _momentum(name, value):
     value = _checks.real(name, value, minimum=0, maximum=1)
     if value == 1:
         raise ValueError(
-            f"With `{name}=1` the averaged weights would stay the random ones. Use a "
-            f"number below 1, such as 0.999. Received: {name}={value}."
+            f"With `{name}=1` the averaged weights would keep their initial values. "
+            f"Use a number below 1, such as 0.999. Received: {name}={value}."
         )
     return value
 

@@ -66,7 +66,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
     """
     if minutes is None and epochs is None:
         raise ValueError(
-            "Say when the training ends: give `minutes`, `epochs` or both. "
+            "The training needs a limit. Pass `minutes`, `epochs` or both. "
             "Received: minutes=None, epochs=None."
         )
     clock = [] if minutes is None else [StopAfter(minutes)]

@@ -124,8 +124,8 @@ def test_keras_cv_that_is_missing_is_named(monkeypatch):
     ("options", "match"),
     [
         ({"area": (0.9, 0.5)}, "`area` must be a range"),
-        ({"area": (0.5, 1.5)}, r"`area` must lie in .*area=1.5"),
-        ({"aspect": (0, 1)}, "`aspect` must lie in .*aspect=0"),
+        ({"area": (0.5, 1.5)}, r"`area` must be in .*area=1.5"),
+        ({"aspect": (0, 1)}, "`aspect` must be in .*aspect=0"),
     ],
 )
 def test_ranges_out_of_bounds_are_refused(options, match):
@@ -143,14 +143,18 @@ IMAGES, RNG = np.zeros((1, 4, 4, 3), "uint8"), np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ((None, RNG), TypeError, "`images` must hold numbers"),
+        ((None, RNG), TypeError, "`images` must contain numbers"),
         ((IMAGES.astype("complex64"), RNG), TypeError, "of dtype complex64"),
         ((IMAGES[0], RNG), ValueError, r"`images` must .*shape=\(4, 4, 3\)"),
-        ((IMAGES[:, :0], RNG), ValueError, "none of them 0"),
+        ((IMAGES[:, :0], RNG), ValueError, "no axis of size 0"),
         ((IMAGES, 0), TypeError, "`rng` must be a `Generator`.*rng=0"),
         ((IMAGES, None), TypeError, "`rng` must be a `Generator`"),
         ((IMAGES, RNG, {"area": 1}), TypeError, "`area` must be a list or tuple"),
-        ((IMAGES, RNG, {"area": (1, 1, 1)}), ValueError, "`area` must hold 2 entries"),
+        (
+            (IMAGES, RNG, {"area": (1, 1, 1)}),
+            ValueError,
+            "`area` must contain 2 entries",
+        ),
         ((IMAGES, RNG, {"area": ("a", 1)}), TypeError, "`area` must be a number"),
         (
             (IMAGES, RNG, {"aspect": None}),

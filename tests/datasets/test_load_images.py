@@ -71,16 +71,13 @@ def test_what_is_not_read_is_named_in_one_warning(images, tmp_path):
     assert caught[0].filename == __file__
     first, *lines = str(caught[0].message).splitlines()
     assert first == (
-        f"2 images were read from {tmp_path}. Not read: 11 (2 broken, 1 no regular "
-        "file, 1 a folder, 1 a link to a folder, 1 not there, 3 without the suffix of "
-        "an image format that is read, 1 smaller than `smallest`, 8x8 pixels, 1 empty)."
+        f"2 images were read from {tmp_path}. Not read: 11 (2 broken, 1 not a "
+        "regular file, 1 a folder, 1 a link to a folder, 1 not found, 3 with an "
+        "unsupported suffix, 1 smaller than `smallest`, 8x8 pixels, 1 empty)."
     )
     assert lines == sorted(lines) and len(lines) == 11
     assert "  'tiny\\n.png': smaller than `smallest`, 8x8 pixels (1x1)" in lines
-    assert (
-        "  'photo.heic': without the suffix of an image format that is read (.heic)"
-        in lines
-    )
+    assert "  'photo.heic': with an unsupported suffix (.heic)" in lines
 
 
 def test_a_warning_names_twenty_at_most(images, tmp_path):
@@ -95,7 +92,7 @@ def test_strict_raises_at_the_first(images, tmp_path):
     save(images[0], tmp_path / "a.png")
     (tmp_path / "b.jpg").write_bytes(b"no image")
     with pytest.raises(
-        ValueError, match=r"'b.jpg' in .* cannot be read: broken \(no im"
+        ValueError, match=r"'b.jpg' in .* cannot be read: broken \(not an im"
     ):
         load_images(tmp_path, 8, strict=True)
 
@@ -251,7 +248,7 @@ def test_what_tensorflow_datasets_does_not_have(fake_tfds):
 
 def test_examples_that_are_no_images(images, fake_tfds):
     fake_tfds.images = [images[0], images[0].astype("uint16"), images[0, 0], None]
-    with pytest.warns(UserWarning, match=r"3 .*2 not uint8 of.*1 without an entry"):
+    with pytest.warns(UserWarning, match=r"3 .*2 not uint8 with.*1 without an entry"):
         assert len(load_images("tfds:celeb_a", 8)) == 1
 
 
@@ -269,12 +266,12 @@ def test_without_tensorflow_datasets(monkeypatch):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(ValueError, match="no folder"):
+    with pytest.raises(ValueError, match="not a folder"):
         load_images(tmp_path / "nowhere", 8)
     with pytest.raises(ValueError, match="no image"):
         load_images(tmp_path, 8)
     np.save(tmp_path / "empty.npy", np.zeros((0, 8, 8, 3), "uint8"))
-    with pytest.raises(ValueError, match="no image|no .npy array"):
+    with pytest.raises(ValueError, match="no image|not a complete .npy array"):
         load_images(tmp_path / "empty.npy", 8)
     with pytest.raises(FileNotFoundError, match="nowhere.npy"):
         load_images(tmp_path / "nowhere.npy", 8)
@@ -313,13 +310,15 @@ HEADER = b"\x93NUMPY\x01\x00"
 )
 def test_a_damaged_array(content, tmp_path):
     (tmp_path / "a.npy").write_bytes(content)
-    with pytest.raises(ValueError, match="`source` is no .npy array .*a.npy"):
+    with pytest.raises(
+        ValueError, match="`source` is not a complete .npy array .*a.npy"
+    ):
         load_images(tmp_path / "a.npy", 8)
 
 
 def test_a_pickle_in_an_array_is_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}]), allow_pickle=True)
-    with pytest.raises(ValueError, match="`source` is no .npy array"):
+    with pytest.raises(ValueError, match="`source` is not a complete .npy array"):
         load_images(tmp_path / "a.npy", 8)
 
 

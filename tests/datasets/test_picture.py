@@ -90,12 +90,17 @@ def test_a_path_that_cannot_be_written(images, tmp_path, name):
         ),
         ("a" * 300 + ".png", (1, 8, 8, 3), OSError, "could not be written"),
         ("a.npy", (10**9, 10**5, 8, 3), OSError, "needs 2400000000000128 bytes"),
-        ("a.webp", (1, 16384, 1, 3), ValueError, "webp file cannot hold .*16384x1 pix"),
+        (
+            "a.webp",
+            (1, 16384, 1, 3),
+            ValueError,
+            "webp file cannot store .*16384x1 pix",
+        ),
         (
             "a.jpg",
             (1, 1, 65536, 1),
             ValueError,
-            "jpg file cannot hold .*1x65536 pixels",
+            "jpg file cannot store .*1x65536 pixels",
         ),
         ("a.png", (1, 8, 8, 2), ValueError, "1 channel .grey. or 3"),
         ("a.png", (10**9, 10**5, 8, 3), ValueError, "need .*PiB of memory"),
@@ -118,8 +123,8 @@ def test_what_cannot_be_written_is_known_before(
         (np.zeros((1, 8, 8, 3), "int64"), TypeError, "int64"),
         (np.zeros((1, 8, 8, 3), bool), TypeError, "dtype bool"),
         (np.zeros((8, 8, 3), "uint8"), ValueError, r"shape=\(8, 8, 3\)"),
-        (np.zeros((0, 8, 8, 3), "uint8"), ValueError, "none of them 0"),
-        (np.zeros((1, 0, 8, 3), "uint8"), ValueError, "none of them 0"),
+        (np.zeros((0, 8, 8, 3), "uint8"), ValueError, "no axis of size 0"),
+        (np.zeros((1, 0, 8, 3), "uint8"), ValueError, "no axis of size 0"),
         (np.zeros((1, 8, 8, 2), "uint8"), ValueError, "1 channel .grey. or 3"),
         (None, TypeError, "NoneType"),
         ("x", TypeError, "of type str"),
@@ -188,7 +193,7 @@ def small_files():
 def test_a_limit_of_the_size_of_files(rng, tmp_path, small_files):
     images = rng.integers(0, 256, (3, 64, 64, 3), dtype="uint8")
     for name in ("a.npy", "a.png", "a.bmp"):
-        with pytest.raises(OSError, match="a file may have 4096 bytes"):
+        with pytest.raises(OSError, match="files are limited to 4096 bytes"):
             check_path(tmp_path / name, images.shape)
     check_path(tmp_path / "a.jpg", images.shape)  # Of fewer bytes, as it seems.
     with pytest.raises(OSError, match=r"a.jpg could not be written \(File too large\)"):

@@ -46,7 +46,7 @@ def test_refuses():
             layer(0)
         with pytest.raises(TypeError, match="`block_size` must be an int"):
             layer(2.0)
-    with pytest.raises(ValueError, match="4x5 pixels are no multiple.*block_size=2"):
+    with pytest.raises(ValueError, match="4x5 pixels do not divide.*block_size=2"):
         SpaceToDepth(2)(np.zeros((1, 4, 5, 3), "float32"))
     with pytest.raises(ValueError, match="6 channels do not divide.*block_size=2"):
         DepthToSpace(2)(np.zeros((1, 4, 4, 6), "float32"))

@@ -24,7 +24,7 @@ if keras.backend.backend() == "tensorflow":
         assert done.returncode == 0, done.stderr
         count, exact, library, note = done.stdout.strip().splitlines()[-1].split("|")
         assert (int(count), exact, library) == (0, "False", "oneDNN")
-        assert "Nothing under 256 KB is counted" in note
+        assert "Tensors under 256 KB are not counted" in note
         assert "TF_CPU_ALLOCATOR_USE_BFC=1" in note
 
     def test_without_onednn_the_error_says_what_to_set(tmp_path):

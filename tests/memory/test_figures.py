@@ -123,7 +123,7 @@ def test_a_process_of_its_own_finds_the_same(profiles):
     assert report.activations == pytest.approx(here.activations, rel=0.1)
     assert report.weights == here.weights
     assert report.divisions == (2, 2)
-    assert "process of its own" in report.measured.notes[-1]
+    assert "Measured in a subprocess" in report.measured.notes[-1]
     assert not any("256 KB" in note for note in report.measured.notes)
     if BACKEND == "jax":  # The compiler's plan: the same bytes every time.
         assert report.activations == here.activations

@@ -80,7 +80,7 @@ def test_the_images_are_on_the_host_where_nothing_fits_the_device(measured):
     plan = memory.plan(model, on_device - 1)
     assert plan.images_on == "host" and plan.peak <= on_device - 1
     assert memory.plan(model, on_host).peak == on_host
-    with pytest.raises(ValueError, match="holds no sampling"):
+    with pytest.raises(ValueError, match="cannot be sampled with"):
         memory.plan(model, on_device - 1, images_on="device")
 
 
@@ -108,11 +108,11 @@ def test_a_cascade_counts_its_smaller_images(measured):
 @pytest.mark.once
 def test_below_the_floor(measured):
     model, floor = tiny_model(GridPatching(2)), needed(1, 1, 1)
-    with pytest.raises(ValueError, match="holds no sampling") as caught:
+    with pytest.raises(ValueError, match="cannot be sampled with") as caught:
         memory.plan(model, floor - 1)
     message = str(caught.value)
-    assert f"smallest that works is {floor} bytes" in message
-    assert f"{WEIGHTS} of weights" in message and "N = 4 would fit" in message
+    assert f"smallest budget that works is {floor} bytes" in message
+    assert f"{WEIGHTS} for the weights" in message and "N = 4 would fit" in message
     assert memory.plan(model, floor).peak == floor
     # A quarter of one patch and less is not there.
     with pytest.raises(ValueError, match="a smaller network or image"):
@@ -195,7 +195,7 @@ def test_one_plan_alone_is_measured_once(measured, capsys):
     assert (plan.patches_per_call, plan.batch_size) == (1, 1)
     assert measured == [1]
     assert plan.peak == WEIGHTS + BASE + SLOPE + plan.images
-    with pytest.raises(ValueError, match="holds no sampling"):
+    with pytest.raises(ValueError, match="cannot be sampled with"):
         memory.plan(model, needed(1, 1, 1) - 1)
     assert measured == [1]
     assert memory.plan(model, "1MB", num_images=3).batch_size == 3

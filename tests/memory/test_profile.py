@@ -168,7 +168,7 @@ def test_divisions_must_not_contradict_the_model():
 def test_a_network_without_the_inputs_is_refused():
     noisy = keras.Input((8, 8, 3), name="noisy")
     alone = keras.Model({"noisy": noisy}, layers.Conv2D(3, 1)(noisy))
-    with pytest.raises(ValueError, match=r"`noisy` and `level`.*inputs=\['noisy'\]"):
+    with pytest.raises(ValueError, match=r"`noisy` and `timestep`.*inputs=\['noisy'\]"):
         memory.profile(alone)
     unnamed = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 1)])
     with pytest.raises(ValueError, match="dict of named inputs"):

@@ -39,8 +39,8 @@ def test_nearly_a_copy_is_one(training, rng):
     [
         (np.zeros((0, 4, 4, 1)), np.zeros((2, 4, 4, 1)), "`samples` .*at least 1"),
         (np.zeros((1, 4, 4, 1)), np.zeros((1, 4, 4, 1)), "`training_images`.*least 2"),
-        (np.zeros((1, 4, 4, 1)), np.zeros((2, 4, 8, 1)), "one size.*(4, 8, 1)"),
-        (np.full((1, 4, 4, 1), np.nan), np.zeros((2, 4, 4, 1)), "finite"),
+        (np.zeros((1, 4, 4, 1)), np.zeros((2, 4, 8, 1)), "the same size.*(4, 8, 1)"),
+        (np.full((1, 4, 4, 1), np.nan), np.zeros((2, 4, 4, 1)), "no NaN or infinity"),
         (np.zeros((4, 4, 1)), np.zeros((2, 4, 4, 1)), "`samples` must have the shape"),
     ],
 )

@@ -56,8 +56,8 @@ def test_patches_of_other_images_have_seams(rng):
     [
         ((2, 8, 8, 3), 1, "A grid of one patch has no inner border"),
         ((2, 8, 8, 3), 3, "does not divide into 3x3"),
-        ((2, 8, 8, 3), 8, "no step off the borders"),
-        ((2, 8, 8, 3), 2, "no step off the borders"),  # Images of zeros.
+        ((2, 8, 8, 3), 8, "have nothing to be compared with"),
+        ((2, 8, 8, 3), 2, "have nothing to be compared with"),  # Images of zeros.
         ((8, 8, 3), 2, r"`images` must have the shape \(batch, height"),
     ],
 )
@@ -75,5 +75,5 @@ def test_refuses_a_division_that_is_no_int():
 def test_refuses_numbers_that_are_not_finite(value, rng):
     images = rng.normal(size=(2, 8, 8, 3))
     images[1, 3, 4, 0] = value
-    with pytest.raises(ValueError, match="`images` must hold .*finite.*images="):
+    with pytest.raises(ValueError, match="`images` must contain .*no NaN.*images="):
         seam_ratio(images, 2)

@@ -47,8 +47,8 @@ def spoilt(value, index=290):
         (FLOATS[..., :1], r"Received.*\(300, 8, 8, 1\)"),
         (FLOATS * 127.5, "scale them.*images / 127.5 - 1.*from -127.5 to 127.5"),
         (FLOATS * 10_000, r"reflectances, `2 \* .images - low. / .high - low. - 1"),
-        (FLOATS.astype("float64") * 1e30, r"must lie in \[-1, 1\]"),
-        (FLOATS.astype("float16") * 3, r"must lie in \[-1, 1\]"),
+        (FLOATS.astype("float64") * 1e30, r"must be in \[-1, 1\]"),
+        (FLOATS.astype("float16") * 3, r"must be in \[-1, 1\]"),
         (FLOATS * 1j, "of the type complex64"),
         (FLOATS.astype("int8"), "of the type int8"),
         (FLOATS > 0, "of the type bool"),
@@ -57,7 +57,7 @@ def spoilt(value, index=290):
         (spoilt(np.nan), "NaN.*image 290"),
         (spoilt(np.inf), "infinity.*image 290"),
         (spoilt(np.nan, 0), "NaN.*image 0"),
-        (FLOATS.astype("int32") + 256, r"lie in \[0, 255\].*int32 from 25[56] to 25"),
+        (FLOATS.astype("int32") + 256, r"be in \[0, 255\].*int32 from 25[56] to 25"),
     ],
 )
 def test_images(model, images, message):
@@ -107,7 +107,7 @@ ZEROS, ONES = np.zeros(2, "int32"), np.ones(2, "float32")
         ((FLOATS[:2, :, :4],), r"\(batch, 8, 8, 3\).*\(2, 8, 4, 3\)"),
         (
             ({"noisy": FLOATS[:2], "timestep": np.zeros(2)},),
-            "batch of images.*dict of 2",
+            "batches of images.*dict of 2",
         ),
         ((GOOD, ZEROS, np.zeros((2, 8, 8))), "number per image.*8, 8"),
         ((GOOD, GOOD), "`y` is for labels.*images alone"),
@@ -223,8 +223,8 @@ def test_an_error_of_the_data_set_is_what_is_seen(workers):
         ([1, np.nan], "finite.*nan for image 1"),
         ([np.inf, 1], "finite.*inf for image 0"),
         ([1, -0.5], "at least 0.*-0.5 for image 1"),
-        ([1j, 2], "`sample_weight` must hold numbers.*complex"),
-        (["a", "b"], "`sample_weight` must hold numbers"),
+        ([1j, 2], "`sample_weight` must contain numbers.*complex"),
+        (["a", "b"], "`sample_weight` must contain numbers"),
         (np.ones((2, 4, 4)), r"one number per image.*\(2, 4, 4\)"),
         ([[1], [1, 2]], "different shapes"),
         (None, None),
@@ -299,19 +299,25 @@ BARE = GridPatching(2, position=False, content=False)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"patching": GridPatching(2)}, "same `patching`.*takes.*'noisy'.*'content'"),
+        (
+            {"patching": GridPatching(2)},
+            "same `patching`.*network with.*'noisy'.*'content'",
+        ),
         (
             {
                 "network": lambda: tiny_network(WholeImage(), 4),
                 "patching": GridPatching(2),
             },
-            "same `patching`.*gives.*'patch_index'",
+            "same `patching`.*patching with.*'patch_index'",
         ),
         (
             {"network": lambda: network(names=("noisy", "timestep", "mask"))},
-            "mask.*gives",
+            "mask.*a patching with",
         ),
-        ({"network": lambda: network(filters=6)}, r"return.*\(4, 4, 3\).*4, 4, 6\)"),
+        (
+            {"network": lambda: network(filters=6)},
+            r"output must.*\(4, 4, 3\).*4, 4, 6\)",
+        ),
         ({"network": lambda: network(as_dict=False)}, "dict of inputs.*'noisy'.*list"),
         ({"network": lambda: network(names=("noisy",))}, r"'timestep'.*\['noisy'\]"),
         ({"network": lambda: network((None, None, 3))}, "fixed shape.*None, None, 3"),

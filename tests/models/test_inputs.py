@@ -162,7 +162,7 @@ def test_images_that_are_held_out_of_an_array(patching):
     assert found == expected and len(found["val_loss"]) == 2
     with pytest.raises(ValueError, match="`validation_split` leaves no images"):
         split.fit(images, validation_split=0.99)
-    with pytest.raises(ValueError, match="`validation_split` is for arrays"):
+    with pytest.raises(ValueError, match="`validation_split` is only for arrays"):
         split.fit(Batches(images), validation_split=0.5)
 
 

@@ -321,16 +321,16 @@ def test_a_saved_model_keeps_its_classes(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "error", "match"),
     [
-        (None, ValueError, "takes labels .num_classes=3.*`fit.images, labels.`"),
+        (None, ValueError, "needs labels .num_classes=3.*`fit.images, labels.`"),
         (LABELS + 1, ValueError, r"in \[0, 2\].*labels from 1 to 3"),
         (LABELS - 1, ValueError, "labels from -1 to 1"),
         (LABELS[:4], ValueError, r"one int for each image.*\(8,\).*\(4,\)"),
-        (np.eye(3)[LABELS], ValueError, r"argmax.*shape of \(8, 3\)"),
+        (np.eye(3)[LABELS], ValueError, r"argmax.*shape \(8, 3\)"),
         (LABELS + 0.5, TypeError, "must be ints.*float64.*0.5"),
         (LABELS * np.nan, TypeError, "must be ints.*float64.*nan"),
         (LABELS.astype(str), TypeError, "must be ints.*<U"),
         (LABELS > 0, TypeError, "must be ints.*bool"),
-        ([0, 1, "cat"] * 2, ValueError, r"shape of \(6,\)"),
+        ([0, 1, "cat"] * 2, ValueError, r"of the shape \(6,\)"),
         ([0, 1, None] * 2 + [0, 1], TypeError, "must be ints.*object"),
         ([[0], [1, 2]] * 4, ValueError, "different shapes"),
         ({"label": LABELS}, TypeError, "dict"),
@@ -356,5 +356,5 @@ def test_weights_do_not_stand_in_for_labels():
 @pytest.mark.parametrize("rate", [-0.1, 1.1])
 def test_the_dropout_is_a_share(rate):
     network = tiny_model().network
-    with pytest.raises(ValueError, match=r"`label_dropout` must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"`label_dropout` must be in \[0, 1\]"):
         PatchDPM(network, tiny_model().schedule, GridPatching(2), label_dropout=rate)

@@ -51,7 +51,9 @@ def test_accumulation_moves_the_average_at_every_batch():
     optimizer = keras.optimizers.SGD(
         0.1, use_ema=True, ema_momentum=0.9, gradient_accumulation_steps=2
     )
-    with pytest.warns(UserWarning, match=r"0\.9 as 0\.81.*`ema_momentum=0\.948683`"):
+    with pytest.warns(
+        UserWarning, match=r"0\.9\*\*2 = 0\.81 .*`ema_momentum=0\.948683`"
+    ):
         model.compile(optimizer=optimizer)
     # One more half batch: until then, the average lags behind the last update.
     more = np.concatenate([images, images[:1]])

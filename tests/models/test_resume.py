@@ -83,7 +83,9 @@ def test_a_backup_that_a_kill_can_tear_is_named(form, tmp_path):
         callbacks = keras.callbacks.CallbackList(
             callbacks, add_history=True, model=model
         )
-    with pytest.warns(UserWarning, match="half written. `keras_patchdpm.callbacks"):
+    with pytest.warns(
+        UserWarning, match="is incomplete. Use `keras_patchdpm.callbacks"
+    ):
         model.fit(images, epochs=1, verbose=0, callbacks=callbacks)
 
 

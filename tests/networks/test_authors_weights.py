@@ -94,10 +94,10 @@ def test_refuses_another_configuration(tensors):
     with pytest.raises(ValueError) as caught:
         load_authors_weights(other, tensors)
     message = str(caught.value)
-    assert "another configuration" in message
+    assert "a different configuration" in message
     theirs = "dim=16, divisions=2, channels=3, multipliers=(1, 2, 4, 8)"
     ours = "dim=24, divisions=4, channels=3, multipliers=(1, 2)"
-    assert f"a checkpoint of {theirs}; a network of {ours}." in message
+    assert f"a checkpoint with {theirs}; a network with {ours}." in message
     assert (
         "_embedding._pos_embedding_layer.0.weight is (16, 4), not (24, 16)" in message
     )
@@ -147,21 +147,21 @@ def test_refuses_what_is_no_finite_number(network, tensors, value):
 
 def test_refuses_foreign_tensors(network, tensors):
     source = {"conv1.weight": tensors[CONV]}
-    refuses(network, source, "comes from elsewhere", "Received: conv1.weight")
-    refuses(network, {}, "comes from elsewhere")
+    refuses(network, source, "none of its tensors", "Received: conv1.weight")
+    refuses(network, {}, "none of its tensors")
 
 
 def test_refuses_other_networks(tensors):
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="mine")])
-    with pytest.raises(ValueError, match="made by `arakawa_unet`.*mine"):
+    with pytest.raises(ValueError, match="built by `arakawa_unet`.*mine"):
         load_authors_weights(other, tensors)
-    with pytest.raises(TypeError, match="made by `arakawa_unet`.*str"):
+    with pytest.raises(TypeError, match="built by `arakawa_unet`.*str"):
         load_authors_weights("network", tensors)
 
 
 def test_refuses_unknown_weights(network, tensors):
     refuses(network, tensors, "`which` must be one of 'ema', 'model'", which="best")
-    refuses(network, {"model": tensors}, "no 'ema' weights, but model")
+    refuses(network, {"model": tensors}, "no 'ema' weights. It has: model")
 
 
 def test_a_path_without_pytorch(network, tmp_path, monkeypatch):
@@ -231,7 +231,7 @@ class TestCheckpoint:
 
     def test_refuses_random_bytes(self, network, torch, tmp_path, rng):
         (tmp_path / "x.pt").write_bytes(rng.bytes(1000))
-        refuses(network, tmp_path / "x.pt", "no PyTorch checkpoint", "1000 bytes")
+        refuses(network, tmp_path / "x.pt", "not a PyTorch checkpoint", "1000 bytes")
 
     def test_runs_no_code_of_the_file(self, network, torch, tmp_path):
         torch.save({"ema": RunsCode(tmp_path / "made")}, tmp_path / "x.pt")
@@ -244,4 +244,4 @@ class TestCheckpoint:
 
     def test_refuses_a_path_with_no_file(self, network, tmp_path):
         missing = tmp_path / "x.pt"
-        refuses(network, missing, "There is no checkpoint at", error=FileNotFoundError)
+        refuses(network, missing, "There is no file at", error=FileNotFoundError)

@@ -41,14 +41,14 @@ def no_layers(monkeypatch):
         (unet, {"stem": 128}, "`stem` must be at most 64"),
         (unet, {"num_classes": 10**7}, "`num_classes` must be at most 1000000"),
         (unet, {"num_classes": True}, "`num_classes` must be an int"),
-        (unet, {"width": 8192, "multipliers": (16,) * 4}, "more than .* weights"),
-        (unet, {"image_size": 65536}, "more than .* weights"),
+        (unet, {"width": 8192, "multipliers": (16,) * 4}, "at least .* weights"),
+        (unet, {"image_size": 65536}, "at least .* weights"),
         (unet, {"patching": 2}, r"`patching` must be an object such as `GridPatching"),
         (unet, {"patching": GridPatching}, "`patching` must be an object"),
         (unet, {"schedule": "cosine"}, "`schedule` must be an object"),
         (arakawa_unet, {"image_size": 10**9}, "`image_size` must be at most 65536"),
         (arakawa_unet, {"dim": 10**9}, "`dim` must be at most 8192"),
-        (arakawa_unet, {"dim": 8192, "multipliers": (1, 64)}, "more than .* weights"),
+        (arakawa_unet, {"dim": 8192, "multipliers": (1, 64)}, "at least .* weights"),
         (arakawa_unet, {"multipliers": 1}, "`multipliers` must be a list"),
         (arakawa_unet, {"channels": 10**9}, "`channels` must be at most 4096"),
         (arakawa_unet, {"num_classes": 0}, "`num_classes` must be at least 1"),
@@ -80,7 +80,7 @@ def test_a_network_never_has_fewer_weights_than_the_lower_bound(build):
     with at_most_weights(count):
         assert build().count_params() == count
     with at_most_weights(count // 100):
-        with pytest.raises(ValueError, match=f"the limit here is {count // 100}"):
+        with pytest.raises(ValueError, match=f"the limit is {count // 100}"):
             build()
 
 

@@ -69,7 +69,7 @@ def test_a_moving_overlap_lies_elsewhere_at_every_step():
 
 @pytest.mark.parametrize("overlap", [-0.1, 0.95, float("nan")])
 def test_an_overlap_out_of_range_is_refused(overlap):
-    with pytest.raises(ValueError, match=r"`overlap` must lie in \[0, 0.9\]"):
+    with pytest.raises(ValueError, match=r"`overlap` must be in \[0, 0.9\]"):
         Tiling(16, 4, overlap=overlap)
 
 

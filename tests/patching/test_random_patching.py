@@ -277,12 +277,12 @@ def test_one_compilation_for_each_size(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fractions": (0.3, 1.0)}, "whole number of pixels: 0.3 of .16, 16."),
+        ({"fractions": (0.3, 1.0)}, "whole number of pixels, but 0.3 of .16, 16."),
         ({"fractions": (0.75, 1.0), "content": True}, "0.75 does not fit"),
         ({"probabilities": (0.5, 0.5, 0.5)}, "must sum to 1.*1.5"),
         ({"probabilities": (0.5, 0.5)}, "one number for each of the 3"),
         ({"batch_multipliers": (2, 1)}, "one number for each of the 3"),
-        ({"full_size_probability": 1.5}, "lie in .0, 1.*1.5"),
+        ({"full_size_probability": 1.5}, "must be in .0, 1.*1.5"),
     ],
 )
 def test_refuses(options, message):
@@ -292,7 +292,7 @@ def test_refuses(options, message):
 
 @pytest.mark.once
 def test_sizes_that_the_network_cannot_halve_are_refused():
-    with pytest.raises(ValueError, match="4x4 pixels are no multiple of 8"):
+    with pytest.raises(ValueError, match="4x4 pixels .* must be multiples of 8"):
         unet(16, RandomPatching(16), width=8, multipliers=(1, 1, 1, 1))
 
 
@@ -312,7 +312,7 @@ def test_images_of_another_size_are_refused():
 
 @pytest.mark.once
 def test_data_sets_of_unknown_length_are_refused():
-    with pytest.raises(ValueError, match="must have a length"):
+    with pytest.raises(ValueError, match="a data set with a length"):
         RandomPatching(16).batches(iter([images(2)]), None, 0)
 
 
@@ -320,7 +320,7 @@ def test_data_sets_of_unknown_length_are_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": np.zeros(3, int)}, "`labels` must hold one number for each"),
+        ({"labels": np.zeros(3, int)}, "`labels` must contain one number for each"),
         ({"labels": np.zeros(4)}, "`labels` must be an array of ints"),
         ({"sample_weight": [1, 1, 1, np.nan]}, "`sample_weight` must be at least 0"),
         ({"sample_weight": [1, 1, 1, -1]}, "`sample_weight` must be at least 0"),

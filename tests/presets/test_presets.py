@@ -64,7 +64,7 @@ def test_a_preset_is_a_name_or_a_path(preset):
 
 @pytest.mark.once
 def test_a_file_of_keras_is_no_preset_and_the_message_says_what_it_is(folder):
-    with pytest.raises(ValueError, match=r"load_model` reads it.*save_to_preset"):
+    with pytest.raises(ValueError, match=r"Load it with .*load_model.*save_to_preset"):
         kp.PatchDPM.from_preset("model.keras")
     with pytest.raises(ValueError, match=f"Pass the folder, '{folder}'"):
         kp.PatchDPM.from_preset(folder / "config.json")
@@ -172,10 +172,10 @@ def test_what_no_preset_can_hold_is_refused(tmp_path):
         model.save_to_preset(tmp_path)
     grid = random_model(kp.GridPatching(2), kp.DDPMSchedule(), np.random.default_rng(0))
     grid.set_sampling(solver="ddim", guidance=kp.Guidance(grid.tiled(), 1.5))
-    with pytest.raises(ValueError, match="pass the `PatchDPM`, not what its `tiled`"):
+    with pytest.raises(ValueError, match="Pass the `PatchDPM`, not the result"):
         grid.save_to_preset(tmp_path / "guided")
     grid.set_sampling()
-    with pytest.raises(ValueError, match="name of a preset of the package"):
+    with pytest.raises(ValueError, match="name of a built-in preset"):
         grid.save_to_preset("faces64_n2")
     with pytest.raises(TypeError, match="`card` must be a string"):
         grid.save_to_preset(tmp_path, card=3)
@@ -252,15 +252,15 @@ def test_int8_is_half_as_large_and_nearly_the_same(guided, tmp_path):
     ("sampling", "match"),
     [
         (3, "`sampling` must be a `dict`"),
-        ({"model": "x"}, r"`sampling` may have solver.*\['model'\]"),
+        ({"model": "x"}, r"`sampling` accepts the keys solver.*\['model'\]"),
         ({"solver": {"name": "euler"}}, "euler"),
         ({"guidance": 2.0}, "`guidance` must be a `dict`"),
-        ({"guidance": {"by": "guide", "stages": [0]}}, "needs `scale`"),
+        ({"guidance": {"by": "guide", "stages": [0]}}, "needs the key `scale`"),
         ({"guidance": {"by": "guide", "scale": -1}}, "`scale` must be at least 0"),
         ({"guidance": {"by": "guide", "scale": 2, "interval": 3}}, "`interval`"),
         ({"guidance": {"by": "x", "scale": 2}}, "`by` must be one of 'label', 'guide'"),
         ({"guidance": {"by": "label", "scale": 2}}, "trained on labels"),
-        ({"guidance": {"by": "guide", "scale": 2, "name": 1}}, "may have by"),
+        ({"guidance": {"by": "guide", "scale": 2, "name": 1}}, "accepts the keys by"),
     ],
 )
 def test_wrong_settings_of_a_preset_are_refused(guided, tmp_path, sampling, match):
@@ -276,7 +276,7 @@ def test_wrong_settings_of_a_preset_are_refused(guided, tmp_path, sampling, matc
 def test_settings_that_do_not_fit_are_refused(guided):
     with pytest.raises(ValueError, match="euler"):
         guided.set_sampling(solver="euler")
-    with pytest.raises(ValueError, match=r"`sampling` may have solver.*divisions"):
+    with pytest.raises(ValueError, match=r"`sampling` accepts the keys .*divisions"):
         guided.set_sampling(divisions=2)
     assert guided.sampling.arguments["solver"] == "dpmpp_2m"
 

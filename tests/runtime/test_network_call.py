@@ -122,7 +122,7 @@ if keras.backend.backend() == "torch":
             "timestep": np.zeros(2, int),
         }
         with pytest.warns(
-            RuntimeWarning, match="could not be traced.*takes more memory"
+            RuntimeWarning, match="could not trace the network.*needs more memory"
         ):
             found = runtime.network_call(network)(inputs)
         np.testing.assert_array_equal(found, 2 * inputs["noisy"])

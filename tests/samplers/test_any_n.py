@@ -72,7 +72,7 @@ def test_the_whole_image_at_high_noise_and_patches_at_low(model):
     np.testing.assert_array_equal(above[1e9], patches)
     assert np.abs(above[10.0] - whole).max() > 1e-3
     assert np.abs(above[10.0] - patches).max() > 1e-3
-    with pytest.raises(ValueError, match="`whole_above` asks for the whole image"):
+    with pytest.raises(ValueError, match="cannot be combined with `whole_above`"):
         make(model, divisions=4, whole_above=1.0, memory_budget="300MB")
 
 
@@ -144,10 +144,10 @@ def test_models_with_a_grid_of_their_own_keep_it():
     patching, schedule = GridPatching(2), EDMSchedule()
     network = unet(16, patching, width=8, multipliers=(1, 2), schedule=schedule)
     own = PatchDPM(network, schedule, patching)
-    with pytest.raises(ValueError, match="`divisions` cannot be chosen.*GridPatching"):
+    with pytest.raises(ValueError, match="`divisions` cannot be changed.*GridPatching"):
         make(own, divisions=4)
     for option in ({"shift": True}, {"overlap": 0.5}, {"image_size": 32}):
         with pytest.raises(
-            ValueError, match=f"`{next(iter(option))}` cannot be chosen"
+            ValueError, match=f"`{next(iter(option))}` cannot be changed"
         ):
             make(own, **option)

@@ -14,7 +14,7 @@ from keras_patchdpm.samplers import checkpoint
 
 pytestmark = pytest.mark.once
 
-DAMAGED = "run.npz is damaged, or is no checkpoint of a sampling .*Delete it to start"
+DAMAGED = "run.npz is damaged, or not a checkpoint of a sampling .*Delete it to start"
 
 
 def a_sampler():
@@ -82,7 +82,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for name in ("pipe", "folder"):
-        with pytest.raises(ValueError, match=f"{name} is no checkpoint of a sampling"):
+        with pytest.raises(ValueError, match=f"{name} is not a checkpoint"):
             resume(tmp_path / name)
 
 

@@ -104,7 +104,7 @@ def test_another_sampling_is_refused(file):
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     file = tmp_path / "poem.txt"
     file.write_text("roses")
-    with pytest.raises(ValueError, match="poem.txt is damaged, or is no checkpoint"):
+    with pytest.raises(ValueError, match="poem.txt is damaged, or not a checkpoint"):
         PatchSampler(numpy_model(), steps=2)(checkpoint=file)
     assert file.read_text() == "roses"
 
@@ -245,7 +245,7 @@ def test_a_call_too_large_is_halved_and_the_images_are_the_same(patching):
     expected = PatchSampler(numpy_model(patching=patching), **per_call)(**arguments)
     model = numpy_model(patching=patching)
     rows = limited(model, 4, MemoryError())
-    with pytest.warns(RuntimeWarning, match="too small for .* patches in one call"):
+    with pytest.warns(RuntimeWarning, match="in a network call with .* patches"):
         found = PatchSampler(model, **per_call)(**arguments)
     np.testing.assert_array_equal(found, expected)
     assert sum(count > 4 for count in rows) <= 2  # Learnt once, and kept.

@@ -154,12 +154,12 @@ def test_wrong_labels_are_refused(model, labels, error, match):
 
 @pytest.mark.once
 def test_guidance_needs_labels(model):
-    with pytest.raises(ValueError, match="there is none. Pass `labels`.*scale=2.0"):
+    with pytest.raises(ValueError, match="needs labels. Pass `labels`.*scale=2.0"):
         sample(model, None, guidance=by_label(2.0))
     for without in (tiny_model(), numpy_model()):
         with pytest.raises(ValueError, match="trained on labels.*scale=2.0"):
             PatchSampler(without, "ddim", 4, guidance=by_label(2.0))
-        with pytest.raises(ValueError, match="takes no labels.*labels=1"):
+        with pytest.raises(ValueError, match="accepts no labels.*labels=1"):
             PatchSampler(without, "ddim", 4)(1, labels=1)
     with pytest.raises(ValueError, match="`scale` must be at least 0"):
         PatchSampler(model, "ddim", 4, guidance=by_label(-1))
@@ -291,9 +291,9 @@ def test_a_guide_must_be_of_the_same_schedule_and_patch(cascade, worse):
     with pytest.raises(TypeError, match="`guidance` must be a `Guidance`.*2.0"):
         PatchSampler(cascade, "ddim", 2, guidance=2.0)
     other = PatchDPM(worse.network, DDPMSchedule("linear"), worse.patching)
-    with pytest.raises(ValueError, match="one of the same schedule"):
+    with pytest.raises(ValueError, match="must have the same schedule"):
         PatchSampler(cascade, "ddim", 2, guidance=Guidance(other, 2.0))
-    with pytest.raises(ValueError, match="inputs that the model's is not given"):
+    with pytest.raises(ValueError, match="inputs that the model's network does not"):
         model = tiny_model(schedule=worse.schedule)
         PatchSampler(model, "ddim", 2, guidance=Guidance(worse, 2.0))
 
@@ -305,7 +305,7 @@ def test_a_guide_of_patches_is_refused_where_whole_images_are_seen():
     )
     guidance = Guidance(other.tiled(2), 2.0)
     assert PatchSampler(one.tiled(2), "heun", 2, guidance=guidance)().ndim == 4
-    with pytest.raises(ValueError, match="`whole_above` shows the network whole"):
+    with pytest.raises(ValueError, match="with `whole_above` the network also"):
         PatchSampler(one.tiled(2, whole_above=1.0), "heun", 2, guidance=guidance)
 
 
@@ -334,7 +334,7 @@ def test_smaller_images_of_a_cascade(cascade):
     for n in (1, 2, 4):
         sampler = PatchSampler(cascade.tiled(n), "ddim", 1)
         assert sampler().shape == (1, 4 * n, 4 * n, 3)
-    with pytest.raises(ValueError, match=r"Its `divisions` are \[1, 2, 4\].*=8"):
+    with pytest.raises(ValueError, match=r"`divisions` must be one of \[1, 2, 4\].*=8"):
         cascade.tiled(8)
     # An earlier stage gives the images that the cascade generated on the way.
     half = PatchSampler(cascade.tiled(2), "ddim", 3)(2, seed=3, dtype="float32")

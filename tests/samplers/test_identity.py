@@ -54,7 +54,7 @@ def assert_told_apart(call, other, file):
     try:
         found = sample(other, file)
     except ValueError as error:
-        assert "holds another sampling" in str(error)
+        assert "the checkpoint of another sampling" in str(error)
     else:
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(sample(call, file), sample(call))  # The very same.
@@ -203,7 +203,9 @@ def test_every_argument_of_schedules_and_patchings(part, name, tmp_path):
 )
 def test_what_differs_is_named(call, other, named, tmp_path):
     sample(call, tmp_path / "run.npz")
-    with pytest.raises(ValueError, match=rf"They differ in .*{named} \(the file has"):
+    with pytest.raises(
+        ValueError, match=rf"samplings differ in .*{named} \(the file has"
+    ):
         sample({**call, **other}, tmp_path / "run.npz")
 
 

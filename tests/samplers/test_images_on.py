@@ -170,7 +170,7 @@ def test_small_images_are_on_the_device_and_large_ones_are_not(models, monkeypat
 
 
 def test_a_network_that_is_no_keras_model_is_refused():
-    with pytest.raises(ValueError, match="where the network is a `keras.Model`"):
+    with pytest.raises(ValueError, match="only if the network is a `keras.Model`"):
         PatchSampler(numpy_model(), images_on="device")
 
 
@@ -208,7 +208,7 @@ def test_where_memory_runs_out_the_host_goes_on(models, monkeypatch, solver):
             raise MemoryError("no room")
 
     failing(monkeypatch, fails)
-    with pytest.warns(RuntimeWarning, match="goes on with the images in the host's"):
+    with pytest.warns(RuntimeWarning, match="continues with the images in the host's"):
         found = sample(models("cascade"), "device", solver)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 

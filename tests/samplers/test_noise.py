@@ -38,7 +38,7 @@ def test_seed_image_step_and_stage_each_give_other_noise():
 
 def test_the_draws_of_a_level_depend_on_seed_and_level_alone():
     def draw(seed, sigma):
-        level = NoiseLevel(1.0, sigma, condition=3)
+        level = NoiseLevel(1.0, sigma, timestep=3)
         return level_rng(seed, level).integers(2**62)
 
     assert draw(1, 0.5) == draw(1, 0.5)

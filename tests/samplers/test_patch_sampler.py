@@ -169,7 +169,7 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
             ValueError,
             "Leave one of the two out.*patches_per_call=2",
         ),
-        ({"steps": 21}, ValueError, "20 timesteps cannot.*steps=21"),
+        ({"steps": 21}, ValueError, "must be at most 20, .*steps=21"),
         ({"steps": 0}, ValueError, "`steps` must be at least 1"),
         ({"steps": 2.0}, TypeError, "`steps` must be an int"),
         ({"patches_per_call": 0}, ValueError, "`patches_per_call` must be at least 1"),
@@ -179,7 +179,7 @@ def test_verbose_shows_the_steps_of_all_batches(capsys):
             TypeError,
             "`patches_per_call` must be an int from 1 to 4, .*patches_per_call='all'",
         ),
-        ({"decode": 3}, ValueError, "`decode` is for models of latents"),
+        ({"decode": 3}, ValueError, "`decode` is only for models of latents"),
     ],
 )
 def test_refuses(arguments, error, message):
@@ -219,7 +219,7 @@ def test_a_call_refuses(arguments, error, message):
     ("model", "message"),
     [
         ("faces64_n2", r"Load a preset with `PatchDPM.from_preset\('faces64_n2'\)`"),
-        (None, "Wrap a network: .*It has no network, schedule, patching, image_shape"),
+        (None, "Wrap a network: .*Missing: network, schedule, patching, image_shape"),
         (PatchDPM, "Wrap a network"),
     ],
 )
@@ -267,7 +267,7 @@ def test_images_that_are_not_finite_are_refused():
     model = numpy_model()
     model.latents = True
     sampler = PatchSampler(model, "ddim", 2, decode=lambda x: x + np.nan)
-    with pytest.raises(ValueError, match="What was made of the images is not finite"):
+    with pytest.raises(ValueError, match="The result of the sampling is not finite"):
         sampler()
 
 

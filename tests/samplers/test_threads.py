@@ -31,7 +31,7 @@ def in_threads(calls):
     return [results.get(number) for number in range(len(calls))]
 
 
-@pytest.mark.filterwarnings("error:The network could not be traced")
+@pytest.mark.filterwarnings("error:PyTorch could not trace the network")
 @pytest.mark.parametrize("samplers", [1, 3])
 def test_threads_make_the_images_of_one_thread(samplers):
     """With one sampler for all, and with one for each; nothing is compiled before."""
@@ -88,7 +88,7 @@ if BACKEND == "jax":
         }
 
         def call(batch, logs):
-            with pytest.raises(RuntimeError, match="weights are held by `fit`"):
+            with pytest.raises(RuntimeError, match="not available while `fit`"):
                 runtime.network_call(network)(inputs)
             asked.append(batch)
 

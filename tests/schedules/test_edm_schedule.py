@@ -206,14 +206,14 @@ def test_churn_keeps_the_distribution():
     ("options", "error", "message"),
     [
         ({"sigma_min": 80}, ValueError, "must be below `sigma_max`.*sigma_min=80"),
-        ({"sigma_data": 0}, ValueError, "`sigma_data` must lie in"),
+        ({"sigma_data": 0}, ValueError, "`sigma_data` must be in"),
         ({"rho": "7"}, TypeError, "`rho` must be a number"),
-        ({"log_std": -1}, ValueError, "`log_std` must lie in"),
-        ({"log_mean": 1000}, ValueError, "`log_mean` must lie in"),
-        ({"sigma_max": 1e200}, ValueError, "`sigma_max` must lie in"),
-        ({"sigma_max": math.inf}, ValueError, "`sigma_max` must lie in"),
-        ({"rho": 1e-5}, ValueError, "`rho` must lie in"),
-        ({"rho": 1e300}, ValueError, "`rho` must lie in"),
+        ({"log_std": -1}, ValueError, "`log_std` must be in"),
+        ({"log_mean": 1000}, ValueError, "`log_mean` must be in"),
+        ({"sigma_max": 1e200}, ValueError, "`sigma_max` must be in"),
+        ({"sigma_max": math.inf}, ValueError, "`sigma_max` must be in"),
+        ({"rho": 1e-5}, ValueError, "`rho` must be in"),
+        ({"rho": 1e300}, ValueError, "`rho` must be in"),
     ],
 )
 def test_refuses(options, error, message):
@@ -233,11 +233,11 @@ def test_refuses(options, error, message):
         ([1.0, 2.0], ValueError, "must fall.*1.0, 2.0"),
         ([1.0, 1.0], ValueError, "must fall.*1.0, 1.0"),
         ([], ValueError, "at least"),
-        ([math.nan, 1.0], ValueError, "`steps` must lie in.*nan"),
-        ([math.inf, 1.0], ValueError, "`steps` must lie in.*inf"),
-        ([1.0, 0.0], ValueError, "`steps` must lie in"),
-        ([1.0, -1.0], ValueError, "`steps` must lie in"),
-        ([1e300, 1.0], ValueError, "`steps` must lie in"),
+        ([math.nan, 1.0], ValueError, "`steps` must be in.*nan"),
+        ([math.inf, 1.0], ValueError, "`steps` must be in.*inf"),
+        ([1.0, 0.0], ValueError, "`steps` must be in"),
+        ([1.0, -1.0], ValueError, "`steps` must be in"),
+        ([1e300, 1.0], ValueError, "`steps` must be in"),
         ([True], TypeError, "`steps` must be a number"),
         (["1"], TypeError, "`steps` must be a number"),
     ],
@@ -260,7 +260,7 @@ def test_levels_refuse_strengths_that_rounding_makes_one():
 @pytest.mark.once
 @pytest.mark.parametrize("strength", [0, -1.0, math.nan, math.inf, 1e9])
 def test_a_level_refuses_strengths_out_of_range(strength):
-    with pytest.raises(ValueError, match="`strength` must lie in"):
+    with pytest.raises(ValueError, match="`strength` must be in"):
         EDMSchedule().at_strength(strength)
 
 

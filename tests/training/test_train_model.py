@@ -77,8 +77,8 @@ def test_a_preset_of_another_network_is_refused_by_name(images, tmp_path):
         config = {**PRESET, "schedule": {**PRESET["schedule"], "loss": "l2"}}
         train(config, images, tmp_path / "run", epochs=1, settings=other)
     for line in (
-        "network.image_size: the preset has 64, the call 8",
-        "network.stem: the preset has 2, the call 1",
+        "network.image_size: the preset has 64, this call has 8",
+        "network.stem: the preset has 2, this call has 1",
         "`start_from` out",
     ):
         assert line in str(error.value)
@@ -149,18 +149,18 @@ def small(**options):
 
 
 WRONG = {
-    "no images": ({"images": np.zeros((0, 8, 8, 3), "uint8")}, "`images` must hold"),
+    "no images": ({"images": np.zeros((0, 8, 8, 3), "uint8")}, "`images` must contain"),
     "ragged images": ({"images": [[1], [2, 3]]}, "`images` must be an array"),
     "few images": (
         {"settings": dataclasses.replace(SETTINGS, batch_size=17)},
-        r"16 images, fewer than `batch_size=17`. Use at most 16 \(`--batch-size`\)",
+        r"16 images, fewer than `batch_size=17`. Use .* at most 16 \(`--batch-size`\)",
     ),
     "large images": (
         {"images": np.zeros((4, 9, 8, 3), "uint8")},
         r"shape \(8, 8, 3\).*shape \(9, 8, 3\)",
     ),
     "grey images": ({"images": np.zeros((4, 8, 8), "uint8")}, "`images` must have"),
-    "no end": ({"epochs": None}, "give `minutes`, `epochs` or both"),
+    "no end": ({"epochs": None}, "Pass `minutes`, `epochs` or both"),
     "no epochs": ({"epochs": 0}, "`epochs` must be at least 1"),
     "minutes": ({"minutes": -1}, "`minutes` must be at least 0"),
     "NaN minutes": ({"minutes": float("nan")}, "`minutes` must be at least 0"),
@@ -173,9 +173,9 @@ WRONG = {
         {"config": {**PRESET, "schedule": {"name": "DDPMSchedule", "prediction": "v"}}},
         "`prediction` must be one of",
     ),
-    "half a config": ({"config": {"network": {}}}, "`config` must be a dict of"),
-    "no name": ({"config": {**PRESET, "network": {}}}, "`network` of `config`"),
-    "code in it": ({"config": small(a=object())}, "`config` may hold"),
+    "half a config": ({"config": {"network": {}}}, "`config` must be a dict with"),
+    "no name": ({"config": {**PRESET, "network": {}}}, "`network` in `config`"),
+    "code in it": ({"config": small(a=object())}, "`config` may contain"),
     "a dict of settings": ({"settings": {"batch_size": 4}}, "`TrainingSettings`"),
     "no preset": (
         {"settings": dataclasses.replace(SETTINGS, start_from="nowhere")},
@@ -204,7 +204,7 @@ def test_a_file_in_a_folders_place_is_refused(name, images, tmp_path):
     else:
         folder.touch()
     given = folder / "sub" if name == "sub" else folder
-    with pytest.raises(ValueError, match="is a file, where a folder is needed"):
+    with pytest.raises(ValueError, match="is a file, but must be a folder"):
         run(images, given)
 
 

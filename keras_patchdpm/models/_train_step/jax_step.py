@@ -8,8 +8,8 @@ from keras_patchdpm.models import _ema
 __all__ = ["SeedGenerator", "TrainStep"]
 
 _LOST = (
-    "The step failed on the device, and the weights that it was given are lost: load "
-    "the last checkpoint, or build the model again."
+    "The step failed on the device, and the weights of the model are lost. Load the "
+    "last checkpoint, or build the model again."
 )
 
 

@@ -1,0 +1,116 @@
+"""Plans a training for a memory budget."""
+
+import dataclasses
+
+from keras_patchdpm.memory._profile import profile
+from keras_patchdpm.memory.report import amount
+
+FIRST = 2  # Images of the first measured step. A step of one image is a special case.
+LARGEST = 2**16
+TRIALS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingPlan:
+    """How to train within a budget.
+
+    Attributes:
+        batch_size: Int. The largest `batch_size` of `fit` that was found to fit.
+        weights: Int, bytes. The network's variables.
+        optimizer: Int, bytes. The optimizer's variables.
+        activations: Int, bytes. The measured peak of a step above both, with the
+            gradients.
+        budget: Int, bytes.
+    """
+
+    batch_size: int
+    weights: int
+    optimizer: int
+    activations: int
+    budget: int
+
+    @property
+    def peak(self):
+        """Int, bytes. Weights, optimizer and activations together."""
+        return self.weights + self.optimizer + self.activations
+
+    def __str__(self):
+        return (
+            f"batch_size={self.batch_size}: peak {amount(self.peak)} of "
+            f"{amount(self.budget)} (weights {amount(self.weights)}, optimizer "
+            f"{amount(self.optimizer)}, activations {amount(self.activations)})"
+        )
+
+
+def plan_training(model, budget, *, optimizer, verbose):
+    """`memory.plan` of a training, with validated arguments.
+
+    The memory of a step grows about linearly with the batch. Small batches are measured
+    first, then larger ones that should fit; only a measured batch is returned.
+    """
+    plans = {}
+
+    def measured(batch_size):
+        if batch_size not in plans:
+            if verbose:
+                print(f"Measuring a training step, images: {batch_size}", flush=True)
+            report = profile(
+                model, batch_size, training=True, optimizer=optimizer, timed=False
+            )
+            plans[batch_size] = TrainingPlan(
+                batch_size=batch_size,
+                weights=report.weights,
+                optimizer=report.optimizer,
+                activations=report.activations,
+                budget=budget,
+            )
+        return plans[batch_size]
+
+    size = FIRST
+    for _ in range(TRIALS):
+        measured(size)
+        size = _next_size(plans, budget)
+        if size in plans:
+            break
+    found = _largest(plans)
+    if found is None:
+        found = measured(1)
+    if found.peak > budget:
+        raise ValueError(
+            f"A budget of {amount(budget)} is too small to train this model. The "
+            f"smallest that works is {amount(found.peak)}, for batch_size=1: weights "
+            f"{amount(found.weights)}, optimizer {amount(found.optimizer)}, "
+            f"activations {amount(found.activations)}. Train on smaller patches, use a "
+            f"smaller network, or raise the budget. Received: budget={budget}."
+        )
+    if verbose:
+        print(f"Plan: {found}", flush=True)
+    return found
+
+
+def _next_size(plans, budget):
+    """The largest batch that should fit, by a line through the nearest measurements."""
+    fitting, above = _largest(plans), _smallest_above(plans)
+    if fitting is None:
+        return 1
+    others = [plan for plan in plans.values() if plan is not fitting]
+    other = above or max(others, key=lambda plan: plan.batch_size, default=None)
+    if other is None:  # Activations that do not depend on the batch are ignored.
+        slope = fitting.activations / fitting.batch_size
+    else:
+        slope = (other.peak - fitting.peak) / (other.batch_size - fitting.batch_size)
+    more = int((budget - fitting.peak) / max(slope, 1))
+    size = min(fitting.batch_size + more, LARGEST)
+    return size if above is None else min(size, above.batch_size - 1)
+
+
+def _largest(plans):
+    """The plan of the largest batch within the budget, or `None`."""
+    fitting = [plan for plan in plans.values() if plan.peak <= plan.budget]
+    return max(fitting, key=lambda plan: plan.batch_size, default=None)
+
+
+def _smallest_above(plans):
+    """The plan of the smallest batch above the budget, or `None`."""
+    above = [plan for plan in plans.values() if plan.peak > plan.budget]
+    return min(above, key=lambda plan: plan.batch_size, default=None)
