@@ -43,7 +43,14 @@ NAMESPACES = {
     "schedules.": schedules,
 }
 # Made by the package, and read by users.
-RESULTS = {"MemoryPlan", "MemoryReport", "ProfileReport", "NoiseLevel", "TiledModel"}
+RESULTS = {
+    "MemoryPlan",
+    "MemoryReport",
+    "ProfileReport",
+    "TrainingPlan",
+    "NoiseLevel",
+    "TiledModel",
+}
 # What those who extend the package build or subclass: `testing` checks it.
 EXTENSIONS = set(
     "InputSpec Patching Stage Schedule Solver Coefficients check_layer check_patching "

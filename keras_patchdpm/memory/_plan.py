@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 
 from keras_patchdpm import _checks
+from keras_patchdpm.memory import _training
 from keras_patchdpm.memory._measuring import variables_bytes
 from keras_patchdpm.memory._profile import profile
 from keras_patchdpm.memory._training_plan import plan_training
@@ -131,6 +132,7 @@ def plan(
             images_on=(images_on, None),
         )
         return plan_training(model, budget, optimizer=optimizer, verbose=verbose)
+    _training.refuse_optimizer(optimizer)
     model = as_tiled(model)
     num_images = _checks.positive_int("num_images", num_images)
     held = _checks.positive_int("images_held", images_held)

@@ -91,11 +91,7 @@ def profile(
         return _training.profile(
             model, batch_size, optimizer=optimizer, isolated=isolated, timed=timed
         )
-    if optimizer is not None:
-        raise ValueError(
-            "`optimizer` is for a training. Pass `training=True`, or leave `optimizer` "
-            f"out. Received: optimizer={optimizer!r}, training=False."
-        )
+    _training.refuse_optimizer(optimizer)
     tiled = as_tiled(model) if hasattr(model, "network") else None
     network = model if tiled is None else tiled.network
     _input_specs(network)

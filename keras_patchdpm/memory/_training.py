@@ -25,6 +25,15 @@ def profile(model, batch_size, *, optimizer, isolated, timed):
     return _own_process.profile(request, modules, backend.environment())
 
 
+def refuse_optimizer(optimizer):
+    """Refuses an optimizer for a sampling."""
+    if optimizer is not None:
+        raise ValueError(
+            "`optimizer` is for a training. Pass `training=True`, or leave `optimizer` "
+            f"out. Received: optimizer={optimizer!r}, training=False."
+        )
+
+
 def _config(model, optimizer=None):
     """The configuration of a copy of `model`, with its optimizer: plain data.
 

@@ -95,11 +95,12 @@ def _next_size(plans, budget):
         return 1
     others = [plan for plan in plans.values() if plan is not fitting]
     other = above or max(others, key=lambda plan: plan.batch_size, default=None)
-    if other is None:  # Activations that do not depend on the batch are ignored.
+    if other is None:  # Too steep, since a part does not depend on the batch.
         slope = fitting.activations / fitting.batch_size
+        more = max(int((budget - fitting.peak) / slope), 1)
     else:
         slope = (other.peak - fitting.peak) / (other.batch_size - fitting.batch_size)
-    more = int((budget - fitting.peak) / max(slope, 1))
+        more = int((budget - fitting.peak) / max(slope, 1))
     size = min(fitting.batch_size + more, LARGEST)
     return size if above is None else min(size, above.batch_size - 1)
 

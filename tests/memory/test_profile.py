@@ -19,9 +19,10 @@ from keras_patchdpm import (
     RandomPatching,
     memory,
 )
-from keras_patchdpm.memory import _own_process, _profile
+from keras_patchdpm.memory import _measuring, _own_process, _profile
+from keras_patchdpm.memory._measuring import _bytes
 from keras_patchdpm.memory._peak import backend_module
-from keras_patchdpm.memory._profile import _bytes, _input_specs, _inputs
+from keras_patchdpm.memory._profile import _input_specs, _inputs
 
 
 def model(divisions=2):
@@ -44,9 +45,9 @@ def handed_over(monkeypatch):
 
 def test_the_grid_of_a_model_is_known(handed_over):
     memory.profile(model(), batch_size=4, patches_per_call=2, isolated=True)
-    ((network, options, environment),) = handed_over
-    assert isinstance(network, keras.Model)
-    assert options == {
+    ((request, modules, environment),) = handed_over
+    assert keras.models.model_from_json(request.pop("network")) and modules == []
+    assert request == {
         "batch_size": 4,
         "patches_per_call": 2,
         "divisions": (2, 2),
@@ -58,7 +59,7 @@ def test_the_grid_of_a_model_is_known(handed_over):
 def test_the_grid_of_a_network_can_be_told(handed_over):
     memory.profile(small_network(2, 32), isolated=True)
     memory.profile(small_network(2, 32), divisions=2, isolated=True)
-    assert [call[1]["divisions"] for call in handed_over] == [None, (2, 2)]
+    assert [call[0]["divisions"] for call in handed_over] == [None, (2, 2)]
 
 
 def test_inputs_are_those_of_a_sampling_step():
@@ -77,7 +78,7 @@ def test_inputs_are_those_of_a_sampling_step():
 def test_time_is_measured_if_asked(monkeypatch):
     memory_report = types.SimpleNamespace(bytes=1000, method="none", notes=())
     monkeypatch.setattr(_profile, "_measure", lambda *args: memory_report)
-    monkeypatch.setattr(_profile, "REPEATS", 1)
+    monkeypatch.setattr(_measuring, "REPEATS", 1)
     network = small_network(2, 32)
     timed = memory.profile(network, isolated=False)
     untimed = memory.profile(network, isolated=False, timed=False)
@@ -128,7 +129,7 @@ def test_as_many_patches_as_a_sampler_asks_for(patching, most, handed_over):
     subject = tiny_model(patching)
     PatchSampler(subject, patches_per_call=most)
     memory.profile(subject, patches_per_call=most, isolated=True)
-    assert handed_over[0][1]["patches_per_call"] == most
+    assert handed_over[0][0]["patches_per_call"] == most
     with pytest.raises(ValueError, match=f"`patches_per_call` must be at most {most}"):
         memory.profile(subject, patches_per_call=most + 1)
 
@@ -153,8 +154,9 @@ def test_a_model_of_crops_is_measured_as_it_is_tiled(handed_over):
     subject = tiny_model(RandomPatching(8, content=True), EDMSchedule())
     for tiled, side in ((subject, 8), (subject.tiled(2), 4)):
         memory.profile(tiled, isolated=True)
-        network, options = handed_over[-1][:2]
-        assert options["divisions"] == (8 // side, 8 // side)
+        request = handed_over[-1][0]
+        network = keras.models.model_from_json(request["network"])
+        assert request["divisions"] == (8 // side, 8 // side)
         assert network.input["noisy"].shape == (None, side, side, 3)
 
 
@@ -236,10 +238,10 @@ def test_code_in_a_network_is_not_run_there(tmp_path):
 @pytest.mark.once
 def test_own_classes_are_imported_there():
     network = small_network(1, image_size=8)
-    assert _own_process._modules(network) == []
+    assert _own_process.modules(network) == []
     own = {"__module__": "their.module", "call": lambda self, x: x}
     custom = type("Custom", (layers.Layer,), own)
     inputs = network.input
     network = keras.Model(inputs, custom()(inputs["noisy"]))
     outer = keras.Model(inputs, network(inputs))
-    assert _own_process._modules(outer) == ["their.module"]
+    assert _own_process.modules(outer) == ["their.module"]
