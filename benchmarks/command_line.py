@@ -26,7 +26,7 @@ ARGUMENTS = {
     "n": "patches per side",
     "image_size": "pixels per side of the image",
     "network": "`unet`, or `arakawa_unet` for that of the original method",
-    "width": "channels of the network's first level",
+    "width": "channels of the network at depth 0",
     "stem": "a `unet` first moves blocks of STEM x STEM pixels into the channels",
     "batch": "images, or patches, in one call or training step",
     "images": "images that are sampled",

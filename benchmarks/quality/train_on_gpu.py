@@ -82,7 +82,7 @@ def parse():
     add("--learning-rate", type=float, default=4e-4, help="after the warm-up")
     add("--warmup", type=int, default=200, help="steps")
     add("--shares", type=int, nargs="+", help="patches of each stage in a batch")
-    add("--width", type=int, help="channels of the network's first level")
+    add("--width", type=int, help="channels of the network at depth 0")
     add("--start", help="preset whose weights the training starts from")
     add("--out", type=pathlib.Path, default="runs/gpu", help="folder of the preset")
     options = parser.parse_args()
