@@ -10,6 +10,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.patching.base import InputSpec, Patching
+from keras_patchdpm.patching.batch_shares import by_stage
 from keras_patchdpm.patching.conditions import coordinates_input
 from keras_patchdpm.patching.stage import Stage
 from keras_patchdpm.patching.tiling import Tiling
@@ -41,12 +42,15 @@ class CascadePatching(Patching):
             Sampling adds noise of this standard deviation to the images of earlier
             stages, and the network is conditioned on it. It hides small flaws of those
             images. Default 0: no such noise.
+        stage_shares: Floats of at least 0, one for each stage: the shares of a training
+            batch. Each image is trained at one stage, drawn at random. Default `None`:
+            all stages have the same share.
 
     Raises:
-        TypeError: If `divisions` is not an int, `shift` not a bool, or a noise not a
-            number.
-        ValueError: If `divisions` is no power of 2, a noise is negative, or
-            `sampling_noise` has the wrong length.
+        TypeError: If `divisions` is not an int, `shift` not a bool, or a noise or share
+            not a number.
+        ValueError: If `divisions` is no power of 2, a noise or share is negative, or
+            `sampling_noise` or `stage_shares` has the wrong length.
 
     Example:
 
@@ -57,7 +61,15 @@ class CascadePatching(Patching):
     work of Arakawa et al. 2023 (arXiv:2304.07087), section 6.
     """
 
-    def __init__(self, divisions, *, shift=True, content_noise=0.1, sampling_noise=0.0):
+    def __init__(
+        self,
+        divisions,
+        *,
+        shift=True,
+        content_noise=0.1,
+        sampling_noise=0.0,
+        stage_shares=None,
+    ):
         self.divisions = _checks.positive_int("divisions", divisions)
         if self.divisions & (self.divisions - 1):
             raise ValueError(
@@ -70,6 +82,9 @@ class CascadePatching(Patching):
         self.content_noise = _checks.real("content_noise", content_noise, minimum=0)
         self.num_stages = self.divisions.bit_length()
         self.sampling_noise = self._each("sampling_noise", sampling_noise)
+        self.stage_shares = None
+        if stage_shares is not None:
+            self.stage_shares = self._check_shares(stage_shares)
 
     def input_specs(self, image_shape):
         *image_size, channels = _checks.shape("image_shape", image_shape)
@@ -89,32 +104,12 @@ class CascadePatching(Patching):
         return h * self.divisions, w * self.divisions, channels
 
     def example(self, images, add_noise, seed_generator):
-        batch = ops.shape(images)[0]
-        stage = keras.random.randint(
-            (batch,), 0, self.num_stages, dtype="int32", seed=seed_generator
-        )
-        content_noise = keras.random.uniform(
-            (batch,), 0, self.content_noise, dtype="float32", seed=seed_generator
-        )
-        examples, previous = [], []
-        for number, tiling in enumerate(self.tilings(tuple(images.shape[1:3]))):
-            smaller = shrink(images, tiling.image_size)
-            examples.append(
-                stage_example(
-                    smaller,
-                    previous,
-                    tiling=tiling,
-                    content_noise=content_noise if number else 0 * content_noise,
-                    seed_generator=seed_generator,
-                )
-            )
-            previous.append(disturb(smaller, content_noise, seed_generator))
-        chosen = {
-            name: _choose([example[name] for example in examples], stage)
-            for name in examples[0]
-        }
-        noisy, target = add_noise(chosen.pop("clean"))
-        return {"noisy": noisy, "stage": stage, **chosen}, target
+        def rows_of(images, number):
+            return self._stage_rows(images, number, seed_generator)
+
+        inputs = by_stage(rows_of, images, self._shares, seed_generator)
+        noisy, target = add_noise(inputs.pop("clean"))
+        return {"noisy": noisy, **inputs}, target
 
     def stages(self, image_shape):
         *image_size, channels = _checks.shape("image_shape", image_shape)
@@ -158,6 +153,7 @@ class CascadePatching(Patching):
             "shift": self.shift,
             "content_noise": self.content_noise,
             "sampling_noise": list(self.sampling_noise),
+            "stage_shares": self.stage_shares and list(self.stage_shares),
         }
 
     def tilings(self, image_size):
@@ -170,6 +166,43 @@ class CascadePatching(Patching):
             size = height // times, width // times
             tilings.append(Tiling(size, 2**number, shift=self.shift and number > 0))
         return tilings
+
+    @property
+    def _shares(self):
+        """The share of each stage in a training batch; their sum is 1."""
+        shares = self.stage_shares or (1,) * self.num_stages
+        return [share / sum(shares) for share in shares]
+
+    def _stage_rows(self, images, number, seed_generator):
+        """The training examples of one stage, one for each image: clean and inputs."""
+        batch = ops.shape(images)[0]
+        noise = keras.random.uniform(
+            (batch,), 0, self.content_noise, dtype="float32", seed=seed_generator
+        )
+        *earlier, tiling = self.tilings(tuple(images.shape[1:3]))[: number + 1]
+        previous = [
+            disturb(shrink(images, one.image_size), noise, seed_generator)
+            for one in earlier
+        ]
+        example = stage_example(
+            shrink(images, tiling.image_size),
+            previous,
+            tiling=tiling,
+            content_noise=noise if number else 0 * noise,
+            seed_generator=seed_generator,
+        )
+        return {**example, "stage": ops.full((batch,), number, "int32")}
+
+    def _check_shares(self, shares):
+        """Validates one share for each stage, not all of them 0."""
+        number = functools.partial(_checks.real, minimum=0)
+        found = _checks.sequence("stage_shares", shares, number, count=self.num_stages)
+        if not sum(found):
+            raise ValueError(
+                "At least one stage must have a share above 0. "
+                f"Received: stage_shares={list(found)}."
+            )
+        return found
 
     def _each(self, name, value):
         """Validates one number for all stages after the first, or one for each."""
@@ -221,12 +254,6 @@ def stage_example(images, previous, *, tiling, content_noise, seed_generator):
         "local_content": cut(local, corners, size)[:, 0],
         "content_noise": content_noise,
     }
-
-
-def _choose(values, stage):
-    """For each image the row of the tensor of its stage; `values` has one per stage."""
-    index = ops.reshape(stage, (-1, 1, *([1] * (len(values[0].shape) - 1))))
-    return ops.take_along_axis(ops.stack(values, axis=1), index, axis=1)[:, 0]
 
 
 def disturb(images, scale, seed_generator):
