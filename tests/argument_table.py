@@ -242,7 +242,7 @@ ENTRIES = {
     "CascadePatching": Entry(
         kp.CascadePatching,
         "divisions=count shift=bool content_noise=non-negative "
-        "sampling_noise=non-negative stage_shares=several",
+        "sampling_noise=non-negative stage_shares=floats",
         divisions=2,
     ),
     "CascadePatching.input_specs": Entry(
