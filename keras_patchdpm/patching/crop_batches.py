@@ -188,7 +188,10 @@ class _IndexedStream:
 
 
 class _DataStream:
-    """An endless stream of the batches of a data set that has no indices."""
+    """An endless stream of the batches of a data set that has no indices.
+
+    Each epoch starts the data set again.
+    """
 
     def __init__(self, batches):
         try:
@@ -211,7 +214,12 @@ class _DataStream:
         self.image_shape = _checks.images("images", self.first[0])
 
     def take(self, epoch, before, batches):
-        """`(images, labels, None)` of the next batches, joined."""
+        """`(images, labels, None)` of the next batches, joined; each epoch starts anew.
+
+        So a validation has the same images each time.
+        """
+        if not before and self.first is None:
+            self.iterator = iter(self.batches)
         found = [self.first] if self.first is not None else []
         self.first = None
         return _joined(found + [self._next() for _ in range(batches - len(found))])

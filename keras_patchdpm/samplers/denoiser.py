@@ -27,6 +27,8 @@ class PatchDenoiser:
         labels: Int array, the label of each image. Default `None`: no labels.
     """
 
+    memory_ran_out = False  # With the images on the device, which is not used here.
+
     def __init__(
         self,
         *,
@@ -109,6 +111,11 @@ class WholeAbove:
         """The clean estimate: see `PatchDenoiser`."""
         high = level.sigma > self.strength * level.alpha
         return (self.whole if high else self.by_patches)(noisy, level, out)
+
+    @property
+    def memory_ran_out(self):
+        """Bool. Whether memory ran out, with the images on the device."""
+        return self.whole.memory_ran_out or self.by_patches.memory_ran_out
 
     def check(self):
         """Refuses NaN and infinity in the predictions so far."""

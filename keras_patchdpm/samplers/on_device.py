@@ -33,6 +33,9 @@ class DeviceDenoiser:
         guidance: Function of a `NoiseLevel` to the `Guidance` at that level, or `None`.
         on_host: `PatchDenoiser` of the same step, which holds all further settings.
         num_classes: Int, or `None` for a model without labels.
+
+    Attributes:
+        memory_ran_out: Bool. Whether memory ran out, with the images on the device.
     """
 
     def __init__(self, networks, *, guidance, on_host, num_classes):

@@ -188,6 +188,8 @@ class Run:
             except BaseException:
                 saving.stopped(batch, denoise.check)
                 raise
+            if denoise.memory_ran_out:  # It would again in the next stage or batch.
+                self.on_device = False
             batch.finished.append(stage.finish(_on_host(state.noisy), previous))
             batch.state = None
         return batch.finished[-1]

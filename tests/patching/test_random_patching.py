@@ -239,6 +239,19 @@ def test_weights_go_with_their_images():
     assert loss == 0
 
 
+@pytest.mark.once
+def test_each_epoch_starts_a_data_set_again():
+    """So a validation has the same crops of the same images each time."""
+    whole = images(6, (16, 16))
+    data = [whole[:2], whole[2:4], whole[4:]]
+    batches = RandomPatching(16).batches(data, None, 0)
+    epochs = [[batches[step][0] for step in range(3)] for _ in range(3)]
+    for epoch in epochs[1:]:
+        for found, expected in zip(epoch, epochs[0], strict=True):
+            for name, values in expected.items():
+                np.testing.assert_array_equal(found[name], values)
+
+
 def test_evaluation_is_the_same_every_time():
     built = model()
     held = images(6, (16, 16))

@@ -188,7 +188,7 @@ def test_a_network_that_is_not_to_be_compiled_stays_with_the_host(name):
 
 
 def failing(monkeypatch, fails):
-    """`fails(step)` may raise in place of each step on the device, from 1."""
+    """`fails(step)` may raise in each step on the device, from 1; lists the steps."""
     step, count = DeviceDenoiser._step, []
 
     def counted(self, noisy, level):
@@ -197,6 +197,7 @@ def failing(monkeypatch, fails):
         return step(self, noisy, level)
 
     monkeypatch.setattr(DeviceDenoiser, "_step", counted)
+    return count
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpmpp_2m"])
@@ -207,10 +208,11 @@ def test_where_memory_runs_out_the_host_goes_on(models, monkeypatch, solver):
         if step == 2:
             raise MemoryError("no room")
 
-    failing(monkeypatch, fails)
+    steps = failing(monkeypatch, fails)
     with pytest.warns(RuntimeWarning, match="continues with the images in the host's"):
         found = sample(models("cascade"), "device", solver)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    assert len(steps) == 2  # Not again in later stages and batches.
 
 
 def test_other_errors_are_raised(models, monkeypatch):
