@@ -449,7 +449,7 @@ ENTRIES = {
     ),
     "PatchDPM.from_preset": Entry(
         kp.PatchDPM.from_preset,
-        "preset=object precision=choice",
+        "preset=object precision=choice storage=choice",
         preset=Lazy(lambda: folder() / "preset"),
     ),
     "PatchDPM.presets": Entry(kp.PatchDPM.presets),

@@ -8,6 +8,7 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm.models import _arguments, _data, _ema, _parts, _seed_state
 from keras_patchdpm.models._portable import portable
+from keras_patchdpm.models._precision import refuse_training
 from keras_patchdpm.models._train_step import TrainStep
 
 
@@ -54,7 +55,11 @@ class ImageFitting(TrainStep):
                 steps_per_execution, jit_compile, auto_scale_loss: As in
                 `keras.Model.compile`, with the same defaults. Losses and metrics
                 compare the network's prediction with its target.
+
+        Raises:
+            ValueError: If the weights are stored narrow (`storage` of `from_preset`).
         """
+        refuse_training(self.network)
         _arguments.check_compile(
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,

@@ -1,22 +1,51 @@
-"""A context with another dtype policy of Keras."""
+"""Dtype policies of Keras: for new layers, and for weights that are stored narrow."""
 
 import contextlib
 
 import keras
 
 from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+
+STORAGES = ("float16",)
+
+
+@serializable
+class NarrowWeights(keras.DTypePolicy):
+    """Weights are stored in fewer bits, and cast when a layer uses them.
+
+    Args:
+        storage: String, the type of the weights. Default `"float16"`.
+        precision: String, the dtype policy whose compute type is used. Default
+            `"float32"`.
+    """
+
+    def __init__(self, storage="float16", precision="float32"):
+        super().__init__(precision)
+        self.storage, self.precision = storage, precision
+
+    @property
+    def variable_dtype(self):
+        """The type in which layers create their variables; called by Keras."""
+        return self.storage
+
+    def get_config(self):
+        return {"storage": self.storage, "precision": self.precision}
 
 
 @contextlib.contextmanager
-def precision(name):
+def precision(name, storage=None):
     """Context in which new layers have the given dtype policy.
 
     Args:
         name: Keras dtype policy, such as `"mixed_float16"`. `None`: the global policy.
+        storage: Type in which weights are stored, `"float16"`. Default `None`: as the
+            policy has it.
 
     Raises:
-        ValueError: If Keras knows no such policy.
+        ValueError: If Keras knows no such policy, or `storage` is none of these.
     """
+    _checks.one_of("storage", storage, (None, *STORAGES))
     before = keras.mixed_precision.dtype_policy()
     if name is not None:
         try:
@@ -24,7 +53,21 @@ def precision(name):
         except ValueError as error:
             wanted = "be a dtype policy of Keras, such as 'mixed_bfloat16'"
             raise _checks.wrong_value("precision", wanted, name) from error
+    if storage is not None:
+        policy = keras.mixed_precision.dtype_policy()
+        keras.mixed_precision.set_global_policy(NarrowWeights(storage, policy.name))
     try:
         yield
     finally:
         keras.mixed_precision.set_global_policy(before)
+
+
+def refuse_training(network):
+    """Refuses to train weights that are stored narrow; called in `compile`."""
+    policy = network.dtype_policy
+    if isinstance(policy, NarrowWeights):
+        raise ValueError(
+            f"Weights that are stored as {policy.storage} are only for sampling: small "
+            "updates would be lost. Load the preset without `storage` to train it. "
+            f"Received: a model with storage={policy.storage!r}."
+        )

@@ -19,7 +19,7 @@ class PresetModel(ImageFitting):
         self.sampling = settings.Settings()
 
     @classmethod
-    def from_preset(cls, preset, precision=None):
+    def from_preset(cls, preset, precision=None, storage=None):
         """Loads a trained model, from the package or from a folder.
 
         Args:
@@ -28,19 +28,24 @@ class PresetModel(ImageFitting):
             precision: Keras dtype policy, such as `"mixed_float16"`, for a device that
                 computes in it. On a CPU it needs more memory, not less. Default
                 `None`: the global policy.
+            storage: `"float16"`, to hold the weights in half the memory. Each layer
+                casts its weights when it uses them, so the model computes as without;
+                it cannot be trained. Default `None`: as the precision has it, in
+                general float32.
 
         Returns:
             `PatchDPM`, not compiled.
 
         Raises:
-            ValueError: If there is no such preset (the message lists all), or one of
-                its files is damaged (the message names the file).
+            ValueError: If there is no such preset (the message lists all), one of its
+                files is damaged (the message names the file), or an argument has
+                another value.
 
         Example:
 
         >>> model = PatchDPM.from_preset("faces128")
         """
-        with in_precision(precision):
+        with in_precision(precision, storage):
             model = cls(**presets.load(preset))
             model.sampling = presets.sampling(preset, cls)
         if model.sampling.arguments:

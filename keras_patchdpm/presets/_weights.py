@@ -87,6 +87,13 @@ class WeightsFile:
                 f"{odd[0]!r}."
             )
         for weight in network.weights:
+            most = np.abs(arrays[weight.path]).max(initial=0)
+            if weight.dtype == "float16" and most > np.finfo("float16").max:
+                raise ValueError(
+                    "A weight is out of the range of float16. Load the preset without "
+                    f"`storage`. Received: {weight.path!r} with values up to {most:g}."
+                )
+        for weight in network.weights:
             weight.assign(arrays[weight.path])
 
     def _parsed(self, read):
