@@ -422,7 +422,7 @@ ENTRIES = {
     "DDPMSchedule": Entry(
         kp.DDPMSchedule,
         "beta_schedule=choice num_timesteps=count prediction=choice loss=choice "
-        "min_snr_gamma=positive",
+        "min_snr_gamma=positive logit_normal_share=fraction",
     ),
     "DDPMSchedule.levels": Entry(
         method(kp.DDPMSchedule, "levels"), "steps=count spacing=choice"

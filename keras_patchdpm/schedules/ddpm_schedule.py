@@ -1,5 +1,7 @@
 """The discrete process of denoising diffusion probabilistic models (DDPM)."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -78,6 +80,10 @@ class DDPMSchedule(Schedule):
         min_snr_gamma: Positive float. The loss on the clean image is weighted by
             `min(snr, min_snr_gamma)`, where `snr` is the signal to noise ratio; Hang
             et al. use 5. Default `None`: all timesteps have the weight 1.
+        logit_normal_share: Float in [0, 1]. Share of the training's timesteps that is
+            drawn from a logit-normal distribution around the timestep where the image
+            and the noise are equally strong; the rest is uniform. There the network
+            learns the most, so 0.5 saves training time. Default 0: all are uniform.
 
     Raises:
         TypeError, ValueError: If an argument is none of these.
@@ -89,7 +95,8 @@ class DDPMSchedule(Schedule):
     NoiseLevel(alpha=4.9e-05, sigma=1.0, timestep=999)
 
     Source: Ho et al. 2020 (arXiv:2006.11239); velocity: Salimans & Ho 2022
-    (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556).
+    (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556);
+    logit-normal timesteps: Esser et al. 2024 (arXiv:2403.03206), section 3.1.
     """
 
     timestep_dtype = "int32"
@@ -102,6 +109,7 @@ class DDPMSchedule(Schedule):
         prediction="noise",
         loss="l2",
         min_snr_gamma=None,
+        logit_normal_share=0.0,
     ):
         self.beta_schedule = _beta_schedule(beta_schedule)
         named = isinstance(self.beta_schedule, str)
@@ -117,6 +125,9 @@ class DDPMSchedule(Schedule):
             self.min_snr_gamma = _checks.real(
                 "min_snr_gamma", min_snr_gamma, minimum=1e-6
             )
+        self.logit_normal_share = _checks.real(
+            "logit_normal_share", logit_normal_share, minimum=0, maximum=1
+        )
         # NumPy in float64: exact, and independent of graph, device and precision.
         betas = self._betas()
         alpha_squared = np.cumprod(1 - betas)
@@ -137,7 +148,7 @@ class DDPMSchedule(Schedule):
         return np.array(self.beta_schedule)
 
     def draw(self, count, seed_generator):
-        """Draws `count` timesteps from a uniform distribution.
+        """Draws `count` timesteps: uniform, or a share of them logit-normal.
 
         Args:
             count: Int or int scalar tensor.
@@ -146,9 +157,23 @@ class DDPMSchedule(Schedule):
         Returns:
             Int32 tensor of shape `(count,)`.
         """
-        return keras.random.randint(
+        uniform = keras.random.randint(
             (count,), 0, self.num_timesteps, dtype="int32", seed=seed_generator
         )
+        if not self.logit_normal_share:
+            return uniform
+        middle = (np.abs(self.alphas - self.sigmas).argmin() + 0.5) / self.num_timesteps
+        logits = keras.random.normal(
+            (count,),
+            mean=math.log(middle / (1 - middle)),
+            dtype="float32",
+            seed=seed_generator,
+        )
+        timesteps = ops.floor(ops.sigmoid(logits) * self.num_timesteps)
+        timesteps = ops.clip(timesteps, 0, self.num_timesteps - 1)
+        keys = keras.random.uniform((count,), dtype="float32", seed=seed_generator)
+        crowded = keys < self.logit_normal_share
+        return ops.where(crowded, ops.cast(timesteps, "int32"), uniform)
 
     def alpha_sigma(self, timestep):
         """Signal and noise scale at a discrete `timestep`.
@@ -258,6 +283,7 @@ class DDPMSchedule(Schedule):
             "prediction": self.prediction,
             "loss": self.loss,
             "min_snr_gamma": self.min_snr_gamma,
+            "logit_normal_share": self.logit_normal_share,
         }
 
     def _look_up(self, table, timestep):

@@ -1,4 +1,6 @@
 import json
+import math
+import statistics
 
 import keras
 import numpy as np
@@ -160,6 +162,25 @@ def test_draws_each_timestep_as_often_and_from_the_seed():
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     np.testing.assert_allclose(np.bincount(first, minlength=10), 2000, rtol=0.1)
+
+
+@pytest.mark.parametrize("beta_schedule", ["cosine", "linear"])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_share_of_the_timesteps_is_logit_normal(beta_schedule, share):
+    """The probabilities follow from the normal distribution of the logits."""
+    schedule = DDPMSchedule(beta_schedule, 10, logit_normal_share=share)
+    count = 40_000
+    drawn = ops.convert_to_numpy(schedule.draw(count, keras.random.SeedGenerator(1)))
+    assert drawn.dtype == np.int32
+    middle = np.abs(schedule.alphas - schedule.sigmas).argmin()
+    ends = np.arange(1, 10) / 10
+    shift = math.log((middle + 0.5) / (9.5 - middle))
+    logits = np.log(ends / (1 - ends)) - shift
+    below = np.array([0, *map(statistics.NormalDist().cdf, logits), 1])
+    expected = share * np.diff(below) + (1 - share) / 10
+    found = np.bincount(drawn, minlength=10) / count
+    np.testing.assert_allclose(found, expected, atol=0.008)
+    assert found.argmax() == middle
 
 
 def test_all_levels():
