@@ -49,9 +49,9 @@ def trained(patching, schedule=None, multipliers=(1, 2), **options):
     ("name", "floatx"),
     [
         ("halo", "float64"),
-        ("halo", "float16"),
         ("cascade", "float16"),
-        ("crops", "float64"),
+        pytest.param("halo", "float16", marks=pytest.mark.once),
+        pytest.param("crops", "float64", marks=pytest.mark.once),
         pytest.param("cascade", "float64", marks=pytest.mark.once),
         pytest.param("crops", "float16", marks=pytest.mark.once),
     ],

@@ -46,6 +46,7 @@ def test_each_stage_has_its_share(batch, weights):
     assert computed == expected  # Nothing else is computed.
 
 
+@pytest.mark.once
 def test_every_image_has_every_stage_as_often():
     """Also those that the shares leave over, and in any order of the images."""
     shares, seed_generator = (0.5, 0.3, 0.2), keras.random.SeedGenerator(1)

@@ -217,6 +217,7 @@ def guided():
     return model
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("storage", "most"), [("float16", 2), ("int8", 12)])
 def test_a_preset_holds_its_settings_and_its_guide(guided, tmp_path, storage, most):
     guided.save_to_preset(tmp_path / "preset", storage=storage)
@@ -231,6 +232,7 @@ def test_a_preset_holds_its_settings_and_its_guide(guided, tmp_path, storage, mo
     assert (again.scale, again.interval, again.stages) == (1.5, (0.1, np.inf), (0,))
 
 
+@pytest.mark.once
 def test_int8_is_half_as_large_and_nearly_the_same(guided, tmp_path):
     sizes = []
     for storage in ("float16", "int8"):

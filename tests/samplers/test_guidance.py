@@ -254,6 +254,7 @@ def test_the_guided_images_are_the_same_in_any_order_and_batch(cascade, worse):
         assert_same(images(**options), expected)
 
 
+@pytest.mark.once
 def test_a_budget_counts_the_weights_of_the_guide(cascade, worse):
     plain, guided = (
         PatchSampler(cascade, "ddim", 2, guidance=guidance, memory_budget="1GB")

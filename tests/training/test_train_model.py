@@ -274,6 +274,7 @@ def test_the_dtype_policy_is_put_back(images, tmp_path):
     assert keras.mixed_precision.dtype_policy().name == "float32"
 
 
+@pytest.mark.once
 def test_a_training_on_crops_goes_on_as_if_unbroken(images, tmp_path):
     for number in (1, 2):
         stopped = train(
