@@ -64,10 +64,11 @@ def precision(name, storage=None):
 
 def refuse_training(network):
     """Refuses to train weights that are stored narrow; called in `compile`."""
-    policy = network.dtype_policy
-    if isinstance(policy, NarrowWeights):
-        raise ValueError(
-            f"Weights that are stored as {policy.storage} are only for sampling: small "
-            "updates would be lost. Load the preset without `storage` to train it. "
-            f"Received: a model with storage={policy.storage!r}."
-        )
+    for layer in network.layers:  # Keras does not save the policy of a whole model.
+        policy = layer.dtype_policy
+        if isinstance(policy, NarrowWeights):
+            raise ValueError(
+                f"Weights that are stored as {policy.storage} are only for sampling: "
+                "small updates would be lost. Load the preset without `storage` to "
+                f"train it. Received: a model with storage={policy.storage!r}."
+            )

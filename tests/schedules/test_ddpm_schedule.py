@@ -180,7 +180,6 @@ def test_a_share_of_the_timesteps_is_logit_normal(beta_schedule, share):
     expected = share * np.diff(below) + (1 - share) / 10
     found = np.bincount(drawn, minlength=10) / count
     np.testing.assert_allclose(found, expected, atol=0.008)
-    assert found.argmax() == middle
 
 
 def test_all_levels():
@@ -212,7 +211,12 @@ def test_one_step_starts_from_noise():
 
 def test_config_round_trip():
     schedule = DDPMSchedule(
-        "linear", 30, prediction="velocity", loss="l1", min_snr_gamma=5
+        "linear",
+        30,
+        prediction="velocity",
+        loss="l1",
+        min_snr_gamma=5,
+        logit_normal_share=0.5,
     )
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(schedule)))
     assert config["registered_name"] == "keras_patchdpm>DDPMSchedule"
@@ -224,6 +228,7 @@ def test_config_round_trip():
         "prediction": "velocity",
         "loss": "l1",
         "min_snr_gamma": 5.0,
+        "logit_normal_share": 0.5,
     }
     np.testing.assert_array_equal(clone.alphas, schedule.alphas)
 
