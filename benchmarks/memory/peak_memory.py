@@ -4,21 +4,26 @@
 
 The authors' network at their size, measured in a subprocess: bytes of weights and of
 activations, and the seconds of a step, which is `N * N` calls. `--untimed` leaves the
-seconds out; JAX then only compiles.
+seconds out; JAX then only compiles. `--storage float16` holds the weights in half the
+memory.
 """
 
 import keras_patchdpm as kp
 from benchmarks import command_line
+from keras_patchdpm.models._precision import STORAGES, precision
 
 
 def main():
     """Measures, writes the line."""
     parser = command_line.parser(__doc__, n=1, image_size=128, width=128, batch=1)
     parser.add_argument("--untimed", action="store_true", help="measure memory alone")
+    parser.add_argument("--storage", choices=STORAGES, help="type of the weights")
     options = parser.parse_args()
     n = options.n
+    with precision(None, options.storage):
+        network = kp.networks.arakawa_unet(options.image_size, n, dim=options.width)
     report = kp.memory.profile(
-        kp.networks.arakawa_unet(options.image_size, n, dim=options.width),
+        network,
         batch_size=options.batch,
         divisions=n,
         isolated=True,

@@ -27,8 +27,8 @@ def profile(request, modules, environment):
     """Runs `keras_patchdpm.memory.profile` in a subprocess.
 
     Args:
-        request: Dict of plain data: `network`, the JSON of a functional model, or
-            `model`, the configuration of a `PatchDPM`; and the arguments of `measure`.
+        request: Dict of plain data: `network`, which `described` returns, or `model`,
+            the configuration of a `PatchDPM`; and the arguments of `measure`.
         modules: List of modules that define the user's classes.
         environment: Dict of environment variables for the subprocess.
 
@@ -65,6 +65,41 @@ def profile(request, modules, environment):
         report.measured, notes=(*report.measured.notes, note)
     )
     return dataclasses.replace(report, measured=measured)
+
+
+def described(network):
+    """The architecture of a network as plain data, which `rebuilt` accepts.
+
+    Keras rebuilds a layer with the policy that has the name of the layer's own. The
+    policies that would be lost are kept beside it: those of weights that are stored
+    narrow.
+    """
+    policies = {
+        layer.name: keras.saving.serialize_keras_object(layer.dtype_policy)
+        for layer in _layers(network)
+        if type(layer.dtype_policy) not in _BY_NAME
+    }
+    return {"architecture": network.to_json(), "policies": policies}
+
+
+def rebuilt(description):
+    """The network of a result of `described`, with new weights."""
+    network = keras.models.model_from_json(description["architecture"])
+    policies = description["policies"]
+    if not policies:
+        return network
+
+    def clone(layer):
+        config = layer.get_config()
+        if layer.name in policies:
+            policy = keras.saving.deserialize_keras_object(policies[layer.name])
+            config["dtype"] = policy
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(network, clone_function=clone)
+
+
+_BY_NAME = (keras.DTypePolicy, keras.dtype_policies.FloatDTypePolicy)
 
 
 def _environment(own):
@@ -124,6 +159,5 @@ def main(folder):
     if "model" in request:
         report = _training.measure(request.pop("model"), **request)
     else:
-        network = keras.models.model_from_json(request.pop("network"))
-        report = _profile.measure(network, **request)
+        report = _profile.measure(rebuilt(request.pop("network")), **request)
     pathlib.Path(folder, RESULT).write_text(json.dumps(report.to_dict()))

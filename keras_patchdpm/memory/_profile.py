@@ -112,7 +112,7 @@ def profile(
     if isolated is None:
         isolated = backend.needs_own_process()
     if isolated:
-        request = {"network": network.to_json(), **options}
+        request = {"network": _own_process.described(network), **options}
         modules = _own_process.modules(network)
         return _own_process.profile(request, modules, backend.environment())
     return measure(network, **options)

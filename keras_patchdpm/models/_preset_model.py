@@ -29,9 +29,9 @@ class PresetModel(ImageFitting):
                 computes in it. On a CPU it needs more memory, not less. Default
                 `None`: the global policy.
             storage: `"float16"`, to hold the weights in half the memory. Each layer
-                casts its weights when it uses them, so the model computes as without;
-                it cannot be trained. Default `None`: as the precision has it, in
-                general float32.
+                casts its weights when it uses them, so the model computes as without.
+                It cannot be trained, and `model.save` saves it with weights of
+                float32. Default `None`: as the precision has it, in general float32.
 
         Returns:
             `PatchDPM`, not compiled.

@@ -20,9 +20,10 @@ from keras_patchdpm import (
     memory,
 )
 from keras_patchdpm.memory import _measuring, _own_process, _profile
-from keras_patchdpm.memory._measuring import _bytes
+from keras_patchdpm.memory._measuring import _bytes, variables_bytes
 from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory._profile import _input_specs, _inputs
+from keras_patchdpm.models._precision import precision
 
 
 def model(divisions=2):
@@ -46,7 +47,7 @@ def handed_over(monkeypatch):
 def test_the_grid_of_a_model_is_known(handed_over):
     memory.profile(model(), batch_size=4, patches_per_call=2, isolated=True)
     ((request, modules, environment),) = handed_over
-    assert keras.models.model_from_json(request.pop("network")) and modules == []
+    assert _own_process.rebuilt(request.pop("network")) and modules == []
     assert request == {
         "batch_size": 4,
         "patches_per_call": 2,
@@ -143,7 +144,12 @@ def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch)
     monkeypatch.setattr(_profile, "_measure", lambda *args: REPORT)
     network = tiny_model(CascadePatching(2)).network
     options = {"batch_size": 1, "patches_per_call": 9, "divisions": [2, 2]}
-    request = {"network": network.to_json(), "modules": [], "timed": False, **options}
+    request = {
+        "network": _own_process.described(network),
+        "modules": [],
+        "timed": False,
+        **options,
+    }
     (tmp_path / _own_process.REQUEST).write_text(json.dumps(request))
     _own_process.main(tmp_path)
     report = json.loads((tmp_path / _own_process.RESULT).read_text())
@@ -155,7 +161,7 @@ def test_a_model_of_crops_is_measured_as_it_is_tiled(handed_over):
     for tiled, side in ((subject, 8), (subject.tiled(2), 4)):
         memory.profile(tiled, isolated=True)
         request = handed_over[-1][0]
-        network = keras.models.model_from_json(request["network"])
+        network = _own_process.rebuilt(request["network"])
         assert request["divisions"] == (8 // side, 8 // side)
         assert network.input["noisy"].shape == (None, side, side, 3)
 
@@ -229,10 +235,22 @@ def test_a_process_that_says_nothing_is_explained(status, message, monkeypatch):
 def test_code_in_a_network_is_not_run_there(tmp_path):
     inputs = small_network(1, image_size=8).input
     outputs = layers.Lambda(lambda x: x)(inputs["noisy"])
-    request = {"network": keras.Model(inputs, outputs).to_json(), "modules": []}
+    network = _own_process.described(keras.Model(inputs, outputs))
+    request = {"network": network, "modules": []}
     (tmp_path / _own_process.REQUEST).write_text(json.dumps(request))
     with pytest.raises(ValueError, match="[Ll]ambda.*safe_mode|unsafe"):
         _own_process.main(tmp_path)
+
+
+def test_narrow_weights_are_measured_as_they_are():
+    with precision("float32", "float16"):
+        network = small_network(1, image_size=8)
+    wide = small_network(1, image_size=8)
+    there = _own_process.rebuilt(
+        json.loads(json.dumps(_own_process.described(network)))
+    )
+    assert variables_bytes(there.variables) == variables_bytes(network.variables)
+    assert 2 * variables_bytes(network.variables) == variables_bytes(wide.variables)
 
 
 @pytest.mark.once

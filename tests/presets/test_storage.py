@@ -37,9 +37,9 @@ def test_the_same_images_in_half_the_memory(folder, tmp_path):
     )
     assert half < 0.6 * weights  # The last layer stays float32.
     assert variables_bytes(narrow.network.variables) == half  # In plans and profiles.
-    narrow.save(tmp_path / "narrow.keras")
+    narrow.save(tmp_path / "narrow.keras")  # As a model of float32.
     loaded = keras.models.load_model(tmp_path / "narrow.keras")
-    assert variables_bytes(loaded.network.variables) == half
+    assert variables_bytes(loaded.network.variables) == weights
     np.testing.assert_allclose(images(loaded), expected, rtol=0, atol=1e-4)
 
 
@@ -75,8 +75,6 @@ def test_it_cannot_be_trained(folder):
     model = kp.PatchDPM.from_preset(folder, storage="float16")
     with pytest.raises(ValueError, match="only for sampling.*storage='float16'"):
         model.compile(optimizer="adam")
-    with pytest.raises(ValueError, match="only for sampling"):
-        kp.memory.profile(model, training=True, optimizer="adam")
     with pytest.raises(ValueError, match="compile"):
         model.fit(tiny_images(2), verbose=0)
 
