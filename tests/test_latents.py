@@ -68,8 +68,12 @@ def test_keras_models_are_encoders():
     ("patching", "options"),
     [
         (GridPatching(2), {}),
-        (CascadePatching(2), {}),
-        (RandomPatching(8, content=True), {"divisions": 4, "shift": True}),
+        pytest.param(CascadePatching(2), {}, marks=pytest.mark.once),
+        pytest.param(
+            RandomPatching(8, content=True),
+            {"divisions": 4, "shift": True},
+            marks=pytest.mark.once,
+        ),
     ],
 )
 def test_latents_are_trained_and_sampled_as_images_are(patching, options):

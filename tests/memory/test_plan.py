@@ -172,6 +172,7 @@ def test_the_memory_in_use_is_told():
     assert 10**7 < before < 10**11
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_a_prediction_is_within_a_tenth_of_what_is_measured():
     """`benchmarks/memory/budgets.py` measures at other budgets."""

@@ -72,7 +72,7 @@ def test_the_average_is_that_of_the_weights(scaled):
     assert_same(values(model.network.weights), path[-1])
 
 
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("scaled", [pytest.param(False, marks=pytest.mark.once), True])
 def test_training_goes_on_after_use(scaled):
     """Also where the model is used before anything is done with the averages."""
     images, seen = tiny_images(4), []

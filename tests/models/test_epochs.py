@@ -128,7 +128,9 @@ class Restored(keras.callbacks.Callback):
         self.model._initial_epoch = 5
 
 
-@pytest.mark.parametrize("build", [grid_model, crop_model])
+@pytest.mark.parametrize(
+    "build", [grid_model, pytest.param(crop_model, marks=pytest.mark.once)]
+)
 def test_a_start_that_a_callback_chooses(build, read):
     """Also after epochs that were trained in the same process."""
     data = {

@@ -286,6 +286,7 @@ def test_crops_keep_the_labels_of_their_images():
         np.testing.assert_array_equal(data["images"][:, 0, 0, 0] * 10, found)
 
 
+@pytest.mark.once
 def test_both_papers_networks_take_labels():
     patching = GridPatching(2)
     small = {"multipliers": (1,), "num_classes": 5}

@@ -20,7 +20,9 @@ SMALL = {"width": 8, "multipliers": (1,), "blocks_per_depth": 1}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", pytest.param("float16", marks=pytest.mark.once)]
+)
 def test_mixed_precision(dtype, tmp_path):
     """The library's own network, with attention; float16 scales its loss."""
     keras.config.set_dtype_policy(f"mixed_{dtype}")

@@ -12,11 +12,9 @@ from tiny_models import assert_same, tiny_images, tiny_model, train, values
 from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, WholeImage, networks
 
 THIS = keras.config.backend()
-OTHERS = [
-    name
-    for name in ("tensorflow", "jax", "torch")
-    if name != THIS and importlib.util.find_spec(name)
-]
+# The three runs of the tests are a circle: each backend writes, and each one reads.
+NEXT = {"tensorflow": "torch", "torch": "jax", "jax": "tensorflow"}[THIS]
+READER = NEXT if importlib.util.find_spec(NEXT) else THIS
 
 
 @pytest.mark.parametrize("patching", [GridPatching((2, 1), patches_per_image=2), None])
@@ -77,8 +75,7 @@ ELSEWHERE = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", OTHERS or [THIS])
-def test_another_backend_gives_the_same_output(backend, tmp_path, rng):
+def test_another_backend_gives_the_same_output(tmp_path, rng):
     """Promise 6, with the optimizer's averages."""
     patching = GridPatching(2)
     network = networks.unet(8, patching, width=8, multipliers=(1,), blocks_per_depth=1,
@@ -98,8 +95,8 @@ def test_another_backend_gives_the_same_output(backend, tmp_path, rng):
         "patch_index": np.arange(4, dtype="int32"),
     }
     np.savez(tmp_path / "inputs.npz", images=images, **inputs)
-    done = run_python(inspect.cleandoc(ELSEWHERE), tmp_path, KERAS_BACKEND=backend)
-    assert done.stdout.split()[-4:] == [backend, "True", "2", "True"], done.stderr
+    done = run_python(inspect.cleandoc(ELSEWHERE), tmp_path, KERAS_BACKEND=READER)
+    assert done.stdout.split()[-4:] == [READER, "True", "2", "True"], done.stderr
     with np.load(tmp_path / "found.npz") as found:
         expected = last.network.predict_on_batch(inputs)
         np.testing.assert_allclose(found["output"], expected, rtol=0, atol=1e-4)

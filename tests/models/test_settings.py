@@ -69,16 +69,8 @@ def channels_first():
     keras.config.set_image_data_format("channels_last")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "halo",
-        *(
-            pytest.param(name, marks=pytest.mark.once)
-            for name in ("grid", "cascade", "crops")
-        ),
-    ],
-)
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["halo", "grid", "cascade", "crops"])
 def test_images_have_their_channels_last(name, channels_first):
     """Whatever Keras is set to: the package says how its images lie."""
     multipliers = (1, 2) if name == "halo" else (1,)

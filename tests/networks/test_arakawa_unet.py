@@ -88,6 +88,7 @@ def test_names_do_not_depend_on_what_was_built_before():
     ]
 
 
+@pytest.mark.once
 def test_file(tmp_path, rng):
     network = arakawa_unet(**SMALL)
     randomise(network, rng)
@@ -99,6 +100,7 @@ def test_file(tmp_path, rng):
     )
 
 
+@pytest.mark.once
 def test_mixed_precision_predicts_in_float32(rng):
     inputs = make_inputs(rng)
     exact = arakawa_unet(**SMALL)

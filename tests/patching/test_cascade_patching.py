@@ -76,6 +76,7 @@ def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving
     assert starts == ((on_grid - {(2, 2), (2, 4)}) | off_grid if moving else on_grid)
 
 
+@pytest.mark.once
 def test_the_noise_is_as_strong_in_a_thumbnail_as_in_a_patch(rng):
     clean, noise = np.zeros((2, *SHAPE), "float32")
     noise = rng.normal(size=SHAPE).astype("float32")

@@ -194,7 +194,7 @@ def keras_batches():
     return type(crops())
 
 
-@pytest.mark.parametrize("content", [False, True])
+@pytest.mark.parametrize("content", [False, pytest.param(True, marks=pytest.mark.once)])
 def test_fit_sees_every_batch_of_every_epoch(content, monkeypatch):
     made = record(monkeypatch)
     built = model(content=content)
@@ -204,6 +204,7 @@ def test_fit_sees_every_batch_of_every_epoch(content, monkeypatch):
     assert int(built.optimizer.iterations) == 9
 
 
+@pytest.mark.once
 def test_batches_that_were_made_by_hand_are_taken():
     built = model()
     batches = built.patching.batches(images(6, (16, 16)), 2, seed=5)
@@ -224,6 +225,7 @@ def test_data_sets_of_whole_images_are_cropped():
     assert int(built.optimizer.iterations) == 6
 
 
+@pytest.mark.once
 def test_weights_go_with_their_images():
     weights = np.arange(12, dtype="float32")
     batches = RandomPatching((16, 24), (1.0,)).batches(

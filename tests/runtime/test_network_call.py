@@ -34,8 +34,14 @@ def randomize(network, seed):
     "make",
     [
         lambda: unet(16, GridPatching(2), **SMALL),
-        lambda: unet(16, CascadePatching(2), stem=2, **SMALL),
-        lambda: arakawa_unet(16, 2, dim=8, multipliers=(1, 2)),
+        pytest.param(
+            lambda: unet(16, CascadePatching(2), stem=2, **SMALL),
+            marks=pytest.mark.once,
+        ),
+        pytest.param(
+            lambda: arakawa_unet(16, 2, dim=8, multipliers=(1, 2)),
+            marks=pytest.mark.once,
+        ),
     ],
 )
 def test_says_what_keras_says(make):

@@ -124,6 +124,7 @@ def test_sizes_that_were_not_trained_are_warned_of(model):
         make(model, divisions=8)
 
 
+@pytest.mark.once
 def test_images_of_another_size_are_made_and_warned_of(model):
     with pytest.warns(UserWarning, match="images of 16x16 pixels.*image_size=32"):
         sampler = make(model, divisions=4, image_size=32)

@@ -265,6 +265,7 @@ def test_a_second_training_in_a_folder_is_refused(images, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / ".lock"]
 
 
+@pytest.mark.once
 def test_the_dtype_policy_is_put_back(images, tmp_path):
     import keras
 
