@@ -8,7 +8,7 @@ from keras import ops
 ROUNDING = 1e-4  # Images: a share of 704 of 1,024 is 704 images, not 703.
 
 
-def by_stage(rows_of, images, shares, seed_generator):
+def by_stage(rows_of, images, *, shares, seed_generator):
     """Computes for each image the training example of one stage, drawn at random.
 
     Each stage has its share of the images, rounded down. The stage of each of the few
@@ -38,7 +38,9 @@ def by_stage(rows_of, images, shares, seed_generator):
         start = start + count
     if _may_have_rows(batch - start):
         left = [_left(batch, share) for share in shares]
-        parts.append(_drawn(rows_of, images[start:], left, seed_generator))
+        parts.append(
+            _drawn(rows_of, images[start:], weights=left, seed_generator=seed_generator)
+        )
     back = ops.argsort(order)
     return {
         name: ops.take(ops.concatenate([part[name] for part in parts]), back, axis=0)
@@ -64,7 +66,7 @@ def _left(batch, share):
     return ops.maximum(exact - ops.cast(_rounded_down(batch, share), "float32"), 0.0)
 
 
-def _drawn(rows_of, images, weights, seed_generator):
+def _drawn(rows_of, images, *, weights, seed_generator):
     """For each image the example of one stage, drawn in proportion to `weights`."""
     count = ops.shape(images)[0]
     limits = ops.cumsum(ops.stack(weights))

@@ -107,7 +107,9 @@ class CascadePatching(Patching):
         def rows_of(images, number):
             return self._stage_rows(images, number, seed_generator)
 
-        inputs = by_stage(rows_of, images, self._shares, seed_generator)
+        inputs = by_stage(
+            rows_of, images, shares=self._shares, seed_generator=seed_generator
+        )
         noisy, target = add_noise(inputs.pop("clean"))
         return {"noisy": noisy, **inputs}, target
 

@@ -21,7 +21,7 @@ def stages_of(batch, shares, seed_generator, computed=None):
         count = ops.shape(images)[0]
         return {"stage": ops.full((count,), stage, "int32"), "image": images[:, 0, 0]}
 
-    rows = by_stage(rows_of, images, shares, seed_generator)
+    rows = by_stage(rows_of, images, shares=shares, seed_generator=seed_generator)
     return [ops.convert_to_numpy(rows[name]) for name in ("stage", "image")]
 
 

@@ -103,6 +103,7 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
         "prediction": ("clean", "noise"),
         "loss": ("l2", "l1"),
         "min_snr_gamma": (None, 5.0),
+        "logit_normal_share": (0.0, 0.5),
     },
     EDMSchedule: {
         "sigma_min": (0.002, 0.01),
@@ -125,6 +126,7 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
         "shift": (False, True),
         "content_noise": (0.1, 0.2),
         "sampling_noise": (0.0, 0.1),
+        "stage_shares": (None, (3.0, 1.0)),
     },
     RandomPatching: {
         "image_size": (8, (8, 16)),
