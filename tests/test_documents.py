@@ -112,6 +112,20 @@ def linked(path):
     return [link for link in links if "://" not in link]
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tutorials").glob("*.py")), ids=lambda path: path.stem
+)
+def test_a_notebook_has_the_cells_of_its_tutorial(path):
+    """`make notebooks` writes it; only the tutorials are edited."""
+    import jupytext
+
+    notebook = ROOT / "notebooks" / f"{path.stem}.ipynb"
+    cells = json.loads(notebook.read_text())["cells"]
+    found = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    tutorial = jupytext.read(path)
+    assert found == [(cell.cell_type, cell.source) for cell in tutorial.cells]
+
+
 def test_links_of_notebooks_lead_somewhere():
     """In the repository as they stand, on the site as its hook writes them."""
     hook = runpy.run_path(str(ROOT / "docs" / "hooks" / "notebook_links.py"))
