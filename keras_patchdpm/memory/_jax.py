@@ -83,9 +83,8 @@ def peak(fn, args, *, donated=(), compiler=None):
     try:
         compiled = lowered.compile(compiler_options=options)
     except RuntimeError as error:
-        compiled = lowered.compile(
-            compiler_options=compiler
-        )  # Raises again if the option was not the cause.
+        # Raises again if the options of the CPU were not the cause.
+        compiled = lowered.compile(compiler_options=compiler)
         library, exact = "XLA", False
         notes = (f"Buffers inside library calls are not counted: {error}",)
     plan = compiled.memory_analysis()

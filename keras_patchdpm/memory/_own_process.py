@@ -21,6 +21,8 @@ from keras_patchdpm.memory.report import ProfileReport
 
 START = f"import sys; from {__name__} import main; main(sys.argv[1])"
 REQUEST, RESULT = "request.json", "result.json"
+# Policies that Keras rebuilds by their name.
+_BY_NAME = (keras.DTypePolicy, keras.dtype_policies.FloatDTypePolicy)
 
 
 def profile(request, modules, environment):
@@ -97,9 +99,6 @@ def rebuilt(description):
         return type(layer).from_config(config)
 
     return keras.models.clone_model(network, clone_function=clone)
-
-
-_BY_NAME = (keras.DTypePolicy, keras.dtype_policies.FloatDTypePolicy)
 
 
 def _environment(own):

@@ -125,7 +125,7 @@ def plan(
     budget = parse_bytes("budget", budget)
     verbose = _checks.one_of("verbose", verbose, (0, 1, False, True))
     if _checks.boolean("training", training):
-        _refuse_for_training(
+        _training.refuse_sampling(
             num_images=(num_images, 1),
             images_held=(images_held, 2),
             guides=(guides, ()),
@@ -177,16 +177,6 @@ def plan(
     if verbose:
         print(f"Plan: {found}", flush=True)
     return found
-
-
-def _refuse_for_training(**arguments):
-    """Refuses arguments of a sampling: names to `(value, default)`."""
-    for name, (value, default) in arguments.items():
-        if value != default:
-            raise ValueError(
-                f"`{name}` is for a sampling. Leave it out, or leave `training` out. "
-                f"Received: {name}={value!r}, training=True."
-            )
 
 
 def _best(planned, measure, model, *, sizes, trials):

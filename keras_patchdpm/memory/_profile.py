@@ -87,7 +87,9 @@ def profile(
     if isolated is not None:
         isolated = _checks.boolean("isolated", isolated)
     if _checks.boolean("training", training):
-        _check_training(model, patches_per_call, divisions)
+        _training.refuse_sampling(
+            patches_per_call=(patches_per_call, 1), divisions=(divisions, None)
+        )
         return _training.profile(
             model, batch_size, optimizer=optimizer, isolated=isolated, timed=timed
         )
@@ -144,25 +146,6 @@ def _seconds(network, inputs):
     """Median seconds of a network call, which returns NumPy."""
     call = network_call(network)
     return median_seconds(lambda: call(inputs))
-
-
-def _check_training(model, patches_per_call, divisions):
-    """Refuses what is no model to train, and arguments for a sampling."""
-    if not hasattr(model, "train_on_batch") or not hasattr(model, "patching"):
-        raise TypeError(
-            "`model` must be a `PatchDPM` for a training. Received: model="
-            f"{model!r} (of type {type(model).__name__})."
-        )
-    for name, value, default in (
-        ("patches_per_call", patches_per_call, 1),
-        ("divisions", divisions, None),
-    ):
-        if value != default:
-            raise ValueError(
-                f"`{name}` is for a sampling: in a training it follows from the "
-                f"model's patching. Leave it out. Received: {name}={value}, "
-                "training=True."
-            )
 
 
 def _input_specs(network):

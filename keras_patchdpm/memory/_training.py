@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_patchdpm import _checks
 from keras_patchdpm.memory import _own_process
 from keras_patchdpm.memory._measuring import median_seconds, variables_bytes, with_note
 from keras_patchdpm.memory._peak import backend_module
@@ -12,7 +13,10 @@ STEPS = 64  # Of batches of several sizes: in so many, each size is expected.
 
 
 def profile(model, batch_size, *, optimizer, isolated, timed):
-    """`memory.profile` of a training step, with validated arguments."""
+    """`memory.profile` of a training step; the other arguments are validated."""
+    _checks.like(
+        "model", model, asked=("train_on_batch", "patching"), example="PatchDPM(...)"
+    )
     config = _config(model, optimizer)
     backend = backend_module()
     if isolated is None:
@@ -23,6 +27,16 @@ def profile(model, batch_size, *, optimizer, isolated, timed):
     used = optimizer or model.optimizer
     modules = _own_process.modules(model.network, model.schedule, model.patching, used)
     return _own_process.profile(request, modules, backend.environment())
+
+
+def refuse_sampling(**arguments):
+    """Refuses arguments of a sampling: names to `(value, default)`."""
+    for name, (value, default) in arguments.items():
+        if value != default:
+            raise ValueError(
+                f"`{name}` is for a sampling. Leave it out, or leave `training` out. "
+                f"Received: {name}={value!r}, training=True."
+            )
 
 
 def refuse_optimizer(optimizer):
@@ -72,9 +86,9 @@ def measure(config, *, batch_size, timed):
     measured = seconds = None
     for batch in _batches(model, batch_size):
         fn, args, options = backend.measured_step(model, batch)
-        found = backend.peak(fn, args, **options)
-        if measured is None or found.bytes > measured.bytes:
-            measured = found
+        report = backend.peak(fn, args, **options)
+        if measured is None or report.bytes > measured.bytes:
+            measured = report
         if timed:
             x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
             taken = median_seconds(lambda x=x, y=y: model.train_on_batch(x, y))

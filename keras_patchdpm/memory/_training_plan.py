@@ -72,20 +72,20 @@ def plan_training(model, budget, *, optimizer, verbose):
         size = _next_size(plans, budget)
         if size in plans:
             break
-    found = _largest(plans)
-    if found is None:
-        found = measured(1)
-    if found.peak > budget:
+    best = _largest(plans)
+    if best is None:
+        best = measured(1)
+    if best.peak > budget:
         raise ValueError(
             f"A budget of {amount(budget)} is too small to train this model. The "
-            f"smallest that works is {amount(found.peak)}, for batch_size=1: weights "
-            f"{amount(found.weights)}, optimizer {amount(found.optimizer)}, "
-            f"activations {amount(found.activations)}. Train on smaller patches, use a "
+            f"smallest that works is {amount(best.peak)}, for batch_size=1: weights "
+            f"{amount(best.weights)}, optimizer {amount(best.optimizer)}, "
+            f"activations {amount(best.activations)}. Train on smaller patches, use a "
             f"smaller network, or raise the budget. Received: budget={budget}."
         )
     if verbose:
-        print(f"Plan: {found}", flush=True)
-    return found
+        print(f"Plan: {best}", flush=True)
+    return best
 
 
 def _next_size(plans, budget):

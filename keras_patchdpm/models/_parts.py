@@ -86,13 +86,13 @@ def check_network(network, specs):
 
 def check_timestep(network, schedule):
     """Refuses a network that would round the float timesteps of `schedule`."""
-    found = network.input["timestep"].dtype
-    if "float" in schedule.timestep_dtype and "float" not in found:
+    dtype = network.input["timestep"].dtype
+    if "float" in schedule.timestep_dtype and "float" not in dtype:
         raise ValueError(
             f"The timesteps of {type(schedule).__name__} are floats. Build the network "
             "with the same `schedule`, such as `networks.unet(64, patching, "
             "schedule=schedule)`. Received: a network whose input 'timestep' is "
-            f"{found}."
+            f"{dtype}."
         )
 
 

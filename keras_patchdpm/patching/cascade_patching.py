@@ -198,13 +198,13 @@ class CascadePatching(Patching):
     def _check_shares(self, shares):
         """Validates one share for each stage, not all of them 0."""
         number = functools.partial(_checks.real, minimum=0)
-        found = _checks.sequence("stage_shares", shares, number, count=self.num_stages)
-        if not sum(found):
+        shares = _checks.sequence("stage_shares", shares, number, count=self.num_stages)
+        if not sum(shares):
             raise ValueError(
                 "At least one stage must have a share above 0. "
-                f"Received: stage_shares={list(found)}."
+                f"Received: stage_shares={list(shares)}."
             )
-        return found
+        return shares
 
     def _each(self, name, value):
         """Validates one number for all stages after the first, or one for each."""

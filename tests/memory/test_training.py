@@ -143,7 +143,7 @@ def test_refuses(arguments, error, message):
 @pytest.mark.once
 def test_a_network_alone_cannot_be_trained():
     for model in (tiny_model().network, tiny_model().tiled(), None):
-        with pytest.raises(TypeError, match="`model` must be a `PatchDPM`"):
+        with pytest.raises(TypeError, match="`model` must be an object such as"):
             memory.profile(model, training=True)
 
 
