@@ -12,6 +12,7 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+from no_autotune import no_autotune  # noqa: F401
 from quick_compilation import quick_compilation  # noqa: F401
 
 hypothesis.settings.register_profile(

@@ -65,7 +65,7 @@ class TrainStep(keras.Model):
         data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
         data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
         options = tf.data.Options()
-        # On one core, the autotune thread delays the end of an epoch by up to the
-        # time of the whole epoch.
+        # The thread that tunes may miss the end of an epoch, which then waits for its
+        # next round: up to a minute.
         options.autotune.enabled = False
         return data.prefetch(2).with_options(options)
