@@ -1,41 +1,151 @@
-"""A memory budget, the peak that the plan predicts for it, and the peak measured.
+"""Random memory budgets: what is planned for them, and what the run then needs.
 
-    KERAS_BACKEND=jax python -m benchmarks.memory.budgets --part 4
+    KERAS_BACKEND=torch python -m benchmarks.memory.budgets
+    TF_CPU_ALLOCATOR_USE_BFC=1 KERAS_BACKEND=tensorflow \
+        python -m benchmarks.memory.budgets
+    MALLOC_MMAP_THRESHOLD_=65536 KERAS_BACKEND=jax python -m benchmarks.memory.budgets
 
-The budget is the weights and a part of what sampling without a budget needs above them:
-with `--part 4` a quarter. `error` is that of the prediction, of the whole peak and of
-the activations alone.
+Each plan draws the patching, the size of the image, the width of the network, and the
+budget, at random between what the smallest call and what the largest needs. One of
+three is a plan of a training with Adam, the others are plans of a sampling, which also
+draw the solver, the images and the storage of the weights. There is a line for each.
+
+`measured_mb` is not the plan's own measurement of a call or a step. It is of a whole
+sampling or `fit`, after a first one that compiles: on TensorFlow the peak of the
+allocator, on PyTorch that of the profiler's memory events, on JAX the growth of the
+process, for which Linux counts the highest resident memory. `of_budget` above 1 is a
+plan that does not hold.
 """
+
+import ctypes
+import gc
+import pathlib
+import re
+import tempfile
+
+import keras
+import numpy as np
 
 import keras_patchdpm as kp
 from benchmarks import command_line, measuring
 from benchmarks.measuring import megabytes
+from keras_patchdpm.memory.amounts import parse_bytes
+
+PATCHINGS = ("whole", "grid2", "grid4", "cascade2", "cascade4")
+SOLVERS = ("ddpm", "ddim", "dpmpp_2m", "heun")
 
 
 def main():
-    """Plans, measures, writes the line."""
-    parser = command_line.parser(__doc__, image_size=64, width=64, n=4, images=16)
-    parser.add_argument("--part", type=int, default=2, help="2: half, 4: a quarter")
+    """Draws the plans, runs each, writes a line for each."""
+    parser = command_line.parser(__doc__, seed=0)
+    parser.add_argument("--plans", type=int, default=30, help="plans to draw")
+    parser.add_argument("--first", type=int, default=0, help="the first one to run")
     options = parser.parse_args()
-    model = measuring.build_model(
-        f"grid{options.n}", options.image_size, width=options.width
+    for number in range(options.first, options.plans):
+        rng = np.random.default_rng((options.seed, number))
+        patching, size = str(rng.choice(PATCHINGS)), int(rng.choice([64, 96, 128]))
+        width = int(rng.choice([16, 32, 48]))
+        model = measuring.build_model(patching, size, width=width, stem=2)
+        run = train if number % 3 == 2 else sample
+        figures = run(model, rng)
+        drawn = {"number": number, "patching": patching, "image": size, "width": width}
+        command_line.write(options, {**drawn, **figures})
+        keras.utils.clear_session()
+
+
+def sample(model, rng):
+    """Plans and runs a sampling; the dict of its figures."""
+    storage, solver = rng.choice(["float32", "float16"]), str(rng.choice(SOLVERS))
+    if storage == "float16":
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_to_preset(pathlib.Path(folder) / "preset")
+            model = kp.PatchDPM.from_preset(
+                pathlib.Path(folder) / "preset", storage="float16"
+            )
+    images = int(rng.integers(1, 9))
+
+    def planned(budget):
+        sampler = kp.PatchSampler(model, solver, 2)
+        held = sampler.solver.image_buffers
+        return kp.memory.plan(model, budget, images, images_held=held)
+
+    plan = planned(_budget(planned, rng))
+    sampler = kp.PatchSampler(
+        model,
+        solver,
+        2,
+        patches_per_call=plan.patches_per_call,
+        images_on=plan.images_on,
     )
-    free = kp.memory.plan(model, "1000GB", options.images)
-    budget = free.weights + (free.peak - free.weights) // options.part
-    plan = kp.memory.plan(model, budget, options.images)
-    rows = plan.patches_per_call * plan.batch_size
-    report = kp.memory.profile(model, batch_size=rows)
-    measured = report.peak + plan.images
-    figures = {
-        "budget_mb": megabytes(budget),
-        "patches_per_call": plan.patches_per_call,
-        "batch_size": plan.batch_size,
+    peak = _peak(lambda: sampler(images, batch_size=plan.batch_size))
+    return {
+        "what": f"sampling, {solver}, {storage}",
+        "planned": f"{plan.patches_per_call} x {plan.batch_size}",
+        **_figures(plan, plan.weights + peak),
+    }
+
+
+def train(model, rng):
+    """Plans and runs a training; the dict of its figures."""
+    model.compile(optimizer=keras.optimizers.Adam(use_ema=bool(rng.integers(2))))
+
+    def planned(budget):
+        return kp.memory.plan(model, budget, training=True)
+
+    largest = kp.memory.profile(model, 8, training=True, timed=False).peak
+    plan = planned(_budget(planned, rng, largest))
+    shape = (2 * plan.batch_size, *model.image_shape)
+    images = rng.integers(256, size=shape, dtype="uint8")
+    peak = _peak(lambda: model.fit(images, batch_size=plan.batch_size, verbose=0))
+    return {
+        "what": "training",
+        "planned": plan.batch_size,
+        **_figures(plan, plan.weights + plan.optimizer + peak),
+    }
+
+
+def _budget(planned, rng, largest=None):
+    """A budget between the smallest that works and the largest that is of use."""
+    try:
+        planned(1)
+    except ValueError as error:
+        smallest = parse_bytes("smallest", _smallest(str(error)))
+    largest = max(largest or planned("1000GB").peak, smallest)
+    return int(rng.uniform(smallest, largest)) + 1
+
+
+def _smallest(message):
+    """The smallest budget that works, as an error states it."""
+    return re.search(r"that works is ([\d.]+ ?\w+)", message)[1].replace("bytes", "B")
+
+
+def _figures(plan, measured):
+    return {
+        "budget_mb": megabytes(plan.budget),
         "predicted_mb": megabytes(plan.peak),
         "measured_mb": megabytes(measured),
+        "of_budget": round(measured / plan.budget, 3),
         "error": round(plan.peak / measured - 1, 3),
-        "error_of_activations": round(plan.activations / report.activations - 1, 3),
     }
-    command_line.write(options, figures)
+
+
+def _peak(run):
+    """Bytes that `run()` needs above those in use before; the first call compiles."""
+    run()
+    if keras.backend.backend() != "jax":
+        return kp.memory.peak(run).bytes
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the highest.
+    before = _resident("VmRSS")
+    run()
+    return _resident("VmHWM") - before
+
+
+def _resident(name):
+    """Bytes that Linux states for this process."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", status)[1])
 
 
 if __name__ == "__main__":
