@@ -589,8 +589,11 @@ ENTRIES = {
     "training.TrainingSettings": Entry(
         kp.training.TrainingSettings,
         "batch_size=count learning_rate=non-negative warmup_steps=index "
-        "decay_steps=count ema_momentum=fraction steps_per_epoch=count "
+        "cooldown=fraction ema_share=small steps_per_epoch=count "
         "precision=choice flip=bool seed=seed start_from=path",
+    ),
+    "training.AveragingAdam": Entry(
+        kp.training.AveragingAdam, "learning_rate=anything ema_share=small"
     ),
     "training.images_per_step": Entry(
         kp.training.images_per_step,

@@ -93,13 +93,11 @@ def train_once(config, images, *, batch_size, options):
     """Trains, or finishes a training, unless that is done."""
     pixels_per_epoch = options.pixels_per_step * STEPS_PER_EPOCH
     epochs = math.ceil(options.megapixels * 1e6 / pixels_per_epoch)
-    decay_steps = epochs * STEPS_PER_EPOCH - options.warmup_steps
     settings = TrainingSettings(
         batch_size=batch_size,
         learning_rate=options.learning_rate,
         warmup_steps=options.warmup_steps,
-        decay_steps=decay_steps if options.decay else None,
-        ema_momentum=0.997,
+        cooldown=0.5 if options.decay else 0.0,
         steps_per_epoch=STEPS_PER_EPOCH,
         precision="float32",
     )
