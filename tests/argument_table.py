@@ -242,7 +242,13 @@ ENTRIES = {
     "CascadePatching": Entry(
         kp.CascadePatching,
         "divisions=count shift=bool content_noise=non-negative "
-        "sampling_noise=non-negative stage_shares=floats",
+        "sampling_noise=non-negative stage_shares=floats detail_scale=positive",
+        divisions=2,
+    ),
+    "patching.detail_scales": Entry(
+        kp.patching.detail_scales,
+        "images=finite divisions=count",
+        images=Lazy(lambda: kp.datasets.synthetic_scenes(2, 8)),
         divisions=2,
     ),
     "CascadePatching.input_specs": Entry(

@@ -130,7 +130,7 @@ def parse():
     add("--pixels-per-step", type=int, default=8 * 32**2, help="of training")
     add("--learning-rate", type=float, default=1e-3, help="after the warm-up")
     add("--warmup-steps", type=int, default=200, help="of a rising learning rate")
-    add("--decay", action="store_true", help="to 0, along a cosine")
+    add("--decay", action="store_true", help="to 0, in the second half")
     add("--samples", type=int, default=64, help="0: train alone")
     add("--images-at-once", type=int, default=50, help="of the samples")
     return parser.parse_args()

@@ -20,6 +20,7 @@ def add_options(parser):
 
 def run(options):
     """Reads the images and trains until the time limit or the last epoch."""
+    from keras_patchdpm.patching import detail_scales
     from keras_patchdpm.training import TrainingSettings, train
 
     if options.minutes is None and options.epochs is None:
@@ -53,6 +54,9 @@ def run(options):
     )
     _check_folder(_files.path_of("--out", options.out))
     images = _images(options)
+    if options.patching == "cascade":
+        scales = detail_scales(images, options.n)
+        config["patching"]["detail_scale"] = [round(scale, 3) for scale in scales]
     train(
         config,
         images,

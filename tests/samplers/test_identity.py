@@ -127,6 +127,7 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
         "content_noise": (0.1, 0.2),
         "sampling_noise": (0.0, 0.1),
         "stage_shares": (None, (3.0, 1.0)),
+        "detail_scale": (0.25, 0.5),
     },
     RandomPatching: {
         "image_size": (8, (8, 16)),
