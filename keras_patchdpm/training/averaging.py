@@ -17,7 +17,7 @@ class AveragingAdam(keras.optimizers.Adam):
     An average with a momentum always reaches back as many steps. Early in a training
     that is too far, since the weights are still bad, and in a long one it is too short.
     This one reaches back by a share of the training. Otherwise it is Keras' own: `fit`
-    ends with the averaged weights, and `PatchDPM.averaged_weights` shows them.
+    ends with the averaged weights, and `PatchDPM.ema_weights` shows them.
 
     Args:
         learning_rate: As that of `keras.optimizers.Adam`. Default 1e-3.

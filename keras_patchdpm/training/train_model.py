@@ -10,7 +10,7 @@ from keras_patchdpm.models import PatchDPM
 from keras_patchdpm.models._precision import precision
 from keras_patchdpm.training import _arguments, _start
 from keras_patchdpm.training._record import Record
-from keras_patchdpm.training._run import LearningRate, Progress, StopAfter
+from keras_patchdpm.training._run import EarlyState, LearningRate, Progress, StopAfter
 from keras_patchdpm.training.averaging import AveragingAdam, images_per_step
 
 
@@ -19,7 +19,8 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
 
     The folder then has `backup/` (from which the same call resumes, see
     `callbacks.BackupAndRestore`), `curve.csv` (the loss of each epoch),
-    `settings.json`, and `preset/`, which `PatchDPM.from_preset` loads. The result of a
+    `settings.json`, `preset/`, which `PatchDPM.from_preset` loads, and `early/`, the
+    preset of an eighth of the training, which may guide (`Guidance`). The result of a
     resumed training is bit-identical to that of an unbroken one, except where the
     learning rate falls with the clock. The arguments are validated before anything is
     written.
@@ -78,24 +79,36 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         record = {**config, "training": dataclasses.asdict(settings)}
         identity = {**record, "images": _arguments.fingerprint(images)}
         backup = BackupAndRestore(folder / "backup", settings=identity)
+        steps = epochs and epochs * settings.steps_per_epoch
+        progress = Progress(steps=steps, clock=clock)
         rate = LearningRate(
+            progress,
             settings.learning_rate,
             warmup_steps=settings.warmup_steps,
             cooldown=settings.cooldown,
-            steps=epochs and epochs * settings.steps_per_epoch,
-            clock=clock,
         )
-        callbacks = [backup, Record(folder, backup), Progress(clock), rate]
+
+        def save(folder):
+            seen = int(model.optimizer.iterations)
+            seen *= images_per_step(model, settings.batch_size)
+            training = {**record["training"], "patches_seen": seen_before + round(seen)}
+            config = {**record, "training": training}
+            presets.save(folder, config, model.network, card=_CARD)
+
+        callbacks = [
+            backup,
+            Record(folder, backup),
+            rate,
+            progress,
+            EarlyState(progress, folder / "early", save),
+        ]
         if clock is not None:
             callbacks.append(clock)
         lock = _lock.acquire(folder)
         try:
             # After `fit` the model has the averaged weights.
             model.fit(batches, epochs=epochs or _NO_END, callbacks=callbacks, verbose=2)
-            seen = int(model.optimizer.iterations)
-            seen *= images_per_step(model, settings.batch_size)
-            record["training"]["patches_seen"] = seen_before + round(seen)
-            presets.save(folder / "preset", record, model.network, card=_CARD)
+            save(folder / "preset")
         finally:
             backup.release()
             lock.release(force=True)

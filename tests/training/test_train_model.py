@@ -107,11 +107,26 @@ def test_the_clock_is_looked_at_after_each_step(images, tmp_path):
     assert int(model.optimizer.iterations) == 1
 
 
+def test_an_early_state_is_kept(images, tmp_path):
+    """It is that of the second of sixteen steps, and disturbs nothing."""
+    settings = dataclasses.replace(SETTINGS, learning_rate=0.1, warmup_steps=0)
+    settings = dataclasses.replace(settings, steps_per_epoch=16)
+    model = train(PRESET, images, tmp_path / "a", epochs=1, settings=settings)
+    config = json.loads((tmp_path / "a" / "early" / "config.json").read_text())
+    assert config["training"]["patches_seen"] == 2 * 4
+    early = kp.PatchDPM.from_preset(tmp_path / "a" / "early")
+    assert np.abs(early.get_weights()[0] - model.get_weights()[0]).max() > 1e-3
+    (tmp_path / "b" / "early").mkdir(parents=True)  # Another one is not written.
+    other = train(PRESET, images, tmp_path / "b", epochs=1, settings=settings)
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 @pytest.mark.once
 def test_a_line_says_how_far_it_is(images, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_run, "SECONDS", 0)
     train(PRESET, images, tmp_path, epochs=1, minutes=60, settings=SETTINGS)
-    line = r"step (\d), loss \d\S+, \d\S+ steps a second, \d% of the time\n"
+    line = r"step (\d), loss \d\S+, \d\S+ steps a second, \d% of the training\n"
     assert re.findall(line, capsys.readouterr().out) == ["1", "2", "3"]
 
 
@@ -190,10 +205,10 @@ def test_a_first_try_that_fails_leaves_nothing(wrong, message, images, tmp_path)
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["", "sub", "backup", "preset"])
+@pytest.mark.parametrize("name", ["", "sub", "backup", "early", "preset"])
 def test_a_file_in_a_folders_place_is_refused(name, images, tmp_path):
     folder = tmp_path / "run"
-    if name in ("backup", "preset"):
+    if name in ("backup", "early", "preset"):
         folder.mkdir()
         (folder / name).touch()
     else:
