@@ -79,7 +79,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         record = {**config, "training": dataclasses.asdict(settings)}
         identity = {**record, "images": _arguments.fingerprint(images)}
         backup = BackupAndRestore(folder / "backup", settings=identity)
-        steps = epochs and epochs * settings.steps_per_epoch
+        steps = None if epochs is None else epochs * settings.steps_per_epoch
         progress = Progress(steps=steps, clock=clock)
         rate = LearningRate(
             progress,

@@ -287,11 +287,12 @@ def test_the_dtype_policy_is_put_back(images, tmp_path):
 
 @pytest.mark.once
 def test_a_training_on_crops_goes_on_as_if_unbroken(images, tmp_path):
+    settings = dataclasses.replace(SETTINGS, cooldown=0)  # It is at the end of a call.
     for number in (1, 2):
         stopped = train(
-            OF_CROPS, images, tmp_path / "a", epochs=number, settings=SETTINGS
+            OF_CROPS, images, tmp_path / "a", epochs=number, settings=settings
         )
-    unbroken = train(OF_CROPS, images, tmp_path / "b", epochs=2, settings=SETTINGS)
+    unbroken = train(OF_CROPS, images, tmp_path / "b", epochs=2, settings=settings)
     for one, other in zip(stopped.weights, unbroken.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     samples = kp.sample(n=4, steps=2, preset=tmp_path / "a" / "preset")
