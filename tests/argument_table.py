@@ -199,7 +199,8 @@ SHAPE = (8, 8, 3)
 STEP = "x=finite y=labels sample_weight=weights return_dict=bool"
 SAMPLING = (
     "num_images=count seed=seed batch_size=count noise=finite dtype=choice "
-    "callback=function verbose=flag checkpoint=path labels=labels"
+    "callback=function verbose=flag checkpoint=path labels=labels init_images=finite "
+    "strength=small mask=finite repeats=count thumbnails=finite"
 )
 grid = functools.partial(kp.PatchGrid, 2)
 grid_patching = functools.partial(kp.GridPatching, 2)
