@@ -104,9 +104,9 @@ def check(
         TypeError, ValueError: If an argument does not fit the model or the others.
     """
     repeats = _checks.positive_int("repeats", repeats)
-    _check_needed("strength", strength is not None, "init_images", init_images)
-    _check_needed("mask", mask is not None, "init_images", init_images)
-    _check_needed("repeats", repeats > 1, "mask", mask)
+    _check_needed("strength", strength is not None, init_images=init_images)
+    _check_needed("mask", mask is not None, init_images=init_images)
+    _check_needed("repeats", repeats > 1, mask=mask)
     if thumbnails is not None and init_images is not None:
         raise ValueError(
             "`thumbnails` are enlarged, and `init_images` are changed. Pass one of the "
@@ -114,7 +114,9 @@ def check(
         )
     given = GivenImages(
         smaller=_check_thumbnails(thumbnails, num_images, model),
-        images=_check_images("init_images", init_images, num_images, model, -1),
+        images=_check_images(
+            "init_images", init_images, num_images, model=model, stage=-1
+        ),
         mask=_check_mask(mask, num_images, model.image_shape),
         repeats=repeats,
     )
@@ -132,8 +134,9 @@ def check(
     return given, levels[-steps - 1 :]
 
 
-def _check_needed(name, is_given, needed, value):
-    """Refuses an argument without another one that it needs."""
+def _check_needed(name, is_given, **other):
+    """Refuses an argument without the other one that it needs."""
+    ((needed, value),) = other.items()
     if is_given and value is None:
         raise ValueError(
             f"`{name}` needs `{needed}`. Pass `{needed}` too, or leave `{name}` out. "
@@ -160,11 +163,11 @@ def _check_thumbnails(thumbnails, num_images, model):
             f"{wanted} Received: thumbnails of shape {array.shape}."
         )
     last = sizes.index(found)
-    images = _check_images("thumbnails", array, num_images, model, last)
+    images = _check_images("thumbnails", array, num_images, model=model, stage=last)
     return [_shrunk(images, size) for size in sizes[:last]] + [images]
 
 
-def _check_images(name, images, num_images, model, stage):
+def _check_images(name, images, num_images, *, model, stage):
     """Float32 images in [-1, 1] of the size of a stage, or `None`."""
     if images is None:
         return None

@@ -126,7 +126,7 @@ def test_an_early_state_is_kept(images, tmp_path):
 def test_a_line_says_how_far_it_is(images, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_run, "SECONDS", 0)
     train(PRESET, images, tmp_path, epochs=1, minutes=60, settings=SETTINGS)
-    line = r"step (\d), loss \d\S+, \d\S+ steps a second, \d% of the training\n"
+    line = r"step (\d), loss \d\S+, \d\S+ steps a second, \d+% of the training\n"
     assert re.findall(line, capsys.readouterr().out) == ["1", "2", "3"]
 
 
