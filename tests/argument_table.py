@@ -199,7 +199,8 @@ SHAPE = (8, 8, 3)
 STEP = "x=finite y=labels sample_weight=weights return_dict=bool"
 SAMPLING = (
     "num_images=count seed=seed batch_size=count noise=finite dtype=choice "
-    "callback=function verbose=flag checkpoint=path labels=labels"
+    "callback=function verbose=flag checkpoint=path labels=labels init_images=finite "
+    "strength=small mask=finite repeats=count thumbnails=finite"
 )
 grid = functools.partial(kp.PatchGrid, 2)
 grid_patching = functools.partial(kp.GridPatching, 2)
@@ -242,7 +243,13 @@ ENTRIES = {
     "CascadePatching": Entry(
         kp.CascadePatching,
         "divisions=count shift=bool content_noise=non-negative "
-        "sampling_noise=non-negative stage_shares=floats",
+        "sampling_noise=non-negative stage_shares=floats detail_scale=positive",
+        divisions=2,
+    ),
+    "patching.detail_scales": Entry(
+        kp.patching.detail_scales,
+        "images=finite divisions=count",
+        images=Lazy(lambda: kp.datasets.synthetic_scenes(2, 8)),
         divisions=2,
     ),
     "CascadePatching.input_specs": Entry(
@@ -589,8 +596,11 @@ ENTRIES = {
     "training.TrainingSettings": Entry(
         kp.training.TrainingSettings,
         "batch_size=count learning_rate=non-negative warmup_steps=index "
-        "decay_steps=count ema_momentum=fraction steps_per_epoch=count "
+        "cooldown=fraction ema_share=small steps_per_epoch=count "
         "precision=choice flip=bool seed=seed start_from=path",
+    ),
+    "training.AveragingAdam": Entry(
+        kp.training.AveragingAdam, "learning_rate=anything ema_share=small"
     ),
     "training.images_per_step": Entry(
         kp.training.images_per_step,

@@ -73,6 +73,7 @@ KINDS = {
     "int": {"zero", "one", "minus one"},
     "seed": {"zero", "one", "huge"},
     "fraction": {"zero", "one", "minus zero", "half"},
+    "small": set(),
     "positive": {"one", "float", "half", "huge"},
     "non-negative": _FLOATS,
     "real": {*_FLOATS, "minus one"},

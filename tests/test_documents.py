@@ -61,6 +61,7 @@ SIZE = 64
 SMALL = {
     "num_images=1000": "num_images=2",
     "steps=50": "steps=2",
+    "steps=20": "steps=2",
     "epochs=10": "epochs=1, verbose=0",
 }
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 # A module may import from the lines above its own, and from its own folder.
 LINES = (
     ("_backend", "_checks", "_registration"),
-    ("_files", "_npz"),
+    ("_files", "_images", "_npz"),
     ("grid", "resize", "schedules", "solvers", "windows"),
     ("patching", "layers"),
     ("networks",),
@@ -27,10 +27,12 @@ APART = {
     "samplers": (
         "_checks",
         "_files",
+        "_images",
         "_npz",
         "_registration",
         "grid",
         "patching",
+        "resize",
         "schedules",
         "solvers",
         "memory",

@@ -267,7 +267,7 @@ def test_train_passes_its_options_on(trained, capsys):
         ("--patching crops --shift", "--patching crops, {'shift': True}"),
         ("--learning-rate -1", "--learning-rate: must be a number above 0, not '-1'"),
         ("--learning-rate nan", "--learning-rate: must be a number above 0"),
-        ("--ema-momentum 1", "--ema-momentum: must be a number of at least 0"),
+        ("--ema-share 2", "--ema-share: must be a number in"),
         ("--minutes 0", "--minutes: must be a number above 0"),
         ("--minutes inf", "--minutes: must be"),
         ("--epochs 0", "--epochs: must be an int of at least 1"),

@@ -93,13 +93,11 @@ def train_once(config, images, *, batch_size, options):
     """Trains, or finishes a training, unless that is done."""
     pixels_per_epoch = options.pixels_per_step * STEPS_PER_EPOCH
     epochs = math.ceil(options.megapixels * 1e6 / pixels_per_epoch)
-    decay_steps = epochs * STEPS_PER_EPOCH - options.warmup_steps
     settings = TrainingSettings(
         batch_size=batch_size,
         learning_rate=options.learning_rate,
         warmup_steps=options.warmup_steps,
-        decay_steps=decay_steps if options.decay else None,
-        ema_momentum=0.997,
+        cooldown=0.5 if options.decay else 0.0,
         steps_per_epoch=STEPS_PER_EPOCH,
         precision="float32",
     )
@@ -132,7 +130,7 @@ def parse():
     add("--pixels-per-step", type=int, default=8 * 32**2, help="of training")
     add("--learning-rate", type=float, default=1e-3, help="after the warm-up")
     add("--warmup-steps", type=int, default=200, help="of a rising learning rate")
-    add("--decay", action="store_true", help="to 0, along a cosine")
+    add("--decay", action="store_true", help="to 0, in the second half")
     add("--samples", type=int, default=64, help="0: train alone")
     add("--images-at-once", type=int, default=50, help="of the samples")
     return parser.parse_args()

@@ -130,6 +130,7 @@ class Training:
                 shrink(x, tiling.image_size),
                 previous,
                 tiling=tiling,
+                detail_scale=(None, *patching.detail_scale)[number],
                 content_noise=scale if number else 0 * scale,
                 seed_generator=self.seed,
             )

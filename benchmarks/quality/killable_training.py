@@ -80,7 +80,7 @@ def train(images, folder, epochs):
 
     train_model.PatchDPM.fit = fit_and_print
     settings = training.TrainingSettings(
-        batch_size=4, steps_per_epoch=STEPS, precision="float32", ema_momentum=0.9
+        batch_size=4, steps_per_epoch=STEPS, precision="float32"
     )
     return training.train(CONFIG, images, folder, epochs=epochs, settings=settings)
 

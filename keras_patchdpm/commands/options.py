@@ -64,11 +64,9 @@ def positive_number(text):
     return _number(text, "a number above 0", lambda value: value > 0)
 
 
-def momentum(text):
-    """A number of at least 0 and below 1."""
-    return _number(
-        text, "a number of at least 0 and below 1", lambda value: 0 <= value < 1
-    )
+def share(text):
+    """A number in [0, 1]."""
+    return _number(text, "a number in [0, 1]", lambda value: 0 <= value <= 1)
 
 
 def size(text):

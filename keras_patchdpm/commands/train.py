@@ -20,6 +20,7 @@ def add_options(parser):
 
 def run(options):
     """Reads the images and trains until the time limit or the last epoch."""
+    from keras_patchdpm.patching import detail_scales
     from keras_patchdpm.training import TrainingSettings, train
 
     if options.minutes is None and options.epochs is None:
@@ -35,6 +36,7 @@ def run(options):
             "name": "DDPMSchedule",
             "beta_schedule": "cosine",
             "prediction": options.prediction,
+            "logit_normal_share": 0.5,
         },
         "patching": _patching(options),
     }
@@ -42,8 +44,8 @@ def run(options):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         warmup_steps=options.warmup_steps,
-        decay_steps=options.decay_steps,
-        ema_momentum=options.ema_momentum,
+        cooldown=options.cooldown,
+        ema_share=options.ema_share,
         steps_per_epoch=options.steps_per_epoch,
         precision=options.precision,
         flip=not options.no_flip,
@@ -52,6 +54,9 @@ def run(options):
     )
     _check_folder(_files.path_of("--out", options.out))
     images = _images(options)
+    if options.patching == "cascade":
+        scales = detail_scales(images, options.n)
+        config["patching"]["detail_scale"] = [round(scale, 3) for scale in scales]
     train(
         config,
         images,
@@ -165,32 +170,32 @@ def _add_training(group):
     add(
         "--steps-per-epoch",
         type=types.positive_int,
-        default=250,
+        default=100,
         help="steps between two backups",
     )
     add(
         "--learning-rate",
         type=types.positive_number,
-        default=4e-4,
-        help="learning rate of Adam",
+        default=1e-3,
+        help="highest learning rate of Adam",
     )
     add(
         "--warmup-steps",
         type=types.non_negative_int,
-        default=0,
+        default=100,
         help="first steps, in which the learning rate rises from 0",
     )
     add(
-        "--decay-steps",
-        type=types.positive_int,
-        help="steps after the warmup, in which the learning rate falls to 0 (default: "
-        "it stays constant)",
+        "--cooldown",
+        type=types.share,
+        default=0.3,
+        help="share of the training, at its end, in which the learning rate falls to 0",
     )
     add(
-        "--ema-momentum",
-        type=types.momentum,
-        default=0.999,
-        help="momentum of the averaged weights",
+        "--ema-share",
+        type=types.share,
+        default=0.05,
+        help="width of the average of the weights, as a share of the training",
     )
     add(
         "--seed",

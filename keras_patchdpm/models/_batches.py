@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_patchdpm import _images
 from keras_patchdpm.datasets import ImageBatches
-from keras_patchdpm.models import _images, _labels, _weights
+from keras_patchdpm.models import _labels, _weights
 
 
 def kind_of(data):

@@ -5,12 +5,12 @@ import warnings
 import keras
 import numpy as np
 
+from keras_patchdpm import _images
 from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import (
     _arguments,
     _batches,
     _epochs,
-    _images,
     _labels,
     _weights,
 )

@@ -3,11 +3,10 @@
 import keras
 from keras import ops
 
-from keras_patchdpm import _checks, runtime
+from keras_patchdpm import _checks, _images, runtime
 from keras_patchdpm._registration import serializable
 from keras_patchdpm.models import (
     _ema,
-    _images,
     _labels,
     _parts,
     _seed_state,

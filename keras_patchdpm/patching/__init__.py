@@ -1,5 +1,6 @@
 """Patchings: what the network sees of an image, and what it is conditioned on."""
 
+from keras_patchdpm.patching._detail_scales import detail_scales
 from keras_patchdpm.patching.base import InputSpec, Patching
 from keras_patchdpm.patching.cascade_patching import CascadePatching
 from keras_patchdpm.patching.grid_patching import GridPatching
@@ -19,4 +20,5 @@ __all__ = [
     "TiledModel",
     "Tiling",
     "WholeImage",
+    "detail_scales",
 ]

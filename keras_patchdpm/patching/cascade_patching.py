@@ -45,12 +45,15 @@ class CascadePatching(Patching):
         stage_shares: Floats of at least 0, one for each stage: the shares of a training
             batch. Each image is trained at one stage, drawn at random. Default `None`:
             all stages have the same share.
+        detail_scale: Number above 0, or one for each stage after the first. The network
+            generates the detail over this number, which should vary as images do:
+            `detail_scales` measures it. Default 0.25, for photographs of faces.
 
     Raises:
-        TypeError: If `divisions` is not an int, `shift` not a bool, or a noise or share
-            not a number.
-        ValueError: If `divisions` is no power of 2, a noise or share is negative, or
-            `sampling_noise` or `stage_shares` has the wrong length.
+        TypeError: If `divisions` is not an int, `shift` not a bool, or a noise, share
+            or scale not a number.
+        ValueError: If `divisions` is no power of 2, a noise or share is negative, a
+            scale not positive, or a sequence has the wrong length.
 
     Example:
 
@@ -69,6 +72,7 @@ class CascadePatching(Patching):
         content_noise=0.1,
         sampling_noise=0.0,
         stage_shares=None,
+        detail_scale=DETAIL_SCALE,
     ):
         self.divisions = _checks.positive_int("divisions", divisions)
         if self.divisions & (self.divisions - 1):
@@ -81,7 +85,8 @@ class CascadePatching(Patching):
         self.shift = _checks.boolean("shift", shift)
         self.content_noise = _checks.real("content_noise", content_noise, minimum=0)
         self.num_stages = self.divisions.bit_length()
-        self.sampling_noise = self._each("sampling_noise", sampling_noise)
+        self.sampling_noise = self._each("sampling_noise", sampling_noise, minimum=0)
+        self.detail_scale = self._each("detail_scale", detail_scale, minimum=1e-6)
         self.stage_shares = None
         if stage_shares is not None:
             self.stage_shares = self._check_shares(stage_shares)
@@ -121,6 +126,7 @@ class CascadePatching(Patching):
                 tiling,
                 channels=channels,
                 noise=(0.0, *self.sampling_noise)[number],
+                detail_scale=(None, *self.detail_scale)[number],
             )
             for number, tiling in enumerate(self.tilings(image_size))
         ]
@@ -156,6 +162,7 @@ class CascadePatching(Patching):
             "content_noise": self.content_noise,
             "sampling_noise": list(self.sampling_noise),
             "stage_shares": self.stage_shares and list(self.stage_shares),
+            "detail_scale": list(self.detail_scale),
         }
 
     def tilings(self, image_size):
@@ -190,6 +197,7 @@ class CascadePatching(Patching):
             shrink(images, tiling.image_size),
             previous,
             tiling=tiling,
+            detail_scale=(None, *self.detail_scale)[number],
             content_noise=noise if number else 0 * noise,
             seed_generator=seed_generator,
         )
@@ -206,16 +214,16 @@ class CascadePatching(Patching):
             )
         return shares
 
-    def _each(self, name, value):
+    def _each(self, name, value, minimum):
         """Validates one number for all stages after the first, or one for each."""
         count = self.num_stages - 1
-        number = functools.partial(_checks.real, minimum=0)
+        number = functools.partial(_checks.real, minimum=minimum)
         if isinstance(value, numbers.Real):
             return (number(name, value),) * count
         return _checks.sequence(name, value, number, count=count, least=0)
 
 
-def _stage(number, tiling, *, channels, noise):
+def _stage(number, tiling, *, channels, noise, detail_scale):
     """The `Stage` of a `number`, where 0 is that of the thumbnail."""
     return Stage(
         tiling,
@@ -223,7 +231,7 @@ def _stage(number, tiling, *, channels, noise):
         functools.partial(_image_inputs, number=number, noise=noise),
         functools.partial(coordinates_input, tiling=tiling),
         enlarged="local_content" if number else None,
-        detail_scale=DETAIL_SCALE if number else None,
+        detail_scale=detail_scale,
         previous_noise=noise,
     )
 
@@ -241,14 +249,16 @@ def _image_inputs(noisy, previous, *, number, noise):
     return {**inputs, "content": nothing, "local_content": nothing}
 
 
-def stage_example(images, previous, *, tiling, content_noise, seed_generator):
+def stage_example(
+    images, previous, *, tiling, detail_scale, content_noise, seed_generator
+):
     """The clean patch of a training example of one stage, and its conditions."""
     _, corners = tiling.draw(ops.shape(images)[0], 1, seed_generator)
     size, image_size = tiling.window_size, tiling.image_size
     content = local = ops.zeros_like(images)
     if previous:
         content, local = previous[0], enlarge(previous[-1], image_size)
-        images = (images - local) / DETAIL_SCALE
+        images = (images - local) / detail_scale
     return {
         "clean": cut(images, corners, size)[:, 0],
         "coordinates": coordinates(corners, size, image_size)[:, 0],

@@ -129,13 +129,28 @@ class Stage:
         """
         if self.detail_scale is None:
             return sampled
-        height = self.tiling.patch_size[0]
-        # A row of patches at a time: the whole would be one more image in memory.
-        for top in range(0, self.image_size[0], height):
-            part = (slice(top, top + height), slice(None))
+        for part in self._rows_of_patches():
             sampled[:, *part] *= self.detail_scale
             sampled[:, *part] += enlarge_part(previous[-1], self.image_size, part)
         return sampled
+
+    def begin(self, images, previous):
+        """Turns images into what is sampled, in place: the inverse of `finish`."""
+        if self.detail_scale is None:
+            return images
+        for part in self._rows_of_patches():
+            images[:, *part] -= enlarge_part(previous[-1], self.image_size, part)
+            images[:, *part] /= self.detail_scale
+        return images
+
+    def _rows_of_patches(self):
+        """Yields the slices of a row of patches at a time.
+
+        The whole would be one more image in memory.
+        """
+        height = self.tiling.patch_size[0]
+        for top in range(0, self.image_size[0], height):
+            yield slice(top, top + height), slice(None)
 
     def images_floats(self, on_device):
         """How many floats a step stores in addition to the solver's images.

@@ -1,4 +1,4 @@
-"""The progress of a batch of images, and how it is saved."""
+"""The progress of a batch of images, how it is saved, and what it ends as."""
 
 import dataclasses
 import zlib
@@ -139,3 +139,20 @@ class _Mark:
 
     def __eq__(self, other):
         return self.tensor is other.tensor and self.sum == other.sum
+
+
+def to_dtype(images, dtype):
+    """Clips float images to [-1, 1], or converts to uint8. Overwrites the images."""
+    np.clip(images, -1, 1, out=images)
+    if dtype == "float32":
+        return images
+    images += 1
+    images *= 127.5
+    return np.rint(images, out=images).astype("uint8")
+
+
+def on_host(images):
+    """The images as a NumPy array that may be overwritten."""
+    if isinstance(images, np.ndarray):
+        return images
+    return np.array(ops.convert_to_numpy(images))

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def image_rngs(seed, images, step, *, stage=0):
+def image_rngs(seed, images, step, *, stage=0, repeat=0, use=0):
     """Random generators of a step, one for each image, whatever its batch.
 
     They are NumPy's, so that one seed gives the same noise on every backend.
@@ -13,11 +13,16 @@ def image_rngs(seed, images, step, *, stage=0):
         images: Numbers of the images, a sequence of B non-negative ints.
         step: Non-negative int: 0 for the start, then the number of the step.
         stage: Non-negative int, the stage of a cascade. Default 0, the thumbnail's.
+        repeat, use: Non-negative ints that tell apart the noises of a step that needs
+            several. Default 0.
 
     Returns:
         List of B `numpy.random.Generator`s.
     """
-    return [np.random.default_rng((seed, image, step, stage)) for image in images]
+    further = (repeat, use) if repeat or use else ()
+    return [
+        np.random.default_rng((seed, image, step, stage, *further)) for image in images
+    ]
 
 
 def starting_noise(seed, images, shape, *, stage=0):

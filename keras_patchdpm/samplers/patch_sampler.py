@@ -1,22 +1,13 @@
 """The sampler: generates images with a trained model, patch by patch."""
 
-import math
-
 import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.patching.tiled_model import as_tiled
 from keras_patchdpm.samplers import arguments
-from keras_patchdpm.samplers.checkpoint import Checkpoint
-from keras_patchdpm.samplers.guidance import check_labels
-from keras_patchdpm.samplers.identity import describe
+from keras_patchdpm.samplers._call import MOST_IMAGES, start
 from keras_patchdpm.samplers.noise import starting_noise
-from keras_patchdpm.samplers.progress import Progress
-from keras_patchdpm.samplers.run import Run
-from keras_patchdpm.samplers.sizes import sizes
 from keras_patchdpm.solvers import as_solver
-
-MOST_IMAGES = 2**53  # A stream has no other end.
 
 
 class PatchSampler:
@@ -122,8 +113,9 @@ class PatchSampler:
             num_images: Positive int.
             seed: Non-negative int. Image k of one seed is always the same.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
-            **options: `batch_size`, `noise`, `callback`, `verbose`, `checkpoint` and
-                `labels`: see `stream`.
+            **options: `batch_size`, `noise`, `callback`, `verbose`, `checkpoint`,
+                `labels`, `init_images`, `strength`, `mask`, `repeats` and
+                `thumbnails`: see `stream`.
 
         Returns:
             Array of shape `(num_images, H, W, C)`.
@@ -160,6 +152,11 @@ class PatchSampler:
         verbose=0,
         checkpoint=None,
         labels=None,
+        init_images=None,
+        strength=None,
+        mask=None,
+        repeats=1,
+        thumbnails=None,
     ):
         """Generates images and yields each as soon as it is finished.
 
@@ -176,20 +173,30 @@ class PatchSampler:
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1]. Latents that are
                 not decoded must be `"float32"`. NumPy's types are accepted too.
             callback: Called as `callback(step, clean)` after each step, from 1, with
-                the float estimate of the clean images of the current batch. The steps
-                of a cascade's smaller images count, and come first: enlarge those
-                frames (`np.kron`) before you put them together, in a GIF for example.
-            verbose: 1 shows a progress bar with the time left and the memory in use,
-                and the plan for a `memory_budget`. Default 0: nothing is shown.
+                the float estimate of the clean images of the current batch. The
+                smaller images of a cascade come first.
+            verbose: 1 shows a progress bar, and the plan for a `memory_budget`. Default
+                0: nothing is shown.
             checkpoint: Path of a file for the progress: the finished images and the
                 last whole step. It is written after the first step, every half minute,
-                and when the sampling is stopped by Ctrl-C or an error. The same call
-                resumes from it, in another process too. A call that would generate
-                other images is refused. The file stays when all images are finished:
-                delete it once they are safe. Its folder must exist and be writable.
-                Default `None`: no checkpoint.
+                and when the sampling is stopped. The same call resumes from it, in
+                another process too. A call that would generate other images is refused.
+                Delete the file once the images are safe. Default `None`: no checkpoint.
             labels: For a model that was trained on labels: an int for all images, or
                 one for each. Default `None`: images of any label.
+            init_images: Images to change: uint8, or floats in [-1, 1], of shape
+                `(num_images, H, W, C)`, or one for all. Noise is added to them, and the
+                sampling starts there. Default `None`: it starts from noise.
+            strength: Number in (0, 1]: the share of the steps that are made, the last
+                ones. With 1, little is left of `init_images`. Default `None`: 0.6, or 1
+                with a `mask`.
+            mask: Bools of shape `(H, W)` or `(num_images, H, W)`: the pixels to
+                generate. The others stay those of `init_images`, exactly. Default
+                `None`: all.
+            repeats: Positive int. With a `mask`, how many times each step is made: new
+                pixels fit the kept ones better. Default 1.
+            thumbnails: Images to enlarge, of the size of an earlier stage of a cascade,
+                as `init_images` otherwise. Default `None`.
 
         Returns:
             Iterator of `num_images` arrays of shape `(H, W, C)`.
@@ -207,46 +214,25 @@ class PatchSampler:
         >>> for k, image in enumerate(sampler.stream(num_images=1000, batch_size=1)):
         ...     keras_patchdpm.save_images(image[None], f"{k:04}.png")
         """
-        num_images = _checks.integer(
-            "num_images", num_images, minimum=1, maximum=MOST_IMAGES
-        )
-        seed = arguments.check_seed(seed)
-        dtype = arguments.check_dtype(dtype)
-        arguments.check_floats(dtype, self.model.latents, self.decode)
-        noise = arguments.check_noise(noise, num_images, self._image_shapes)
-        if callback is not None:
-            _checks.function("callback", callback)
-        _checks.one_of("verbose", verbose, (0, 1))
-        found = sizes(self, num_images, batch_size=batch_size, verbose=verbose)
-        self.plan = found.plan
-        classes = self.model.num_classes
-        run = Run(
-            model=self.model,
-            levels=self.levels,
-            solver=self.solver,
-            num_images=num_images,
-            seed=seed,
-            batch_size=found.batch_size,
+        return start(
+            self,
+            num_images,
+            seed,
+            batch_size=batch_size,
             noise=noise,
             dtype=dtype,
-            labels=check_labels(
-                labels, num_images, guidance=self.guidance, num_classes=classes
-            ),
-            guidance=self.guidance,
-            decode=self.decode,
-            patches_per_call=found.patches_per_call,
-            images_on=found.images_on,
+            callback=callback,
+            verbose=verbose,
+            checkpoint=checkpoint,
+            labels=labels,
+            given={
+                "init_images": init_images,
+                "strength": strength,
+                "mask": mask,
+                "repeats": repeats,
+                "thumbnails": thumbnails,
+            },
         )
-        run.get_ready()
-        saved = ()
-        if checkpoint is not None:
-            shape = self.model.image_shape
-            size = arguments.check_fits(num_images, shape, dtype)
-            size += 8 * min(found.batch_size, num_images) * math.prod(shape)
-            checkpoint = Checkpoint(checkpoint, describe(run), size)
-            saved = checkpoint.load()
-        progress = Progress(run.steps, callback, verbose)
-        return run.images(progress, checkpoint, saved)
 
     def draw_noise(self, num_images=1, seed=0):
         """Draws the noise that sampling starts from, to be changed and passed back.
@@ -280,11 +266,11 @@ class PatchSampler:
         arguments.check_fits(num_images, self.model.image_shape, "float32")
         noise = [
             starting_noise(seed, range(num_images), shape, stage=stage)
-            for stage, shape in enumerate(self._image_shapes)
+            for stage, shape in enumerate(self.image_shapes)
         ]
         return noise if len(noise) > 1 else noise[0]
 
     @property
-    def _image_shapes(self):
+    def image_shapes(self):
         """`(height, width, channels)` of the images of each stage."""
         return [stage.image_shape for stage in self.model.stages]

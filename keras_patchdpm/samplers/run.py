@@ -11,13 +11,14 @@ from keras import ops
 from keras_patchdpm import runtime
 from keras_patchdpm.patching import TiledModel
 from keras_patchdpm.samplers import on_device
-from keras_patchdpm.samplers.batch import Batch, Saving
+from keras_patchdpm.samplers.batch import Batch, Saving, on_host, to_dtype
 from keras_patchdpm.samplers.denoiser import (
     PatchDenoiser,
     WholeAbove,
     check_finite,
     groups_of,
 )
+from keras_patchdpm.samplers.given_images import GivenImages
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
 from keras_patchdpm.samplers.network_calls import GuidedCalls, NetworkCalls
@@ -44,6 +45,7 @@ class Run:
         num_images, seed, batch_size, dtype, patches_per_call: Those of the call.
         noise: List of the arrays from which the stages start, or `None` to draw them.
         labels: Int array `(num_images,)`, or `None` for a model without labels.
+        given: `GivenImages`.
         images_on: `"device"` or `"host"`: where the images are while they are sampled.
     """
 
@@ -56,6 +58,7 @@ class Run:
     noise: list | None
     dtype: str
     labels: np.ndarray | None
+    given: GivenImages
     guidance: Guidance | None
     decode: typing.Callable | None
     patches_per_call: int = dataclasses.field(metadata=SAME_IMAGES)
@@ -65,7 +68,8 @@ class Run:
         self.num_batches = -(-self.num_images // self.batch_size)
         self.largest_batch = -(-self.num_images // self.num_batches)
         self.stages = self.model.stages
-        self.steps_per_batch = len(self.stages) * (len(self.levels) - 1)
+        sampled = len(self.stages) - len(self.given.smaller)
+        self.steps_per_batch = sampled * (len(self.levels) - 1)
         self.steps = self.num_batches * self.steps_per_batch
         self.on_device = self.images_on == "device"
         self.predict = self._calls(self.model.network)
@@ -121,7 +125,7 @@ class Run:
             if numbers[-1] < len(finished):
                 progress.skip(self.steps_per_batch)
                 continue
-            batch = Batch.of(saved)
+            batch = Batch.of(saved) if saved else Batch(self.given.finished(numbers))
             saved = ()  # The later batches begin with their first step.
             self.get_ready()
             images = self._finished(
@@ -146,7 +150,8 @@ class Run:
         Starts at the progress that `batch` has.
         """
         steps = len(self.levels) - 1
-        before = len(batch.finished) * steps + (batch.state.step if batch.state else 0)
+        before = (len(batch.finished) - len(self.given.smaller)) * steps
+        before += batch.state.step if batch.state else 0
         progress.skip(before)
         count = itertools.count(before + 1)
         for number in range(len(batch.finished), len(self.stages)):
@@ -157,7 +162,10 @@ class Run:
                     self.seed, numbers, stage=stage, source=source
                 ),
             )
-            state = batch.state or State(self._start(numbers, number))
+            images = {"stage": stage, "numbers": numbers, "previous": previous}
+            state = batch.state or State(
+                self.given.start(self._noise(numbers, number), self.levels[0], **images)
+            )
             batch.state = self._placed(state)
             denoise = self._denoiser(number, numbers, previous)
             rng = functools.partial(image_rngs, self.seed, numbers, stage=number)
@@ -171,6 +179,8 @@ class Run:
                     level_of=self.model.schedule.at_strength,
                     noise=rng,
                     update=self._update,
+                    keep=self.given.keeping(**images),
+                    repeats=self.given.repeats,
                 ):
                     saving.mark(batch)
                     estimate = functools.partial(
@@ -190,7 +200,7 @@ class Run:
                 raise
             if denoise.memory_ran_out:  # It would again in the next stage or batch.
                 self.on_device = False
-            batch.finished.append(stage.finish(_on_host(state.noisy), previous))
+            batch.finished.append(stage.finish(on_host(state.noisy), previous))
             batch.state = None
         return batch.finished[-1]
 
@@ -266,29 +276,12 @@ class Run:
             return result
         return to_dtype(result, self.dtype)
 
-    def _start(self, numbers, number):
+    def _noise(self, numbers, number):
         """The noise from which the stage of a number starts."""
         if self.noise is None:
             shape = self.stages[number].image_shape
             return starting_noise(self.seed, numbers, shape, stage=number)
         return np.array(self.noise[number][numbers], "float32", order="C")
-
-
-def to_dtype(images, dtype):
-    """Clips float images to [-1, 1], or converts to uint8. Overwrites the images."""
-    np.clip(images, -1, 1, out=images)
-    if dtype == "float32":
-        return images
-    images += 1
-    images *= 127.5
-    return np.rint(images, out=images).astype("uint8")
-
-
-def _on_host(images):
-    """The images as a NumPy array that may be overwritten."""
-    if isinstance(images, np.ndarray):
-        return images
-    return np.array(ops.convert_to_numpy(images))
 
 
 def _estimate(stage, state, *, previous, check):

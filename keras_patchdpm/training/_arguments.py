@@ -76,7 +76,7 @@ def folder(value):
     if found != path:
         _files.check_writable(found / path.relative_to(found).parts[0])
         return path
-    for name in ("backup", "preset"):
+    for name in ("backup", "early", "preset"):
         _check_is_folder(path / name, path)
     for name in ("settings.json", "curve.csv"):
         _files.check_writable(path / name)

@@ -1,6 +1,75 @@
-"""The momentum of averaged weights, from a half-life in images."""
+"""Averaged weights: over a share of the training, or with a half-life in images."""
+
+import keras
+import numpy as np
+from keras import ops
 
 from keras_patchdpm import _checks
+from keras_patchdpm._registration import serializable
+
+WIDEST = 0.28  # Of an average whose exponent is 0: of all steps alike.
+
+
+@serializable
+class AveragingAdam(keras.optimizers.Adam):
+    """Adam that averages the weights over a share of all steps so far.
+
+    An average with a momentum always reaches back as many steps. Early in a training
+    that is too far, since the weights are still bad, and in a long one it is too short.
+    This one reaches back by a share of the training. Otherwise it is Keras' own: `fit`
+    ends with the averaged weights, and `PatchDPM.ema_weights` shows them.
+
+    Args:
+        learning_rate: As that of `keras.optimizers.Adam`. Default 1e-3.
+        ema_share: Number in (0, 0.28]. The standard deviation of the steps in the
+            average, each weighted as it counts there, over their number. Default 0.05.
+        **options: Further arguments of `keras.optimizers.Adam`, but for `use_ema` and
+            `ema_momentum`.
+
+    Raises:
+        TypeError, ValueError: If `ema_share` is no such number.
+
+    Example:
+
+    >>> model.compile(optimizer=kp.training.AveragingAdam(4e-4, ema_share=0.1))
+
+    Source: Karras et al. 2024 (arXiv:2312.02696), section 3.1 and appendix C.
+    """
+
+    def __init__(self, learning_rate=1e-3, ema_share=0.05, **options):
+        ema_share = share("ema_share", ema_share)
+        super().__init__(learning_rate, **{**options, "use_ema": True})
+        self.ema_share = ema_share
+
+    def apply(self, grads, trainable_variables=None):
+        kept, self.ema_momentum = self.ema_momentum, self._momentum()
+        try:
+            return super().apply(grads, trainable_variables)
+        finally:
+            self.ema_momentum = kept
+
+    def get_config(self):
+        return {**super().get_config(), "ema_share": self.ema_share}
+
+    def _momentum(self):
+        """The momentum of the next step, equation (6) there."""
+        step = ops.cast(self.iterations, "float32") + 1.0
+        return (1.0 - 1.0 / step) ** (_exponent(self.ema_share) + 1.0)
+
+
+def share(name, value):
+    """Validates the width of an average; returns it as a float."""
+    return _checks.real(name, value, minimum=1e-3, maximum=WIDEST)
+
+
+def _exponent(share):
+    """The exponent of the average with a relative width of `share`.
+
+    The positive root of share² (g + 2)² (g + 3) = g + 1, equation (125) there.
+    """
+    inverse = share**-2
+    roots = np.roots([1, 7, 16 - inverse, 12 - inverse])
+    return float(roots.real.max())
 
 
 def images_per_step(model, batch_size):

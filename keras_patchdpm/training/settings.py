@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_patchdpm import _checks, _files
+from keras_patchdpm.training import averaging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,15 +13,16 @@ class TrainingSettings:
     Attributes:
         batch_size: Positive int, at most the number of images. Images of a step.
             Default 64.
-        learning_rate: Number of at least 0. Learning rate of Adam. Default 4e-4.
+        learning_rate: Number of at least 0. Highest learning rate of Adam. Default
+            1e-3.
         warmup_steps: Int of at least 0. First steps, in which the learning rate rises
-            from 0. Rates above 1e-3 need it. Default 0.
-        decay_steps: Positive int. Steps after the warm-up, in which the learning rate
-            falls to 0 along a cosine. Choose it if you know the length of the training:
-            the model learns more. Default `None`: the rate stays constant.
-        ema_momentum: Float in [0, 1). Momentum of the averaged weights. Default 0.999.
+            from 0. Default 100.
+        cooldown: Number in [0, 1]. The share of the training, at its end, in which the
+            learning rate falls to 0. With 0 it stays constant. Default 0.3.
+        ema_share: Number in (0, 0.28]. The width of the average of the weights, as a
+            share of all steps: see `AveragingAdam`. Default 0.05.
         steps_per_epoch: Positive int. Steps of an epoch, after which a backup is
-            written. Default 250.
+            written. Default 100.
         precision: Keras dtype policy. Default `"mixed_bfloat16"`, the fastest on CPUs
             with bfloat16 arithmetic.
         flip: Bool. Whether each image is mirrored left to right with probability 1/2.
@@ -35,11 +37,11 @@ class TrainingSettings:
     """
 
     batch_size: int = 64
-    learning_rate: float = 4e-4
-    warmup_steps: int = 0
-    decay_steps: int | None = None
-    ema_momentum: float = 0.999
-    steps_per_epoch: int = 250
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    cooldown: float = 0.3
+    ema_share: float = 0.05
+    steps_per_epoch: int = 100
     precision: str = "mixed_bfloat16"
     flip: bool = True
     seed: int = 0
@@ -48,18 +50,8 @@ class TrainingSettings:
     def __post_init__(self):
         for name, check in _CHECKS.items():
             value = getattr(self, name)
-            if value is not None or name not in ("decay_steps", "start_from"):
+            if value is not None or name != "start_from":
                 object.__setattr__(self, name, check(name, value))
-
-
-def _momentum(name, value):
-    value = _checks.real(name, value, minimum=0, maximum=1)
-    if value == 1:
-        raise ValueError(
-            f"With `{name}=1` the averaged weights would keep their initial values. "
-            f"Use a number below 1, such as 0.999. Received: {name}={value}."
-        )
-    return value
 
 
 def _policy(name, value):
@@ -81,8 +73,8 @@ _CHECKS = {
     "warmup_steps": lambda name, value: _checks.integer(
         name, value, minimum=0, maximum=2**31 - 1
     ),
-    "decay_steps": _checks.positive_int,
-    "ema_momentum": _momentum,
+    "cooldown": lambda name, value: _checks.real(name, value, minimum=0, maximum=1),
+    "ema_share": averaging.share,
     "steps_per_epoch": _checks.positive_int,
     "precision": _policy,
     "flip": _checks.boolean,

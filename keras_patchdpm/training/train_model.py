@@ -1,7 +1,6 @@
 """Trains a model in a folder, from which the same call resumes the training."""
 
 import dataclasses
-import time
 
 import keras
 
@@ -11,26 +10,8 @@ from keras_patchdpm.models import PatchDPM
 from keras_patchdpm.models._precision import precision
 from keras_patchdpm.training import _arguments, _start
 from keras_patchdpm.training._record import Record
-from keras_patchdpm.training.averaging import images_per_step
-
-
-class StopAfter(keras.callbacks.Callback):
-    """Ends the training at the end of the first epoch after some minutes.
-
-    Args:
-        minutes: Number of at least 0.
-    """
-
-    def __init__(self, minutes):
-        super().__init__()
-        self.seconds = 60 * _checks.real("minutes", minutes, minimum=0)
-
-    def on_train_begin(self, logs=None):
-        self.start = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if time.monotonic() - self.start > self.seconds:
-            self.model.stop_training = True
+from keras_patchdpm.training._run import EarlyState, LearningRate, Progress, StopAfter
+from keras_patchdpm.training.averaging import AveragingAdam, images_per_step
 
 
 def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
@@ -38,9 +19,14 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
 
     The folder then has `backup/` (from which the same call resumes, see
     `callbacks.BackupAndRestore`), `curve.csv` (the loss of each epoch),
-    `settings.json`, and `preset/`, which `PatchDPM.from_preset` loads. The result of a
-    resumed training is bit-identical to that of an unbroken one. The arguments are
-    validated before anything is written.
+    `settings.json`, `preset/`, which `PatchDPM.from_preset` loads, and `early/`, the
+    preset of an eighth of the training, which may guide (`Guidance`). The result of a
+    resumed training is bit-identical to that of an unbroken one, except where the
+    learning rate falls with the clock. The arguments are validated before anything is
+    written.
+
+    The learning rate falls to 0 at the end of the training, which is that of `minutes`
+    or of `epochs`, whichever comes first. A line every ten seconds says how far it is.
 
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of a `name`
@@ -48,7 +34,8 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         images: Uint8 array of shape `(count, H, W, C)`.
         folder: Path. The folder is created if it does not exist.
         minutes: Number of at least 0. Time limit of this call, checked after each
-            epoch. Default `None`: no time limit; then `epochs` is needed.
+            step, so that the last epoch may be shorter. Default `None`: no time limit;
+            then `epochs` is needed.
         epochs: Positive int. Epochs of all calls together. Default `None`: no such
             limit; then `minutes` is needed.
         settings: `TrainingSettings`. Default `None`: the default ones.
@@ -69,8 +56,9 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
             "The training needs a limit. Pass `minutes`, `epochs` or both. "
             "Received: minutes=None, epochs=None."
         )
-    clock = [] if minutes is None else [StopAfter(minutes)]
-    epochs = _NO_END if epochs is None else _checks.positive_int("epochs", epochs)
+    clock = None if minutes is None else StopAfter(minutes)
+    if epochs is not None:
+        epochs = _checks.positive_int("epochs", epochs)
     settings = _arguments.settings(settings)
     config = _arguments.config(config)
     images = _arguments.images(images, settings.batch_size)
@@ -91,19 +79,36 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         record = {**config, "training": dataclasses.asdict(settings)}
         identity = {**record, "images": _arguments.fingerprint(images)}
         backup = BackupAndRestore(folder / "backup", settings=identity)
+        steps = None if epochs is None else epochs * settings.steps_per_epoch
+        progress = Progress(steps=steps, clock=clock)
+        rate = LearningRate(
+            progress,
+            settings.learning_rate,
+            warmup_steps=settings.warmup_steps,
+            cooldown=settings.cooldown,
+        )
+
+        def save(folder):
+            seen = int(model.optimizer.iterations)
+            seen *= images_per_step(model, settings.batch_size)
+            training = {**record["training"], "patches_seen": seen_before + round(seen)}
+            config = {**record, "training": training}
+            presets.save(folder, config, model.network, card=_CARD)
+
         callbacks = [
             backup,
             Record(folder, backup),
-            *clock,
+            rate,
+            progress,
+            EarlyState(progress, folder / "early", save),
         ]
+        if clock is not None:
+            callbacks.append(clock)
         lock = _lock.acquire(folder)
         try:
             # After `fit` the model has the averaged weights.
-            model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=2)
-            seen = int(model.optimizer.iterations)
-            seen *= images_per_step(model, settings.batch_size)
-            record["training"]["patches_seen"] = seen_before + round(seen)
-            presets.save(folder / "preset", record, model.network, card=_CARD)
+            model.fit(batches, epochs=epochs or _NO_END, callbacks=callbacks, verbose=2)
+            save(folder / "preset")
         finally:
             backup.release()
             lock.release(force=True)
@@ -120,23 +125,6 @@ weights: {sha256}.
 
 
 def _optimizer(settings):
-    return keras.optimizers.Adam(
-        _learning_rate(settings),
-        global_clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=settings.ema_momentum,
-    )
-
-
-def _learning_rate(settings):
-    """The learning rate: a number, or a schedule with warm-up and decay."""
-    warmup, falls = settings.warmup_steps, settings.decay_steps is not None
-    if not falls and not warmup:
-        return settings.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else settings.learning_rate,
-        settings.decay_steps if falls else 1,
-        alpha=0.0 if falls else 1.0,
-        warmup_target=settings.learning_rate if warmup else None,
-        warmup_steps=warmup,
+    return AveragingAdam(
+        settings.learning_rate, ema_share=settings.ema_share, global_clipnorm=1.0
     )

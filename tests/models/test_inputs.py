@@ -8,8 +8,7 @@ import pytest
 from keras import ops
 from tiny_models import assert_same, assign, tiny_images, tiny_model, train, values
 
-from keras_patchdpm import DDPMSchedule, RandomPatching
-from keras_patchdpm.models import _images
+from keras_patchdpm import DDPMSchedule, RandomPatching, _images
 
 BATCH = 4
 

@@ -10,9 +10,10 @@ from tiny_models import tiny_images
 
 from keras_patchdpm import CascadePatching, DDPMSchedule, PatchDPM, PatchSampler
 from keras_patchdpm.networks import unet
-from keras_patchdpm.patching.cascade_patching import DETAIL_SCALE
+from keras_patchdpm.patching import detail_scales
 from keras_patchdpm.resize import enlarge
 
+SCALES = (0.25, 0.5)  # Of the detail of the later stages.
 SHAPE = (200, 8, 12, 2)  # With N = 4: patches, and a thumbnail, of 2x3 pixels.
 
 
@@ -45,7 +46,7 @@ def window_of(told, image_size):
 @pytest.mark.parametrize("moving", [True, False])
 def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving):
     clean, noise = rng.normal(size=(2, *SHAPE)).astype("float32")
-    patching = CascadePatching(4, shift=moving, content_noise=0)
+    patching = CascadePatching(4, shift=moving, content_noise=0, detail_scale=SCALES)
     inputs, target = cut(patching, clean, noise)
     assert {name: x.shape[1:] for name, x in inputs.items()} == {
         name: spec.shape for name, spec in patching.input_specs(SHAPE[1:]).items()
@@ -64,7 +65,7 @@ def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving
         patch = inputs["noisy"][k] - target[k]
         if stage:
             local = inputs["local_content"][k]
-            patch = local + DETAIL_SCALE * patch
+            patch = local + SCALES[stage - 1] * patch
             np.testing.assert_allclose(local, enlarged[stage - 1][k][window], atol=1e-5)
             np.testing.assert_allclose(inputs["content"][k], pyramid[0][k], atol=1e-5)
         else:
@@ -74,6 +75,21 @@ def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving
     on_grid = {(0, 0), (1, 0), (1, 2), (2, 0), (2, 2), (2, 4), (2, 6)}
     off_grid = {(1, 1), (2, 1), (2, 3), (2, 5)}
     assert starts == ((on_grid - {(2, 2), (2, 4)}) | off_grid if moving else on_grid)
+
+
+@pytest.mark.once
+def test_detail_over_its_scale_varies_as_images_do(rng):
+    smooth = rng.normal(size=(600, 2, 2, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    images = smooth + 0.2 * rng.normal(size=(600, 8, 8, 3))
+    scales = detail_scales(images, 4)
+    assert len(scales) == 2
+    patching = CascadePatching(4, content_noise=0, detail_scale=scales)
+    nothing = np.zeros(images.shape, "float32")
+    inputs, _ = cut(patching, images.astype("float32"), nothing)
+    spreads = [inputs["noisy"][inputs["stage"] == stage].std() for stage in (1, 2)]
+    np.testing.assert_allclose(spreads, images.std(), rtol=0.1)
+    with pytest.raises(ValueError, match="they have no detail"):
+        detail_scales(np.zeros((2, 8, 8, 3)), 2)
 
 
 @pytest.mark.once
@@ -87,13 +103,15 @@ def test_the_noise_is_as_strong_in_a_thumbnail_as_in_a_patch(rng):
 
 def test_stages_before_are_disturbed_and_the_detail_corrects_for_it():
     clean = np.zeros(SHAPE, "float32")
-    inputs, _ = cut(CascadePatching(4, content_noise=0.5), clean, clean)
+    patching = CascadePatching(4, content_noise=0.5, detail_scale=SCALES)
+    inputs, _ = cut(patching, clean, clean)
     later = inputs["stage"] > 0
     for name in ("content", "local_content"):
         assert not inputs[name][~later].any()
         spread = inputs[name][later].std(axis=(1, 2, 3))
         assert spread.min() < 0.1 and 0.2 < spread.max() < 0.8
-    patches = inputs["local_content"] + DETAIL_SCALE * inputs["noisy"]
+    scale = np.array([0, *SCALES], "float32")[inputs["stage"], None, None, None]
+    patches = inputs["local_content"] + scale * inputs["noisy"]
     np.testing.assert_allclose(patches, 0, atol=1e-6)
 
 
@@ -130,12 +148,12 @@ def test_a_network_that_knows_the_image_makes_it(rng, moving):
         ):
             whole = pyramid[stage]
             patch = whole[window_of(told, whole.shape[:2])]
-            clean.append((patch - local) / DETAIL_SCALE if stage else patch)
+            clean.append((patch - local) / SCALES[stage - 1] if stage else patch)
         return np.array(clean, "float32")
 
     model = numpy_model(
         predict,
-        CascadePatching(4, shift=moving),
+        CascadePatching(4, shift=moving, detail_scale=SCALES),
         DDPMSchedule(prediction="clean"),
         (8, 12),
     )
@@ -157,8 +175,9 @@ def test_clipped_detail_keeps_images_in_range():
         return np.full_like(inputs["noisy"], 3.0)
 
     schedule = DDPMSchedule(prediction="clean")
-    for latents, largest in ((False, 1), (True, 3 + 2 * DETAIL_SCALE * 3)):
-        model = numpy_model(predict, CascadePatching(4), schedule, (8, 12), latents)
+    patching = CascadePatching(4, detail_scale=SCALES)
+    for latents, largest in ((False, 1), (True, 3 + sum(SCALES) * 3)):
+        model = numpy_model(predict, patching, schedule, (8, 12), latents)
         estimates = {}
         PatchSampler(model, "ddim", 3)(callback=estimates.__setitem__, dtype="float32")
         np.testing.assert_allclose(estimates[9], largest, atol=1e-5)

@@ -64,6 +64,8 @@ CROPS = {"patching": RandomPatching(8, (0.25, 0.5, 1.0), content=True)}
 EDM = {"schedule": EDMSchedule()}
 LATENTS = {"latents": True, "dtype": "float32"}
 LABELS = {"num_classes": 3, "labels": 1}
+GIVEN = {"init_images": np.zeros((1, 8, 8, 1))}
+MASKED = {**GIVEN, "mask": np.tile([0, 1], (8, 4))}
 
 SAMPLER = {  # Each option of a sampler: a call, and what another one has.
     "solver": ({}, {"solver": "ddim"}),
@@ -92,6 +94,14 @@ CALL = {
     "callback": ({}, {"callback": lambda step, clean: None}),
     "verbose": ({}, {"verbose": 1}),
     "labels": ({**LABELS, "num_images": 2}, {"labels": [1, 2]}),
+    "init_images": (GIVEN, {"init_images": np.full((1, 8, 8, 1), 0.5)}),
+    "strength": (GIVEN, {"strength": 0.9}),
+    "mask": (MASKED, {"mask": np.tile([1, 0], (8, 4))}),
+    "repeats": (MASKED, {"repeats": 2}),
+    "thumbnails": (
+        {"patching": CascadePatching(2), "thumbnails": np.zeros((1, 4, 4, 1))},
+        {"thumbnails": np.full((1, 4, 4, 1), 0.5)},
+    ),
 }
 PARTS = {  # Each argument of schedules, patchings, solvers: one value, and another.
     DDPM: {"variance": ("small", "large")},
@@ -127,6 +137,7 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
         "content_noise": (0.1, 0.2),
         "sampling_noise": (0.0, 0.1),
         "stage_shares": (None, (3.0, 1.0)),
+        "detail_scale": (0.25, 0.5),
     },
     RandomPatching: {
         "image_size": (8, (8, 16)),

@@ -19,7 +19,7 @@ from keras_patchdpm import (
 )
 from keras_patchdpm.memory.images import images_bytes
 from keras_patchdpm.networks import unet
-from keras_patchdpm.samplers import checkpoint, patch_sampler, sizes
+from keras_patchdpm.samplers import _call, checkpoint, sizes
 from keras_patchdpm.samplers.on_device import DeviceDenoiser
 from keras_patchdpm.solvers import NAMES
 
@@ -124,6 +124,15 @@ def test_guidance_by_a_model(models):
     assert np.abs(plain - guided).max() > 1e-2
 
 
+def test_given_images(models, rng):
+    images = rng.integers(256, size=(3, 16, 16, 3), dtype="uint8")
+    changed = {"init_images": images, "strength": 0.7}
+    filled_in = {"init_images": images, "mask": rng.random((16, 16)) < 0.5}
+    assert_same(models("cascade"), "ddpm", changed)
+    assert_same(models("cascade"), "ddpm", {**filled_in, "repeats": 2})
+    assert_same(models("cascade"), "heun", {"thumbnails": images[:, ::2, ::2]})
+
+
 def test_trained_weights_are_seen(models):
     """Not those that the network had when it was compiled."""
     model = models("grid")
@@ -153,9 +162,9 @@ def test_nothing_is_compiled_twice(models, monkeypatch):
 
 def test_small_images_are_on_the_device_and_large_ones_are_not(models, monkeypatch):
     seen = []
-    real = patch_sampler.Run
+    real = _call.Run
     monkeypatch.setattr(
-        patch_sampler, "Run", lambda **run: seen.append(run["images_on"]) or real(**run)
+        _call, "Run", lambda **run: seen.append(run["images_on"]) or real(**run)
     )
     model = models("grid")
     one = images_bytes(model.tiled(), images_held=2, images_on="device")

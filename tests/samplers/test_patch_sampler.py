@@ -13,7 +13,7 @@ from keras_patchdpm import (
     PatchSampler,
     runtime,
 )
-from keras_patchdpm.samplers import run
+from keras_patchdpm.samplers import batch, run
 from keras_patchdpm.samplers.noise import image_rngs
 from keras_patchdpm.solvers import DDIM
 
@@ -143,7 +143,7 @@ def test_uint8_and_float32():
     images = sampler(num_images=2)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, np.rint(floats * 127.5 + 127.5))
-    ends = run.to_dtype(np.array([-1.2, -1.0, 0.0, 1.0, 1.1]), "uint8")
+    ends = batch.to_dtype(np.array([-1.2, -1.0, 0.0, 1.0, 1.1]), "uint8")
     assert ends.tolist() == [0, 0, 128, 255, 255]
 
 

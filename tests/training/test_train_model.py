@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 
 import filelock
 import numpy as np
@@ -10,11 +11,7 @@ import pytest
 from tiny_models import PRESET
 
 import keras_patchdpm as kp
-from keras_patchdpm.training import (
-    StopAfter,
-    TrainingSettings,
-    train,
-)
+from keras_patchdpm.training import TrainingSettings, _run, train
 
 OF_CROPS = {
     "network": PRESET["network"],
@@ -44,7 +41,7 @@ def test_the_preset_has_the_trained_weights(images, tmp_path):
     for trained, found in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_allclose(np.asarray(found), np.asarray(trained), atol=2e-3)
     config = json.loads((tmp_path / "preset" / "config.json").read_text())
-    assert config["training"]["patches_seen"] == 3 * 4
+    assert config["training"]["patches_seen"] == 4
 
 
 @pytest.mark.once
@@ -53,7 +50,7 @@ def test_a_second_run_goes_on(images, tmp_path):
     run(images, tmp_path)
     assert [epoch for epoch, _ in curve(tmp_path)] == [0, 1]
     config = json.loads((tmp_path / "preset" / "config.json").read_text())
-    assert config["training"]["patches_seen"] == 2 * 3 * 4
+    assert config["training"]["patches_seen"] == 2 * 4
 
 
 @pytest.mark.once
@@ -67,7 +64,7 @@ def test_a_run_starts_from_a_preset(images, tmp_path):
         kept = np.asarray(old).astype("float16")  # As the preset has it.
         np.testing.assert_allclose(np.asarray(new), kept, atol=1e-6)
     config = json.loads((tmp_path / "second" / "preset" / "config.json").read_text())
-    assert config["training"]["patches_seen"] == 2 * 3 * 4
+    assert config["training"]["patches_seen"] == 2 * 4
 
 
 @pytest.mark.once
@@ -104,20 +101,33 @@ def test_epochs_count_over_all_runs(images, tmp_path):
 
 
 @pytest.mark.once
-def test_the_learning_rate_falls(images, tmp_path):
-    falling = dataclasses.replace(SETTINGS, learning_rate=0.1, decay_steps=6)
-    for epochs in (1, 2):  # A second run goes on where the first stood.
-        model = train(PRESET, images, tmp_path, epochs=epochs, settings=falling)
-        rate = float(model.optimizer.learning_rate)
-        assert rate == pytest.approx({1: 0.05, 2: 0.0}[epochs], abs=1e-6)
+def test_the_clock_is_looked_at_after_each_step(images, tmp_path):
+    long = dataclasses.replace(SETTINGS, steps_per_epoch=10**6)
+    model = train(PRESET, images, tmp_path, minutes=0, settings=long)
+    assert int(model.optimizer.iterations) == 1
+
+
+def test_an_early_state_is_kept(images, tmp_path):
+    """It is that of the second of sixteen steps, and disturbs nothing."""
+    settings = dataclasses.replace(SETTINGS, learning_rate=0.1, warmup_steps=0)
+    settings = dataclasses.replace(settings, steps_per_epoch=16)
+    model = train(PRESET, images, tmp_path / "a", epochs=1, settings=settings)
+    config = json.loads((tmp_path / "a" / "early" / "config.json").read_text())
+    assert config["training"]["patches_seen"] == 2 * 4
+    early = kp.PatchDPM.from_preset(tmp_path / "a" / "early")
+    assert np.abs(early.get_weights()[0] - model.get_weights()[0]).max() > 1e-3
+    (tmp_path / "b" / "early").mkdir(parents=True)  # Another one is not written.
+    other = train(PRESET, images, tmp_path / "b", epochs=1, settings=settings)
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.once
-def test_the_learning_rate_rises_first(images, tmp_path):
-    rising = dataclasses.replace(SETTINGS, learning_rate=0.1, warmup_steps=6)
-    for epochs, expected in ((1, 0.05), (2, 0.1), (3, 0.1)):
-        model = train(PRESET, images, tmp_path, epochs=epochs, settings=rising)
-        assert float(model.optimizer.learning_rate) == pytest.approx(expected)
+def test_a_line_says_how_far_it_is(images, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_run, "SECONDS", 0)
+    train(PRESET, images, tmp_path, epochs=1, minutes=60, settings=SETTINGS)
+    line = r"step (\d), loss \d\S+, \d\S+ steps a second, \d+% of the training\n"
+    assert re.findall(line, capsys.readouterr().out) == ["1", "2", "3"]
 
 
 @pytest.mark.once
@@ -195,10 +205,10 @@ def test_a_first_try_that_fails_leaves_nothing(wrong, message, images, tmp_path)
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["", "sub", "backup", "preset"])
+@pytest.mark.parametrize("name", ["", "sub", "backup", "early", "preset"])
 def test_a_file_in_a_folders_place_is_refused(name, images, tmp_path):
     folder = tmp_path / "run"
-    if name in ("backup", "preset"):
+    if name in ("backup", "early", "preset"):
         folder.mkdir()
         (folder / name).touch()
     else:
@@ -246,7 +256,7 @@ def test_an_interrupted_training_lets_others_in(images, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(StopAfter, "on_epoch_end", interrupt)
+    monkeypatch.setattr(_run.Progress, "on_epoch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(images, tmp_path)
     monkeypatch.undo()
@@ -277,11 +287,12 @@ def test_the_dtype_policy_is_put_back(images, tmp_path):
 
 @pytest.mark.once
 def test_a_training_on_crops_goes_on_as_if_unbroken(images, tmp_path):
+    settings = dataclasses.replace(SETTINGS, cooldown=0)  # It is at the end of a call.
     for number in (1, 2):
         stopped = train(
-            OF_CROPS, images, tmp_path / "a", epochs=number, settings=SETTINGS
+            OF_CROPS, images, tmp_path / "a", epochs=number, settings=settings
         )
-    unbroken = train(OF_CROPS, images, tmp_path / "b", epochs=2, settings=SETTINGS)
+    unbroken = train(OF_CROPS, images, tmp_path / "b", epochs=2, settings=settings)
     for one, other in zip(stopped.weights, unbroken.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     samples = kp.sample(n=4, steps=2, preset=tmp_path / "a" / "preset")
