@@ -79,8 +79,8 @@ def _add_data(group):
         "--out",
         type=types.path,
         required=True,
-        help="folder to write: backup, curve of the loss, and preset, the trained "
-        "model; the same command resumes from the backup",
+        help="folder to write: backup, curve of the loss, preset (the trained model), "
+        "early (its early state, a guide); the same command resumes from the backup",
     )
     group.add_argument(
         "--image-size",

@@ -48,7 +48,9 @@ def start(
         _checks.function("callback", callback)
     _checks.one_of("verbose", verbose, (0, 1))
     given, levels = given_images.check(model, num_images, sampler.levels, **given)
-    found = sizes(sampler, num_images, batch_size=batch_size, verbose=verbose)
+    found = sizes(
+        sampler, num_images, given=given, batch_size=batch_size, verbose=verbose
+    )
     sampler.plan = found.plan
     run = Run(
         model=model,

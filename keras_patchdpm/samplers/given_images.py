@@ -32,6 +32,17 @@ class GivenImages:
     mask: np.ndarray | None
     repeats: int
 
+    @property
+    def image_buffers(self):
+        """Float arrays of an image's size that a step needs in addition.
+
+        With a mask: what a stage samples of the given images, the same with noise,
+        that on the device, and the images with both kinds of pixels.
+        """
+        if self.mask is not None:
+            return 4
+        return 0 if self.images is None else 2
+
     def finished(self, numbers):
         """The images of the stages that are not sampled, for a batch."""
         return [_rows(images, numbers) for images in self.smaller]

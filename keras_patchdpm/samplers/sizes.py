@@ -26,26 +26,30 @@ class Sizes(typing.NamedTuple):
     plan: typing.Any = None
 
 
-def sizes(sampler, num_images, *, batch_size, verbose):
+def sizes(sampler, num_images, *, given, batch_size, verbose):
     """The `Sizes` of a call of a sampler.
 
     Args:
         sampler: `PatchSampler`.
+        given: `GivenImages` of the call.
         num_images, batch_size, verbose: Of the call.
 
     Raises:
         ValueError: If there is both a `batch_size` and a memory budget, or the budget
             is too small.
     """
+    held = sampler.solver.image_buffers + given.image_buffers
     if sampler.memory_budget is not None:
-        return _planned(sampler, num_images, batch_size=batch_size, verbose=verbose)
+        return _planned(
+            sampler, num_images, held=held, batch_size=batch_size, verbose=verbose
+        )
     size = BATCH_SIZE if batch_size is None else batch_size
     size = _checks.positive_int("batch_size", size)
-    place = sampler.images_on or _place(sampler, min(size, num_images))
+    place = sampler.images_on or _place(sampler, min(size, num_images), held)
     return Sizes(size, sampler.patches_per_call, place)
 
 
-def _planned(sampler, num_images, *, batch_size, verbose):
+def _planned(sampler, num_images, *, held, batch_size, verbose):
     """The sizes that a memory budget allows."""
     if batch_size is not None:
         raise ValueError(
@@ -58,7 +62,7 @@ def _planned(sampler, num_images, *, batch_size, verbose):
         sampler.model,
         sampler.memory_budget,
         num_images,
-        images_held=sampler.solver.image_buffers,
+        images_held=held,
         verbose=verbose,
         guides=() if guidance is None else guidance.networks,
         images_on=sampler.images_on if fits_device(sampler.model) else "host",
@@ -66,7 +70,7 @@ def _planned(sampler, num_images, *, batch_size, verbose):
     return Sizes(plan.batch_size, plan.patches_per_call, plan.images_on, plan)
 
 
-def _place(sampler, batch_size):
+def _place(sampler, batch_size, held):
     """Where that many images are while they are sampled."""
     if not fits_device(sampler.model):
         return "host"
@@ -74,7 +78,7 @@ def _place(sampler, batch_size):
     room = ROOM if free is None else free // 4
     used = images_bytes(
         sampler.model,
-        images_held=sampler.solver.image_buffers,
+        images_held=held,
         images_on="device",
         patches_per_call=sampler.patches_per_call,
     )

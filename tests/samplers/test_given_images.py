@@ -1,6 +1,7 @@
 """Images that a sampling is given: changed, filled in, or enlarged."""
 
 import functools
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from keras_patchdpm import (
     PatchSampler,
     WholeImage,
 )
+from keras_patchdpm.samplers import sizes
 
 pytestmark = pytest.mark.once
 
@@ -193,6 +195,21 @@ def test_a_stopped_sampling_of_given_images_goes_on(tmp_path, rng):
             sampler(3, batch_size=2, checkpoint=file, callback=stop, **options)
         found = sampler(3, batch_size=2, checkpoint=file, **options)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_budget_counts_the_given_images(monkeypatch):
+    held = []
+
+    def plan(model, budget, num_images, *, images_held, **options):
+        held.append(images_held)
+        return types.SimpleNamespace(batch_size=1, patches_per_call=1, images_on="host")
+
+    monkeypatch.setattr(sizes.memory, "plan", plan)
+    sampler = PatchSampler(numpy_model(), "ddim", 2, memory_budget="1GB")
+    images, mask = np.zeros((1, 4, 6, 1)), np.tile([0, 1], (4, 3))
+    for given in ({}, {"init_images": images}, {"init_images": images, "mask": mask}):
+        sampler(1, **given)
+    assert held == [2, 4, 6]
 
 
 IMAGES = np.zeros((2, *SIZE, 1), "uint8")
