@@ -600,7 +600,7 @@ ENTRIES = {
         "precision=choice flip=bool seed=seed start_from=path",
     ),
     "training.AveragingAdam": Entry(
-        kp.training.AveragingAdam, "learning_rate=anything ema_share=small"
+        kp.training.AveragingAdam, "learning_rate=rate ema_share=small"
     ),
     "training.images_per_step": Entry(
         kp.training.images_per_step,

@@ -74,6 +74,7 @@ KINDS = {
     "seed": {"zero", "one", "huge"},
     "fraction": {"zero", "one", "minus zero", "half"},
     "small": set(),
+    "rate": {*_FLOATS, "function", "class"},
     "positive": {"one", "float", "half", "huge"},
     "non-negative": _FLOATS,
     "real": {*_FLOATS, "minus one"},

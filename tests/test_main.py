@@ -212,7 +212,7 @@ def test_help_explains_each_command(capsys):
         "the preset's own, or 2",
     ):
         assert f"(default: {default})" in told["sample"]
-    for default in ("64", "0.0004", "250", "mixed_bfloat16", "cascade", "--image-size"):
+    for default in ("64", "0.001", "100", "mixed_bfloat16", "cascade", "--image-size"):
         assert f"(default: {default})" in told["train"]
 
 
@@ -246,7 +246,11 @@ def test_version(capsys):
 )
 def test_train_says_what_the_network_sees(options, patching, trained):
     assert main([*TRAIN, *options.split()]) == 0
-    assert trained[0][0]["patching"] == patching
+    found = dict(trained[0][0]["patching"])
+    scales = found.pop("detail_scale", [])  # Measured.
+    assert found == patching
+    stages = patching["divisions"].bit_length() if "Cascade" in patching["name"] else 1
+    assert len(scales) == stages - 1 and all(0 < scale < 2 for scale in scales)
 
 
 def test_train_passes_its_options_on(trained, capsys):

@@ -32,7 +32,12 @@ def detail_scales(images, divisions):
     >>> patching = kp.CascadePatching(4, detail_scale=scales)
     """
     images = _checks.array("images", images)
-    _checks.image_shape("images", images.shape)
+    _checks.images("images", images)
+    if not np.isfinite(images).all():
+        raise ValueError(
+            "`images` must be finite, without NaN. Remove or repair the images that "
+            f"are not. Received: images of shape {images.shape}."
+        )
     tilings = CascadePatching(divisions).tilings(images.shape[1:3])
     chosen = np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(int)
     images = ops.convert_to_tensor(images[chosen].astype("float32"))

@@ -183,6 +183,7 @@ def _check_images(name, images, num_images, *, model, stage):
     if images is None:
         return None
     images = _checks.array(name, images)
+    _checks.images(name, images)
     _images.check(
         images, model.stages[stage].image_shape, latents=model.latents, warn=False
     )

@@ -26,9 +26,10 @@ class StopAfter(keras.callbacks.Callback):
         self.start = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.over() >= 1:
+        if self.over >= 1:
             self.model.stop_training = True
 
+    @property
     def over(self):
         """The share of the minutes that is over; 1 or more at the end."""
         seconds = time.monotonic() - self.start
@@ -60,15 +61,16 @@ class Progress(keras.callbacks.Callback):
         pace = (self.step - step) / (now - before)
         print(
             f"step {self.step}, loss {float(logs['loss']):.4f}, {pace:.2f} steps a "
-            f"second, {min(self.over(), 1):.0%} of the training",
+            f"second, {min(self.over, 1):.0%} of the training",
             flush=True,
         )
         self.printed = now, self.step
 
+    @property
     def over(self):
         """The share of the training that is over, by its steps or by its clock."""
         by_steps = self.step / self.steps if self.steps else 0.0
-        return max(by_steps, self.clock.over() if self.clock is not None else 0.0)
+        return max(by_steps, self.clock.over if self.clock is not None else 0.0)
 
 
 class LearningRate(keras.callbacks.Callback):
@@ -105,7 +107,7 @@ class LearningRate(keras.callbacks.Callback):
     def rate(self):
         """The learning rate of the next step."""
         rising = min(1.0, (self.progress.step + 1) / max(self.warmup_steps, 1))
-        last = max(0.0, self.progress.over() - (1 - self.cooldown))
+        last = max(0.0, self.progress.over - (1 - self.cooldown))
         falling = last / self.cooldown if self.cooldown else 0.0
         level = min(int(LEVELS * falling), LEVELS - 1) / LEVELS
         return self.highest * rising * (1 - level**0.5)
@@ -129,7 +131,7 @@ class EarlyState(keras.callbacks.Callback):
         self.kept = self.folder.exists()
 
     def on_train_batch_end(self, batch, logs=None):
-        if not self.kept and self.progress.over() >= EARLY:
+        if not self.kept and self.progress.over >= EARLY:
             with self.model.ema_weights():
                 self.write(self.folder)
             self.kept = True

@@ -20,14 +20,14 @@ class AveragingAdam(keras.optimizers.Adam):
     ends with the averaged weights, and `PatchDPM.ema_weights` shows them.
 
     Args:
-        learning_rate: As that of `keras.optimizers.Adam`. Default 1e-3.
-        ema_share: Number in (0, 0.28]. The standard deviation of the steps in the
+        learning_rate: Number of at least 0, a schedule of Keras, or a function of no
+            arguments. Default 1e-3.
+        ema_share: Number in [0.001, 0.28]. The standard deviation of the steps in the
             average, each weighted as it counts there, over their number. Default 0.05.
-        **options: Further arguments of `keras.optimizers.Adam`, but for `use_ema` and
-            `ema_momentum`.
+        **options: Further arguments of `keras.optimizers.Adam`.
 
     Raises:
-        TypeError, ValueError: If `ema_share` is no such number.
+        TypeError, ValueError: If `learning_rate` or `ema_share` is no such value.
 
     Example:
 
@@ -38,23 +38,25 @@ class AveragingAdam(keras.optimizers.Adam):
 
     def __init__(self, learning_rate=1e-3, ema_share=0.05, **options):
         ema_share = share("ema_share", ema_share)
+        if not callable(learning_rate):
+            learning_rate = _checks.real("learning_rate", learning_rate, minimum=0)
         super().__init__(learning_rate, **{**options, "use_ema": True})
         self.ema_share = ema_share
 
-    def apply(self, grads, trainable_variables=None):
-        kept, self.ema_momentum = self.ema_momentum, self._momentum()
-        try:
-            return super().apply(grads, trainable_variables)
-        finally:
-            self.ema_momentum = kept
-
-    def get_config(self):
-        return {**super().get_config(), "ema_share": self.ema_share}
-
-    def _momentum(self):
-        """The momentum of the next step, equation (6) there."""
+    @property
+    def ema_momentum(self):
+        """The momentum of the next step, equation (6) there: Keras reads it."""
         step = ops.cast(self.iterations, "float32") + 1.0
         return (1.0 - 1.0 / step) ** (_exponent(self.ema_share) + 1.0)
+
+    @ema_momentum.setter
+    def ema_momentum(self, value):
+        """Keras sets a constant, which is not used."""
+
+    def get_config(self):
+        config = {**super().get_config(), "ema_share": self.ema_share}
+        del config["ema_momentum"]
+        return config
 
 
 def share(name, value):

@@ -79,8 +79,8 @@ def test_training_tells_each_stage_what_the_stages_before_would_make(rng, moving
 
 @pytest.mark.once
 def test_detail_over_its_scale_varies_as_images_do(rng):
-    smooth = rng.normal(size=(600, 2, 2, 3)).repeat(4, axis=1).repeat(4, axis=2)
-    images = smooth + 0.2 * rng.normal(size=(600, 8, 8, 3))
+    smooth = rng.normal(size=(600, 2, 3, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    images = smooth + 0.2 * rng.normal(size=(600, 8, 12, 3))
     scales = detail_scales(images, 4)
     assert len(scales) == 2
     patching = CascadePatching(4, content_noise=0, detail_scale=scales)

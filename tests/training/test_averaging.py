@@ -46,7 +46,6 @@ def test_an_average_is_over_a_share_of_all_steps(rng):
         average = momentum * average + (1 - momentum) * values
     assert np.abs(average - weights.after[-1]).max() > 1e-2
     np.testing.assert_allclose(model.layers[-1].get_weights()[0], average, atol=1e-6)
-    assert optimizer.ema_momentum == 0.99  # That of Keras, which is not used.
 
 
 @pytest.mark.once
