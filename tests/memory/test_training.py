@@ -1,6 +1,7 @@
 """The memory of a training step, and the largest batch within a budget."""
 
 import dataclasses
+import functools
 import types
 
 import keras
@@ -229,3 +230,22 @@ def test_the_planned_batch_can_be_trained():
     assert plan.weights == variables_bytes(model.network.variables)
     model.fit(tiny_images(8, size=16), batch_size=plan.batch_size, verbose=0)
     assert np.isfinite(PatchSampler(model, steps=1)(1, dtype="float32")).all()
+
+
+@pytest.mark.once
+def test_gradients_of_the_step_before_are_freed_first():
+    """Keras on PyTorch would have them in memory with the activations."""
+    patching = WholeImage()
+    network = unet(32, patching, width=32, multipliers=(1,), stem=1)
+    model = PatchDPM(network, DDPMSchedule(), patching)
+    model.compile(keras.optimizers.Adam())
+    images = np.zeros((2, 32, 32, 3), "uint8")
+    model.fit(images, verbose=0)
+
+    def peak(steps):
+        model.zero_grad()
+        run = functools.partial(model.fit, images, epochs=steps, verbose=0)
+        return memory.peak(run).bytes
+
+    gradients = sum(value.size * 4 for value in model.get_weights())
+    assert peak(2) - peak(1) < 0.1 * gradients

@@ -10,6 +10,9 @@ class TrainStep(keras.Model):
     """Turns a batch of images into one of patches, then calls the step of Keras."""
 
     def train_step(self, data):
+        # Keras does so after the call of the network, whose activations would then be
+        # in memory together with the gradients of the step before.
+        self.zero_grad()
         return super().train_step(self.prepare_batch(data, self.seed_generator))
 
     def test_step(self, data):
