@@ -8,8 +8,9 @@ import pytest
 def no_autotune():
     """Keeps `tf.data` from tuning: at the end of a data set it may wait for a minute.
 
-    Its thread is told to stop before the flag that says so is set. If it looks at the
-    flag in between, it sleeps until its next round, and the data set waits for it.
+    TensorFlow wakes the tuning thread before it sets the flag that stops it. If the
+    thread reads the flag in between, it sleeps until its next round, and the end of the
+    data set waits for it.
     """
     if keras.backend.backend() != "tensorflow":
         yield

@@ -58,10 +58,8 @@ def sample(model, rng):
     storage, solver = rng.choice(["float32", "float16"]), str(rng.choice(SOLVERS))
     if storage == "float16":
         with tempfile.TemporaryDirectory() as folder:
-            model.save_to_preset(pathlib.Path(folder) / "preset")
-            model = kp.PatchDPM.from_preset(
-                pathlib.Path(folder) / "preset", storage="float16"
-            )
+            model.save_to_preset(folder)
+            model = kp.PatchDPM.from_preset(folder, storage="float16")
     images = int(rng.integers(1, 9))
 
     def planned(budget):
@@ -97,9 +95,9 @@ def train(model, rng):
     shape = (2 * plan.batch_size, *model.image_shape)
     images = rng.integers(256, size=shape, dtype="uint8")
     # PyTorch's profiler does not see that gradients of an earlier step are freed.
-    before = model.zero_grad if keras.backend.backend() == "torch" else None
+    prepare = model.zero_grad if keras.backend.backend() == "torch" else None
     peak = _peak(
-        lambda: model.fit(images, batch_size=plan.batch_size, verbose=0), before
+        lambda: model.fit(images, batch_size=plan.batch_size, verbose=0), prepare
     )
     return {
         "what": "training",
@@ -133,11 +131,11 @@ def _figures(plan, measured):
     }
 
 
-def _peak(run, before=None):
+def _peak(run, prepare=None):
     """Bytes that `run()` needs above those in use before; the first call compiles."""
     run()
-    if before is not None:
-        before()
+    if prepare is not None:
+        prepare()
     if keras.backend.backend() != "jax":
         return kp.memory.peak(run).bytes
     gc.collect()

@@ -42,7 +42,7 @@ def measured_call(network, inputs):
 
 
 def measured_step(model, batch):
-    """`(fn, args, options)` for `peak`: a training step, whose gradients are new."""
+    """`(fn, args, options)` for `peak`: a training step after another one."""
     x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     model.train_on_batch(x, y)  # Some kernels allocate memory once.
     model.zero_grad()  # The profiler would not see that the step frees them.

@@ -33,14 +33,14 @@ def detail_scales(images, divisions):
     """
     images = _checks.array("images", images)
     _checks.images("images", images)
+    tilings = CascadePatching(divisions).tilings(images.shape[1:3])
+    chosen = np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(int)
+    images = images[chosen].astype("float32")
     if not np.isfinite(images).all():
         raise ValueError(
             "`images` must be finite, without NaN. Remove or repair the images that "
             f"are not. Received: images of shape {images.shape}."
         )
-    tilings = CascadePatching(divisions).tilings(images.shape[1:3])
-    chosen = np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(int)
-    images = ops.convert_to_tensor(images[chosen].astype("float32"))
     sizes = [tiling.image_size for tiling in tilings]
     stages = [ops.convert_to_numpy(shrink(images, size)) for size in sizes]
     scales = []

@@ -48,17 +48,17 @@ def start(
         _checks.function("callback", callback)
     _checks.one_of("verbose", verbose, (0, 1))
     given, levels = given_images.check(model, num_images, sampler.levels, **given)
-    found = sizes(
+    chosen = sizes(
         sampler, num_images, given=given, batch_size=batch_size, verbose=verbose
     )
-    sampler.plan = found.plan
+    sampler.plan = chosen.plan
     run = Run(
         model=model,
         levels=levels,
         solver=sampler.solver,
         num_images=num_images,
         seed=seed,
-        batch_size=found.batch_size,
+        batch_size=chosen.batch_size,
         noise=noise,
         dtype=dtype,
         labels=check_labels(
@@ -70,14 +70,14 @@ def start(
         given=given,
         guidance=sampler.guidance,
         decode=sampler.decode,
-        patches_per_call=found.patches_per_call,
-        images_on=found.images_on,
+        patches_per_call=chosen.patches_per_call,
+        images_on=chosen.images_on,
     )
     run.get_ready()
     saved = ()
     if checkpoint is not None:
         size = arguments.check_fits(num_images, model.image_shape, dtype)
-        size += 8 * min(found.batch_size, num_images) * math.prod(model.image_shape)
+        size += 8 * min(chosen.batch_size, num_images) * math.prod(model.image_shape)
         checkpoint = Checkpoint(checkpoint, describe(run), size)
         saved = checkpoint.load()
     progress = Progress(run.steps, callback, verbose)

@@ -161,8 +161,8 @@ def _check_thumbnails(thumbnails, num_images, model):
         return []
     sizes = [stage.image_size for stage in model.stages[:-1]]
     array = _checks.array("thumbnails", thumbnails)
-    found = tuple(array.shape[1:3])
-    if found not in sizes:
+    size = tuple(array.shape[1:3])
+    if size not in sizes:
         wanted = (
             "This model has one stage alone: only a `CascadePatching` enlarges images."
             if not sizes
@@ -173,9 +173,9 @@ def _check_thumbnails(thumbnails, num_images, model):
             "`thumbnails` must have the size of an earlier stage of the model. "
             f"{wanted} Received: thumbnails of shape {array.shape}."
         )
-    last = sizes.index(found)
+    last = sizes.index(size)
     images = _check_images("thumbnails", array, num_images, model=model, stage=last)
-    return [_shrunk(images, size) for size in sizes[:last]] + [images]
+    return [_shrunk(images, smaller) for smaller in sizes[:last]] + [images]
 
 
 def _check_images(name, images, num_images, *, model, stage):
@@ -188,9 +188,7 @@ def _check_images(name, images, num_images, *, model, stage):
         images, model.stages[stage].image_shape, latents=model.latents, warn=False
     )
     _check_count(name, images, num_images)
-    if images.dtype.kind in "iu":
-        return images.astype("float32") / 127.5 - 1
-    return images.astype("float32")
+    return ops.convert_to_numpy(_images.to_range(images, None))
 
 
 def _check_mask(mask, num_images, image_shape):

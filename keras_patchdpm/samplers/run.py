@@ -162,9 +162,11 @@ class Run:
                     self.seed, numbers, stage=stage, source=source
                 ),
             )
-            images = {"stage": stage, "numbers": numbers, "previous": previous}
+            conditions = {"stage": stage, "numbers": numbers, "previous": previous}
             state = batch.state or State(
-                self.given.start(self._noise(numbers, number), self.levels[0], **images)
+                self.given.start(
+                    self._noise(numbers, number), self.levels[0], **conditions
+                )
             )
             batch.state = self._placed(state)
             denoise = self._denoiser(number, numbers, previous)
@@ -179,7 +181,7 @@ class Run:
                     level_of=self.model.schedule.at_strength,
                     noise=rng,
                     update=self._update,
-                    keep=self.given.keeping(**images),
+                    keep=self.given.keeping(**conditions),
                     repeats=self.given.repeats,
                 ):
                     saving.mark(batch)

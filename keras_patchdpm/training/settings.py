@@ -19,8 +19,8 @@ class TrainingSettings:
             from 0. Default 100.
         cooldown: Number in [0, 1]. The share of the training, at its end, in which the
             learning rate falls to 0. With 0 it stays constant. Default 0.3.
-        ema_share: Number in (0, 0.28]. The width of the average of the weights, as a
-            share of all steps: see `AveragingAdam`. Default 0.05.
+        ema_share: Number in [0.001, 0.28]. The width of the average of the weights, as
+            a share of all steps: see `AveragingAdam`. Default 0.05.
         steps_per_epoch: Positive int. Steps of an epoch, after which a backup is
             written. Default 100.
         precision: Keras dtype policy. Default `"mixed_bfloat16"`, the fastest on CPUs

@@ -23,7 +23,7 @@ class Weights(keras.callbacks.Callback):
         self.after = []
 
     def on_train_batch_end(self, batch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
+        if keras.backend.backend() == "jax":
             self.model.jax_state_sync()
         self.after.append(self.model.layers[-1].get_weights()[0])
 

@@ -101,7 +101,7 @@ def test_epochs_count_over_all_runs(images, tmp_path):
 
 
 @pytest.mark.once
-def test_the_clock_is_looked_at_after_each_step(images, tmp_path):
+def test_the_time_limit_is_checked_after_each_step(images, tmp_path):
     long = dataclasses.replace(SETTINGS, steps_per_epoch=10**6)
     model = train(PRESET, images, tmp_path, minutes=0, settings=long)
     assert int(model.optimizer.iterations) == 1
