@@ -3,7 +3,8 @@
     KERAS_BACKEND=torch python -m benchmarks.memory.budgets
     TF_CPU_ALLOCATOR_USE_BFC=1 KERAS_BACKEND=tensorflow \
         python -m benchmarks.memory.budgets
-    MALLOC_MMAP_THRESHOLD_=65536 KERAS_BACKEND=jax python -m benchmarks.memory.budgets
+    MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536 KERAS_BACKEND=jax \
+        python -m benchmarks.memory.budgets
 
 Each plan draws the patching, the size of the image, the width of the network, and the
 budget, at random between what the smallest call and what the largest needs. One of
@@ -12,16 +13,17 @@ draw the solver, the images and the storage of the weights. There is a line for 
 
 `measured_mb` is not the plan's own measurement of a call or a step. It is of a whole
 sampling or `fit`, after a first one that compiles: on TensorFlow the peak of the
-allocator, on PyTorch that of the profiler's memory events, on JAX the growth of the
-process, for which Linux counts the highest resident memory. `of_budget` above 1 is a
-plan that does not hold.
+allocator, on PyTorch that of the profiler's memory events, on JAX that of all bytes
+which the process has allocated and not freed, looked up every half millisecond.
+`of_budget` above 1 is a plan that does not hold.
 """
 
 import ctypes
+import functools
 import gc
-import pathlib
 import re
 import tempfile
+import threading
 
 import keras
 import numpy as np
@@ -94,16 +96,29 @@ def train(model, rng):
     plan = planned(_budget(planned, rng, largest))
     shape = (2 * plan.batch_size, *model.image_shape)
     images = rng.integers(256, size=shape, dtype="uint8")
-    # PyTorch's profiler does not see that gradients of an earlier step are freed.
-    prepare = model.zero_grad if keras.backend.backend() == "torch" else None
-    peak = _peak(
-        lambda: model.fit(images, batch_size=plan.batch_size, verbose=0), prepare
-    )
+
+    def fit():
+        model.fit(images, batch_size=plan.batch_size, verbose=0)
+
+    peak = _peak(fit, functools.partial(_as_in_a_training, model))
     return {
         "what": "training",
         "planned": plan.batch_size,
         **_figures(plan, plan.weights + plan.optimizer + peak),
     }
+
+
+def _as_in_a_training(model):
+    """Prepares a trained model, so that a `fit` needs what an epoch of a long one does.
+
+    PyTorch's profiler does not see that gradients of an earlier step are freed. On the
+    others the weights and their averages have the same memory after a `fit`.
+    """
+    if keras.backend.backend() == "torch":
+        model.zero_grad()
+        return
+    for variable in model.optimizer.variables:
+        variable.assign(variable + 0)
 
 
 def _budget(planned, rng, largest=None):
@@ -139,17 +154,38 @@ def _peak(run, prepare=None):
     if keras.backend.backend() != "jax":
         return kp.memory.peak(run).bytes
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the highest.
-    before = _resident("VmRSS")
-    run()
-    return _resident("VmHWM") - before
+    before, highest, over = _allocated(), [0], threading.Event()
+
+    def watch():
+        while not over.wait(0.0005):
+            highest[0] = max(highest[0], _allocated())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        run()
+    finally:
+        over.set()
+        watcher.join()
+    return highest[0] - before
 
 
-def _resident(name):
-    """Bytes that Linux states for this process."""
-    status = pathlib.Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", status)[1])
+class _Mallinfo(ctypes.Structure):
+    """The statistics of glibc's allocator."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks "
+        "uordblks fordblks keepcost".split()
+    ]
+
+
+def _allocated():
+    """Bytes that the process has allocated and not freed."""
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = _Mallinfo
+    found = mallinfo()
+    return found.uordblks + found.hblkhd
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 from keras_patchdpm import _checks
 from keras_patchdpm.memory import _training
 from keras_patchdpm.memory._measuring import variables_bytes
+from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory._profile import profile
 from keras_patchdpm.memory._training_plan import plan_training
 from keras_patchdpm.memory.amounts import parse_bytes
@@ -32,7 +33,8 @@ class MemoryPlan:
         batch_size: Int. Images that are generated together.
         peak: Int, bytes. The predicted peak: `weights + activations + images`.
         weights: Int, bytes. The network's variables.
-        activations: Int, bytes. Peak of a call above the weights.
+        activations: Int, bytes. Peak of a call above the weights, and on JAX on a CPU a
+            reserve for scratch memory of the kernels.
         images: Int, bytes. The images that are being generated and the finished ones.
         budget: Int, bytes.
         images_on: `"device"`; or `"host"`, if no plan fits with the images on the
@@ -221,10 +223,14 @@ def _known(model):
 
 def _sizes(patches, images):
     """The useful `(patches_per_call, batch_size)`, the fastest first."""
-    several = [(patches, count) for count in range(images, 1, -1)]
-    # For each number of calls, the smallest calls that cover all patches.
-    one = sorted({math.ceil(patches / calls) for calls in range(1, patches + 1)})
-    return several + [(count, 1) for count in reversed(one)]
+    several = [(patches, count) for count in _shares(images) if count > 1]
+    return several + [(count, 1) for count in _shares(patches)]
+
+
+def _shares(count):
+    """For each number of parts of `count`, the size of the largest: falling, to 1."""
+    sizes = {math.ceil(count / parts) for parts in range(1, count + 1)}
+    return sorted(sizes, reverse=True)
 
 
 def _predicted(model, patches):
@@ -251,7 +257,8 @@ def _measure(model, patches, verbose):
         if verbose:
             print(f"Measuring a call of the network, patches: {patches}", flush=True)
         report = profile(model.network, batch_size=patches, timed=False)
-        known[patches] = report.weights, report.activations
+        scratch = backend_module().scratch(training=False)
+        known[patches] = report.weights, report.activations + scratch
     return known[patches]
 
 

@@ -39,6 +39,11 @@ def needs_own_process():
     return not tf.config.list_physical_devices("GPU")
 
 
+def scratch(training):
+    """0: what is measured includes the scratch memory of the kernels."""
+    return 0
+
+
 def bytes_in_use():
     """Bytes in use on the first GPU, or `None` without a GPU."""
     if not tf.config.list_physical_devices("GPU"):

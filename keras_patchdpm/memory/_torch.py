@@ -28,6 +28,11 @@ def needs_own_process():
     return False
 
 
+def scratch(training):
+    """0: what is measured includes the scratch memory of the kernels."""
+    return 0
+
+
 def bytes_in_use():
     """Bytes in use on the GPU of Keras, or `None` without a GPU."""
     device = keras.ops.zeros((1,)).device

@@ -2,12 +2,14 @@
 
 import dataclasses
 
+from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory._profile import profile
 from keras_patchdpm.memory.report import amount
 
 FIRST = 2  # Images of the first measured step. A step of one image is a special case.
 LARGEST = 2**16
-TRIALS = 5
+GROWTH = 8  # A batch is at most so many times the largest that was measured to fit.
+TRIALS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +21,7 @@ class TrainingPlan:
         weights: Int, bytes. The network's variables.
         optimizer: Int, bytes. The optimizer's variables.
         activations: Int, bytes. The measured peak of a step above both, with the
-            gradients.
+            gradients, and on JAX on a CPU a reserve for scratch memory of the kernels.
         budget: Int, bytes.
     """
 
@@ -48,7 +50,7 @@ def plan_training(model, budget, *, optimizer, verbose):
     The memory of a step grows about linearly with the batch. Small batches are measured
     first, then larger ones that should fit; only a measured batch is returned.
     """
-    plans = {}
+    plans, scratch = {}, backend_module().scratch(training=True)
 
     def measured(batch_size):
         if batch_size not in plans:
@@ -61,7 +63,7 @@ def plan_training(model, budget, *, optimizer, verbose):
                 batch_size=batch_size,
                 weights=report.weights,
                 optimizer=report.optimizer,
-                activations=report.activations,
+                activations=report.activations + scratch,
                 budget=budget,
             )
         return plans[batch_size]
@@ -101,7 +103,8 @@ def _next_size(plans, budget):
     else:
         slope = (other.peak - fitting.peak) / (other.batch_size - fitting.batch_size)
         more = int((budget - fitting.peak) / max(slope, 1))
-    size = min(fitting.batch_size + more, LARGEST)
+    # Where gradients or the optimizer need the most, small batches need equal memory.
+    size = min(fitting.batch_size + more, GROWTH * fitting.batch_size, LARGEST)
     return size if above is None else min(size, above.batch_size - 1)
 
 

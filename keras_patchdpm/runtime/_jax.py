@@ -16,6 +16,13 @@ from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F4
 
 _compiled = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
+_OF_CPU = {
+    # Else XLA holds transposed copies of all kernels at the same time. For small
+    # patches those are most of the memory, and the network is not faster with them.
+    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
+    # Else XLA fuses operations into calls of a library, whose buffers are in no plan.
+    "xla_cpu_experimental_ynn_fusion_type": "",
+}
 
 
 def network_call(network):
@@ -79,19 +86,21 @@ def free_bytes():
 
 @functools.cache
 def compiler_options():
-    """Options of XLA with which a network needs the least memory on a CPU.
+    """Options of XLA with which a network needs the least memory on a CPU: a dict.
 
-    Without them XLA holds transposed copies of all kernels at the same time. For small
-    patches those are most of the memory, and the network is not faster with them.
+    Options that an older XLA does not have are left out.
     """
     if jax.default_backend() != "cpu":
         return {}
-    wanted = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+    return {name: value for name, value in _OF_CPU.items() if _is_known(name, value)}
+
+
+def _is_known(name, value):
     try:
-        jax.jit(lambda x: x, compiler_options=wanted)(np.float32(0))
-    except Exception:  # An older XLA does not have this option.
-        return {}
-    return wanted
+        jax.jit(lambda x: x, compiler_options={name: value})(np.float32(0))
+    except Exception:
+        return False
+    return True
 
 
 def _loop(body, count):

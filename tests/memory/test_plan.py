@@ -73,6 +73,16 @@ def test_a_budget_is_used_as_far_as_it_goes(measured, patches, batch, count, ima
 
 
 @pytest.mark.once
+def test_batches_are_of_nearly_the_same_size(measured):
+    """Six images in batches of at most four are generated as three and three."""
+    model = tiny_model(GridPatching(2))
+    enough = needed(4, 4, 6)
+    plan = memory.plan(model, enough, 6, images_on="host")
+    assert (plan.patches_per_call, plan.batch_size) == (4, 3)
+    assert plan.peak == needed(4, 3, 6) < enough
+
+
+@pytest.mark.once
 def test_the_images_are_on_the_host_where_nothing_fits_the_device(measured):
     model = tiny_model(GridPatching(2))
     on_host, on_device = needed(1, 1, 1), needed(1, 1, 1, images_on="device")

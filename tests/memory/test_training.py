@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import types
 
 import keras
@@ -203,6 +204,16 @@ def test_a_budget_is_never_exceeded(steps):
         assert plan.activations == activations(plan.batch_size)
 
     check()
+
+
+@pytest.mark.once
+def test_small_batches_that_need_the_same_memory(steps):
+    """Where gradients need the most, a line through two of them would have no end."""
+    calls = steps(lambda size: max(9000, 500 * size))
+    plan = memory.plan(None, 25_000, training=True)
+    assert plan.batch_size == 42 and plan.peak == 25_000
+    for before, size in itertools.pairwise(calls):
+        assert size <= 8 * before
 
 
 @pytest.mark.once
