@@ -21,15 +21,16 @@ def needs_own_process():
     return False
 
 
-def scratch(training):
-    """Bytes that kernels need besides what is measured, in a step or in a call.
+def with_reserve(activations, training):
+    """The bytes that a plan counts for a measured training step or network call.
 
-    They are in no plan of the compiler: on a CPU up to 3 MB in a training step and 0.7
-    MB in a network call, whatever the network (`benchmarks/memory/budgets.py`).
+    On a CPU the kernels need scratch memory, which is in no plan of the compiler: up to
+    3 MB in a training step and 0.7 MB in a network call, whatever the network
+    (`benchmarks/memory/budgets.py`).
     """
     if jax.default_backend() != "cpu":
-        return 0
-    return 4 * 2**20 if training else 2**20
+        return activations
+    return activations + (4 * 2**20 if training else 2**20)
 
 
 def bytes_in_use():

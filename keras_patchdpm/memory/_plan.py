@@ -34,7 +34,7 @@ class MemoryPlan:
         peak: Int, bytes. The predicted peak: `weights + activations + images`.
         weights: Int, bytes. The network's variables.
         activations: Int, bytes. Peak of a call above the weights, and on JAX on a CPU a
-            reserve for scratch memory of the kernels.
+            reserve for what the kernels need besides.
         images: Int, bytes. The images that are being generated and the finished ones.
         budget: Int, bytes.
         images_on: `"device"`; or `"host"`, if no plan fits with the images on the
@@ -257,8 +257,8 @@ def _measure(model, patches, verbose):
         if verbose:
             print(f"Measuring a call of the network, patches: {patches}", flush=True)
         report = profile(model.network, batch_size=patches, timed=False)
-        scratch = backend_module().scratch(training=False)
-        known[patches] = report.weights, report.activations + scratch
+        activations = backend_module().with_reserve(report.activations, False)
+        known[patches] = report.weights, activations
     return known[patches]
 
 

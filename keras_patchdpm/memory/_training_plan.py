@@ -21,7 +21,7 @@ class TrainingPlan:
         weights: Int, bytes. The network's variables.
         optimizer: Int, bytes. The optimizer's variables.
         activations: Int, bytes. The measured peak of a step above both, with the
-            gradients, and on JAX on a CPU a reserve for scratch memory of the kernels.
+            gradients, and on a CPU a reserve for what a step may need besides.
         budget: Int, bytes.
     """
 
@@ -50,7 +50,7 @@ def plan_training(model, budget, *, optimizer, verbose):
     The memory of a step grows about linearly with the batch. Small batches are measured
     first, then larger ones that should fit; only a measured batch is returned.
     """
-    plans, scratch = {}, backend_module().scratch(training=True)
+    plans, backend = {}, backend_module()
 
     def measured(batch_size):
         if batch_size not in plans:
@@ -63,7 +63,7 @@ def plan_training(model, budget, *, optimizer, verbose):
                 batch_size=batch_size,
                 weights=report.weights,
                 optimizer=report.optimizer,
-                activations=report.activations + scratch,
+                activations=backend.with_reserve(report.activations, True),
                 budget=budget,
             )
         return plans[batch_size]
