@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 
 ROOT = pathlib.Path(__file__).parents[1]
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+CARD = 8e9  # Bytes of a GPU of 8 GB.
 PAPER = {1: 1.0, 2: 0.436, 4: 0.287, 8: 0.245}  # Table 2 of Arakawa et al. 2023.
 
 
@@ -23,6 +24,7 @@ def main():
     _write("peak_memory", _peak_table(lines))
     _peak_plot(lines)
     _write("throughput", _throughput_table(_lines("throughput")))
+    _write("memory_by_size", _size_table(_lines("by_size")))
 
 
 def _lines(benchmark):
@@ -113,6 +115,28 @@ def _throughput_table(lines):
                 f"{line['million_parameters']:.2f} M",
             )
         )
+    return rows
+
+
+def _size_table(lines):
+    """Memory in MB, in brackets where it does not fit 8 GB."""
+    numbers = sorted({line["n"] for line in lines})
+    rows = [("image", "", *(f"N = {n}" for n in numbers))]
+    for size, run in itertools.groupby(lines, lambda line: line["image_size"]):
+        by_n = {line["n"]: line for line in run}
+        for number, what in enumerate(("sampling", "training")):
+            cells = (f"{by_n[n][what] / 1e6:,.0f}" for n in numbers)
+            fits = (by_n[n][what] <= CARD for n in numbers)
+            rows.append(
+                (
+                    "" if number else f"{size} x {size}",
+                    what,
+                    *(
+                        cell if small else f"({cell})"
+                        for cell, small in zip(cells, fits, strict=True)
+                    ),
+                )
+            )
     return rows
 
 

@@ -16,13 +16,11 @@ from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F4
 
 _compiled = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
-_OF_CPU = {
-    # Else XLA holds transposed copies of all kernels at the same time. For small
-    # patches those are most of the memory, and the network is not faster with them.
-    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
-    # Else XLA fuses operations into calls of a library, whose buffers are in no plan.
-    "xla_cpu_experimental_ynn_fusion_type": "",
-}
+# Without this option, XLA holds transposed copies of all kernels at the same time. For
+# small patches those are most of the memory, and the network is not faster with them.
+SCHEDULER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+# Without it, XLA calls a library for parts of a network, whose buffers are in no plan.
+NO_LIBRARY = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 def network_call(network):
@@ -86,13 +84,15 @@ def free_bytes():
 
 @functools.cache
 def compiler_options():
-    """Options of XLA with which a network needs the least memory on a CPU: a dict.
+    """Options of XLA with which a network needs the least memory on a CPU: a dict."""
+    return known_options({**SCHEDULER, **NO_LIBRARY})
 
-    Options that an older XLA does not have are left out.
-    """
+
+def known_options(wanted):
+    """Those of the options of a CPU that this XLA has: a dict, empty elsewhere."""
     if jax.default_backend() != "cpu":
         return {}
-    return {name: value for name, value in _OF_CPU.items() if _is_known(name, value)}
+    return {name: value for name, value in wanted.items() if _is_known(name, value)}
 
 
 def _is_known(name, value):

@@ -1,13 +1,9 @@
 """The steps on JAX: pure functions, which accept and return the seeds' states."""
 
-import itertools
-
-import jax
 import keras
 from keras.random import SeedGenerator
 
 from keras_patchdpm.models import _ema
-from keras_patchdpm.runtime._jax import compiler_options
 
 __all__ = ["SeedGenerator", "TrainStep"]
 
@@ -50,8 +46,7 @@ class TrainStep(keras.Model):
     def make_train_function(self, force=False):
         if self.train_function is None or force:
             super().make_train_function(force)
-            step = self._compiled() or self.train_function
-            self.train_function = self._returning_state(step, True)
+            self.train_function = self._returning_state(self.train_function, True)
 
     def make_test_function(self, force=False):
         if self.test_function is None or force:
@@ -76,27 +71,6 @@ class TrainStep(keras.Model):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             data = self.prepare_batch(data, seed_generator, training)
         return data, [scope.get_current_value(variable) for variable in variables]
-
-    def _compiled(self):
-        """Keras' train function, compiled to need less memory on a CPU; or `None`.
-
-        It does what the one of Keras does, and has the options of XLA besides, which
-        Keras does not pass on. `None` where there are no such options, or several
-        devices.
-        """
-        options = compiler_options()
-        eager = self.run_eagerly or not self.jit_compile
-        if not options or eager or keras.distribution.distribution() is not None:
-            return None
-        step = jax.jit(self.train_step, donate_argnums=0, compiler_options=options)
-
-        def steps(state, iterator):
-            logs, state = step(state, next(iterator))
-            for data in itertools.islice(iterator, self.steps_per_execution - 1):
-                logs, state = step(state, data)
-            return logs, state
-
-        return steps
 
     def _returning_state(self, step, training):
         """A step that puts the values back into the variables if it fails.
