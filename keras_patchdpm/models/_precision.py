@@ -6,8 +6,9 @@ import keras
 
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
+from keras_patchdpm.networks import int8
 
-STORAGES = ("float16",)
+STORAGES = ("float16", "int8")
 
 
 @serializable
@@ -15,7 +16,9 @@ class NarrowWeights(keras.DTypePolicy):
     """Weights are stored in fewer bits, and cast when a layer uses them.
 
     Args:
-        storage: String, the type of the weights. Default `"float16"`.
+        storage: String, the type of the weights. Default `"float16"`. With `"int8"`,
+            the layers of `networks.int8` hold kernels as int8, and all other weights
+            are float16.
         precision: String, the dtype policy whose compute type is used. Default
             `"float32"`.
     """
@@ -27,7 +30,7 @@ class NarrowWeights(keras.DTypePolicy):
     @property
     def variable_dtype(self):
         """The type in which layers create their variables; called by Keras."""
-        return self.storage
+        return "float16"
 
     def get_config(self):
         return {"storage": self.storage, "precision": self.precision}
@@ -39,8 +42,8 @@ def precision(name, storage=None):
 
     Args:
         name: Keras dtype policy, such as `"mixed_float16"`. `None`: the global policy.
-        storage: Type in which weights are stored, `"float16"`. Default `None`: as the
-            policy has it.
+        storage: Type in which weights are stored, `"float16"` or `"int8"`. Default
+            `None`: as the policy has it.
 
     Raises:
         ValueError: If Keras knows no such policy, or `storage` is none of these.
@@ -64,11 +67,14 @@ def precision(name, storage=None):
 
 def refuse_training(network):
     """Refuses to train weights that are stored narrow; called in `compile`."""
-    for layer in network.layers:  # Keras does not save the policy of a whole model.
-        policy = layer.dtype_policy
-        if isinstance(policy, NarrowWeights):
-            raise ValueError(
-                f"Weights that are stored as {policy.storage} are only for sampling: "
-                "small updates would be lost. Load the preset without `storage` to "
-                f"train it. Received: a model with storage={policy.storage!r}."
-            )
+    # Keras does not save these policies, and none for a whole model.
+    policies = [layer.dtype_policy for layer in network.layers]
+    found = {one.storage for one in policies if isinstance(one, NarrowWeights)}
+    if int8.scales(network):
+        found.add("int8")
+    for storage in found:
+        raise ValueError(
+            f"Weights that are stored as {storage} are only for sampling: "
+            "small updates would be lost. Load the preset without `storage` to "
+            f"train it. Received: a model with storage={storage!r}."
+        )

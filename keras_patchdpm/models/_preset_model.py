@@ -30,8 +30,13 @@ class PresetModel(ImageFitting):
                 `None`: the global policy.
             storage: `"float16"`, to hold the weights in half the memory. Each layer
                 casts its weights when it uses them, so the model computes as without.
-                It cannot be trained, and `model.save` saves it with weights of
-                float32. Default `None`: as the precision has it, in general float32.
+                `"int8"` holds the large kernels of convolutions and dense layers in a
+                quarter of the memory, with a scale for each output channel, and other
+                weights as float16: images look the same. On TensorFlow choose `"int8"`,
+                since float16 weights are all cast at the start of a call. Such a model
+                cannot be trained. `model.save` saves kernels of int8 as they are, and
+                other weights as float32. Default `None`: as the precision has it, in
+                general float32.
 
         Returns:
             `PatchDPM`, not compiled.
@@ -46,8 +51,8 @@ class PresetModel(ImageFitting):
         >>> model = PatchDPM.from_preset("faces128")
         """
         with in_precision(precision, storage):
-            model = cls(**presets.load(preset))
-            model.sampling = presets.sampling(preset, cls)
+            model = cls(**presets.load(preset, storage))
+            model.sampling = presets.sampling(preset, cls, storage)
         if model.sampling.arguments:
             model.sampler()  # Raises an error if the settings do not fit the model.
         return model

@@ -1,9 +1,11 @@
 """Reads presets, and lists the built-in ones."""
 
+import gc
 import os
 import pathlib
 
 from keras_patchdpm import _files, networks
+from keras_patchdpm.networks.int8 import with_int8_kernels
 from keras_patchdpm.networks.limits import at_most_weights
 from keras_patchdpm.patching import (
     CascadePatching,
@@ -119,11 +121,13 @@ def parts(config):
     return {"network": network, "schedule": schedule, "patching": patching, **options}
 
 
-def load(preset):
+def load(preset, storage=None):
     """Builds the parts of a preset, with its weights.
 
     Args:
         preset: Name of a built-in preset, or path of a folder.
+        storage: `"int8"`, to hold large kernels as int8. Default `None`: all weights
+            have the type of the dtype policy.
 
     Returns:
         Dict of the arguments of `PatchDPM`.
@@ -146,17 +150,22 @@ def load(preset):
                     "model of this package. Correct the configuration, or copy the "
                     f"folder again. The error is: {error}"
                 ) from error
+        if storage == "int8":
+            with blank_weights():
+                arguments["network"] = with_int8_kernels(arguments["network"])
+            gc.collect()  # Layers of the first network, which refer to each other.
         weights.assign(arguments["network"])
     return arguments
 
 
-def sampling(preset, make):
+def sampling(preset, make, storage=None):
     """The `Settings` with which a preset is sampled.
 
     Args:
         preset: Name of a built-in preset, or path of a folder.
         make: Function that builds the guide from the arguments that `load` returns:
             `PatchDPM`.
+        storage: That of the guide, as in `load`.
 
     Raises:
         ValueError: If the settings or the guide are damaged. The message names the
@@ -166,7 +175,7 @@ def sampling(preset, make):
     plain = read_config(preset).get(_config.SAMPLING, {})
     guide = None
     if _settings.guided(plain):
-        guide = make(**load(folder / _settings.GUIDE))
+        guide = make(**load(folder / _settings.GUIDE, storage))
     try:
         return _settings.from_plain(plain, guide)
     except (TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ import json
 import os
 
 from keras_patchdpm import _checks, _files
+from keras_patchdpm.networks import int8
 from keras_patchdpm.networks.recorded import recorded
 from keras_patchdpm.presets import _builders, _config, _load, _settings
 from keras_patchdpm.presets._blank_weights import blank_weights
@@ -110,7 +111,8 @@ def describe(model):
     config = json.loads(json.dumps(config))
     with blank_weights():
         built = _load.parts(config)["network"]
-    expected = {weight.path: weight.shape for weight in model.network.weights}
+    weights = int8.without_scales(model.network)
+    expected = {weight.path: weight.shape for weight in weights}
     if {weight.path: weight.shape for weight in built.weights} != expected:
         raise ValueError(
             "The arguments of the network do not describe it: it was changed after it "

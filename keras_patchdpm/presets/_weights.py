@@ -9,10 +9,10 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import _npz
+from keras_patchdpm.networks import int8
 
 _DTYPES = ("float16", "float32", "float64")
 _SCALE = ".scale"  # Suffix of the scales of an int8 array, one for each channel.
-_LEAST = 4096  # The smallest tensor that is stored as int8, in numbers.
 STORAGES = ("float16", "int8")
 
 
@@ -79,22 +79,31 @@ class WeightsFile:
         """
         self._check_fits(network)
         arrays = self._parsed(self._read_arrays)
-        odd = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        odd = [
+            name for name in self.shapes if not np.isfinite(_value(arrays, name)).all()
+        ]
         if odd:
             raise ValueError(
                 f"The weights in {self.path} must be finite in float32. {_ADVICE} "
                 f"Received: {len(odd)} tensors with NaN or infinity; the first is "
                 f"{odd[0]!r}."
             )
-        for weight in network.weights:
-            most = np.abs(arrays[weight.path]).max(initial=0)
+        weights = int8.without_scales(network)
+        for weight in weights:
+            most = np.abs(_value(arrays, weight.path)).max(initial=0)
             if weight.dtype == "float16" and most > np.finfo("float16").max:
                 raise ValueError(
                     "A weight is out of the range of float16. Load the preset without "
                     f"`storage`. Received: {weight.path!r} with values up to {most:g}."
                 )
-        for weight in network.weights:
-            weight.assign(arrays[weight.path])
+        scales = int8.scales(network)
+        for weight in weights:
+            if weight.path in scales:
+                ints, scale = _as_int8(arrays, weight.path)
+                weight.assign(ints)
+                scales[weight.path].assign(scale)
+            else:
+                weight.assign(_value(arrays, weight.path))
 
     def _parsed(self, read):
         """The result of `read` for the archive; any error becomes a `ValueError`."""
@@ -129,16 +138,13 @@ class WeightsFile:
     def _read_arrays(self, archive):
         arrays = {}
         for name in self._headers:
-            with archive.open(f"{name}.npy") as file, np.errstate(over="ignore"):
-                array = np.lib.format.read_array(file, allow_pickle=False)
-                arrays[name] = array.astype("float32")
-        with np.errstate(all="ignore"):  # `assign` refuses values that are not finite.
-            for name in [name for name in arrays if name.endswith(_SCALE)]:
-                arrays[name.removesuffix(_SCALE)] *= arrays.pop(name)
+            with archive.open(f"{name}.npy") as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
         return arrays
 
     def _check_fits(self, network):
-        expected = {weight.path: tuple(weight.shape) for weight in network.weights}
+        weights = int8.without_scales(network)
+        expected = {weight.path: tuple(weight.shape) for weight in weights}
         if expected == self.shapes:
             return
         odd = sorted(
@@ -162,35 +168,51 @@ def pack(network, storage="float16"):
         storage: `"float16"` (the default), half the size of float32; a tensor with
             values out of its range is stored as float32. Or `"int8"`, half of that:
             large tensors are stored as ints with a float scale for each output channel,
-            the others as float16.
+            the others as float16. Kernels that the network itself holds as int8 are
+            stored as they are.
 
     Raises:
         ValueError: If a weight is not finite.
     """
     arrays = {}
-    for weight in network.weights:
-        array = ops.convert_to_numpy(ops.cast(weight, "float32"))
+    scales = int8.scales(network)
+    for weight in int8.without_scales(network):
+        name = weight.path
+        # In C order: on PyTorch, a sampling changes the order of kernels in memory.
+        held = {name: np.asarray(ops.convert_to_numpy(weight), order="C")}
+        if name in scales:
+            held[name + _SCALE] = ops.convert_to_numpy(scales[name])
+        array = _value(held, name)
         if not np.isfinite(array).all():
             raise ValueError(
                 "The network's weights must be finite to be saved as a preset. Train "
                 "it again, with a smaller learning rate. Received: NaN or infinity in "
-                f"{weight.path!r}."
+                f"{name!r}."
             )
-        if storage == "int8" and array.ndim > 1 and array.size >= _LEAST:
-            arrays[weight.path], arrays[weight.path + _SCALE] = _as_int8(array)
+        if storage == "int8" and int8.is_large(array.shape):
+            arrays[name], arrays[name + _SCALE] = _as_int8(held, name)
             continue
         fits = np.abs(array).max(initial=0) <= np.finfo("float16").max
-        arrays[weight.path] = array.astype("float16") if fits else array
+        arrays[name] = array.astype("float16") if fits else array
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
-def _as_int8(array):
-    """`(ints, scale)`, whose product is about `array`, with one scale per channel."""
-    scale = np.abs(array).max(axis=tuple(range(array.ndim - 1))) / 127
-    scale = np.where(scale > 0, scale, 1).astype("float32")
-    return np.rint(array / scale).astype("int8"), scale
+def _value(arrays, name):
+    """A tensor of a weight file as float32; values out of its range are infinite."""
+    with np.errstate(all="ignore"):
+        value = arrays[name].astype("float32")
+        if name + _SCALE in arrays:
+            value *= arrays[name + _SCALE].astype("float32")
+    return value
+
+
+def _as_int8(arrays, name):
+    """`(ints, scale)` of a tensor of a weight file, as the file has them if it does."""
+    if name + _SCALE in arrays:
+        return arrays[name], arrays[name + _SCALE]
+    return int8.quantised(_value(arrays, name))
 
 
 def _read_header(archive, member):
