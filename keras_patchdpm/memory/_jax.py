@@ -25,7 +25,7 @@ def with_reserve(activations, training):
     """The bytes that a plan counts for a measured training step or network call.
 
     On a CPU kernels allocate scratch memory, which is in no plan of the compiler: up to
-    3 MB in a step and 0.7 MB in a call, whatever the network. A step, which Keras
+    3 MB in a step and 1.2 MB in a call, whatever the network. A step, which Keras
     compiles, also calls a library, and then needs up to 21 % more
     (`benchmarks/memory/budgets.py`).
     """
@@ -33,7 +33,7 @@ def with_reserve(activations, training):
         return activations
     if training:
         return int(1.25 * activations) + 4 * 2**20
-    return activations + 2**20
+    return activations + 2 * 2**20
 
 
 def bytes_in_use():

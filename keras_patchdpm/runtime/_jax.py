@@ -63,9 +63,12 @@ def compiled_with(references, function):
 
     def call(states, *args):
         def of(reference, state):
-            return lambda inputs: reference().stateless_call(
-                *state, inputs, training=False
-            )[0]
+            def network(inputs):
+                # Else XLA casts all narrow weights before the loop over the patches.
+                held, inputs = jax.lax.optimization_barrier((state, inputs))
+                return reference().stateless_call(*held, inputs, training=False)[0]
+
+            return network
 
         calls = tuple(map(of, references, states))
         return function(calls, _loop, *args)

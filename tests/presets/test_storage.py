@@ -191,3 +191,33 @@ def test_a_kernel_beyond_float16_is_stored_as_int8(folder):
 def test_refuses(folder, storage):
     with pytest.raises((TypeError, ValueError), match="`storage` must be one of"):
         kp.PatchDPM.from_preset(folder, storage=storage)
+
+
+if keras.backend.backend() == "jax":
+    from keras_patchdpm.runtime import _jax
+
+    @STORAGES
+    def test_weights_are_not_all_cast_before_the_loop_over_patches(
+        storage, tmp_path, monkeypatch
+    ):
+        """Then a call would hold all of them twice, once as float32."""
+        patching = kp.GridPatching(2)
+        network = kp.networks.unet(16, patching, width=64, attention_depths=())
+        kp.PatchDPM(network, kp.DDPMSchedule(), patching).save_to_preset(tmp_path)
+        model = kp.PatchDPM.from_preset(tmp_path, storage=storage)
+        steps = []
+
+        def compiled(function):
+            jitted = plain(function)
+
+            def call(*args):
+                steps.append(jitted.lower(*args).compile().memory_analysis())
+                return jitted(*args)
+
+            return call
+
+        plain = _jax.compiled
+        monkeypatch.setattr(_jax, "compiled", compiled)
+        kp.PatchSampler(model, "ddim", 1, images_on="device")(1)
+        as_float32 = 4 * model.network.count_params()
+        assert max(step.temp_size_in_bytes for step in steps) < 0.5 * as_float32
