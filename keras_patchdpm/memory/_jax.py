@@ -24,9 +24,9 @@ def needs_own_process():
 def with_reserve(activations, training):
     """The bytes that a plan counts for a measured training step or network call.
 
-    On a CPU kernels allocate scratch memory, which is in no plan of the compiler: up to
-    3 MB in a step and 1.2 MB in a call, whatever the network. A step, which Keras
-    compiles, also calls a library, and then needs up to 21 % more
+    On a CPU kernels allocate scratch memory, which is in no plan of the compiler: on
+    one core up to 3 MB in a step and 1.2 MB in a call, whatever the network. A step,
+    which Keras compiles, also calls a library, and then needs up to 21 % more
     (`benchmarks/memory/budgets.py`).
     """
     if jax.default_backend() != "cpu":

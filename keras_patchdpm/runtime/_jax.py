@@ -64,9 +64,8 @@ def compiled_with(references, function):
     def call(states, *args):
         def of(reference, state):
             def network(inputs):
-                # Else XLA casts all narrow weights before the loop over the patches.
-                held, inputs = jax.lax.optimization_barrier((state, inputs))
-                return reference().stateless_call(*held, inputs, training=False)[0]
+                held, tied = _cast_in_the_loop(state, inputs)
+                return reference().stateless_call(*held, tied, training=False)[0]
 
             return network
 
@@ -104,6 +103,17 @@ def _is_known(name, value):
     except Exception:
         return False
     return True
+
+
+def _cast_in_the_loop(state, inputs):
+    """The same values, so that XLA casts narrow weights inside a loop over patches.
+
+    Otherwise it casts all before the loop, and holds them twice. Weights of float32 are
+    not cast; the barrier would copy them.
+    """
+    if all(values.dtype.itemsize >= 4 for values in jax.tree.leaves(state)):
+        return state, inputs
+    return jax.lax.optimization_barrier((state, inputs))
 
 
 def _loop(body, count):

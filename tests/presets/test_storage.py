@@ -196,11 +196,11 @@ def test_refuses(folder, storage):
 if keras.backend.backend() == "jax":
     from keras_patchdpm.runtime import _jax
 
-    @STORAGES
+    @pytest.mark.parametrize("storage", [None, "float16", "int8"])
     def test_weights_are_not_all_cast_before_the_loop_over_patches(
         storage, tmp_path, monkeypatch
     ):
-        """Then a call would hold all of them twice, once as float32."""
+        """Then a call would hold all of them twice. As float32 they are not copied."""
         patching = kp.GridPatching(2)
         network = kp.networks.unet(16, patching, width=64, attention_depths=())
         kp.PatchDPM(network, kp.DDPMSchedule(), patching).save_to_preset(tmp_path)
