@@ -99,5 +99,6 @@ def test_the_same_ints_again(rng):
     assert (
         np.abs(ints).max(axis=(0, 1, 2)) == np.where(np.arange(40) == 7, 0, 127)
     ).all()
+    assert (scale > 0).all()
     assert (np.abs(ints * scale - array) <= 0.5001 * scale).all()
     np.testing.assert_array_equal(int8.quantised(ints * scale)[0], ints)

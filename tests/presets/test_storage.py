@@ -111,6 +111,22 @@ def test_the_same_preset_is_saved_again(folder, tmp_path, storage):
 
 
 @pytest.mark.once
+def test_ints_and_scales_are_kept(folder, tmp_path, rng):
+    """Also scales that another quantisation would round otherwise."""
+    scales = rng.uniform(0.001, 0.01, 100_000).astype("float32")
+    hard = scales[scales * np.float32(127) / np.float32(127) != scales]
+    model = kp.PatchDPM.from_preset(folder, storage="int8")
+    layer = model.network.get_layer("embedding")
+    layer.scale.assign(hard[: layer.channels])
+    for name in "bc":
+        model.save_to_preset(tmp_path / name, storage="int8")
+        _, arrays = weights_in(tmp_path / name)
+        for one, kept in ((layer.kernel, "kernel"), (layer.scale, "kernel.scale")):
+            np.testing.assert_array_equal(numpy_of(one), arrays[f"embedding/{kept}"])
+        model = kp.PatchDPM.from_preset(tmp_path / name, storage="int8")
+
+
+@pytest.mark.once
 def test_int8_is_saved_as_float16(folder, tmp_path):
     model = kp.PatchDPM.from_preset(folder)
     kp.PatchDPM.from_preset(folder, storage="int8").save_to_preset(tmp_path / "b")
