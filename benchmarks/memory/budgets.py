@@ -184,8 +184,8 @@ def _allocated():
     """Bytes that the process has allocated and not freed."""
     mallinfo = ctypes.CDLL(None).mallinfo2
     mallinfo.restype = _Mallinfo
-    found = mallinfo()
-    return found.uordblks + found.hblkhd
+    statistics = mallinfo()
+    return statistics.uordblks + statistics.hblkhd
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def needs_own_process():
     return False
 
 
-def with_reserve(activations, training):
+def with_reserve(activations, *, training):
     """The bytes that a plan counts for a measured training step or network call.
 
     On a CPU kernels allocate scratch memory, which is in no plan of the compiler: on

@@ -257,7 +257,7 @@ def _measure(model, patches, verbose):
         if verbose:
             print(f"Measuring a call of the network, patches: {patches}", flush=True)
         report = profile(model.network, batch_size=patches, timed=False)
-        activations = backend_module().with_reserve(report.activations, False)
+        activations = backend_module().with_reserve(report.activations, training=False)
         known[patches] = report.weights, activations
     return known[patches]
 

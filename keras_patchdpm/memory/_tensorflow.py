@@ -40,7 +40,7 @@ def needs_own_process():
     return not tf.config.list_physical_devices("GPU")
 
 
-def with_reserve(activations, training):
+def with_reserve(activations, *, training):
     """The bytes that a plan counts for a measured training step or network call.
 
     On a CPU a step is measured with one operation at a time. In a training there are

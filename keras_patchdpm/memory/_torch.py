@@ -28,7 +28,7 @@ def needs_own_process():
     return False
 
 
-def with_reserve(activations, training):
+def with_reserve(activations, *, training):
     """The measured bytes: they include the scratch memory of the kernels."""
     return activations
 

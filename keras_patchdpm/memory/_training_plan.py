@@ -63,7 +63,7 @@ def plan_training(model, budget, *, optimizer, verbose):
                 batch_size=batch_size,
                 weights=report.weights,
                 optimizer=report.optimizer,
-                activations=backend.with_reserve(report.activations, True),
+                activations=backend.with_reserve(report.activations, training=True),
                 budget=budget,
             )
         return plans[batch_size]

@@ -69,12 +69,12 @@ def refuse_training(network):
     """Refuses to train weights that are stored narrow; called in `compile`."""
     # Keras does not save these policies, and none for a whole model.
     policies = [layer.dtype_policy for layer in network.layers]
-    found = {one.storage for one in policies if isinstance(one, NarrowWeights)}
+    storages = [one.storage for one in policies if isinstance(one, NarrowWeights)]
     if int8.scales(network):
-        found.add("int8")
-    for storage in found:
+        storages.append("int8")
+    if storages:
         raise ValueError(
-            f"Weights that are stored as {storage} are only for sampling: "
+            f"Weights that are stored as {storages[-1]} are only for sampling: "
             "small updates would be lost. Load the preset without `storage` to "
-            f"train it. Received: a model with storage={storage!r}."
+            f"train it. Received: a model with storage={storages[-1]!r}."
         )

@@ -11,8 +11,9 @@ from keras_patchdpm._registration import serializable
 class Int8Layer(keras.layers.Layer):
     """Base class: a kernel of int8, with a float32 scale for each output channel.
 
-    Nothing in the layer is trained. The kernel is zero until `networks.int8` or a
-    preset assigns its values.
+    Nothing in the layer is trained. The kernel is zero until a preset assigns its
+    values. A subclass defines `kernel_shape(input_shape)`, whose last entry is the
+    output channels, and `linear(x, kernel)`, the result without bias and activation.
 
     Args:
         channels: Positive int. Output channels.
@@ -26,14 +27,6 @@ class Int8Layer(keras.layers.Layer):
         self.channels = channels
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
-
-    def kernel_shape(self, input_shape):
-        """The shape of the kernel; the last axis is the output channel."""
-        raise NotImplementedError
-
-    def linear(self, x, kernel):
-        """The result of the layer without bias and activation."""
-        raise NotImplementedError
 
     def build(self, input_shape):
         self.kernel = self._weight(

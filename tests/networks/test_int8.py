@@ -43,9 +43,9 @@ def test_a_layer_computes_as_that_of_keras(make, rng):
     if layer.use_bias:
         layer.bias.assign(rng.standard_normal(5))
         replaced.bias.assign(layer.bias)
-    expected, found = map(keras.ops.convert_to_numpy, (layer(x), replaced(x)))
-    assert found.shape == tuple(expected_shape)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    expected, result = map(keras.ops.convert_to_numpy, (layer(x), replaced(x)))
+    assert result.shape == tuple(expected_shape)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
     paths = [weight.path for weight in layer.weights]
     assert [one.path for one in replaced.weights if one.path in paths] == paths
     assert not replaced.trainable_variables
@@ -72,12 +72,12 @@ def test_of_images_of_any_size():
 def test_large_kernels_are_replaced(storage):
     with precision(None, storage):
         network = kp.networks.arakawa_unet(16, 2, dim=32, multipliers=(1, 2))
-        found = int8.with_int8_kernels(network)
-    assert recorded(found) == recorded(network)
-    assert (found.name, list(found.input)) == (network.name, list(network.input))
-    assert [one.name for one in found.layers] == [one.name for one in network.layers]
+        narrow = int8.with_int8_kernels(network)
+    assert recorded(narrow) == recorded(network)
+    assert (narrow.name, list(narrow.input)) == (network.name, list(network.input))
+    assert [one.name for one in narrow.layers] == [one.name for one in network.layers]
     kinds = set()
-    for one, other in zip(network.layers, found.layers, strict=True):
+    for one, other in zip(network.layers, narrow.layers, strict=True):
         large = type(one) in KINDS and math.prod(one.kernel.shape) >= 4096
         kinds.add((type(one), large))
         assert type(other) is (KINDS[type(one)] if large else type(one))
@@ -86,7 +86,7 @@ def test_large_kernels_are_replaced(storage):
     assert {(kind, large) for kind in KINDS for large in (False, True)} <= kinds
     shapes = [
         {weight.path: tuple(weight.shape) for weight in weights}
-        for weights in (network.weights, int8.without_scales(found))
+        for weights in (network.weights, int8.without_scales(narrow))
     ]
     assert shapes[0] == shapes[1]
 
