@@ -246,9 +246,9 @@ def test_version(capsys):
 )
 def test_train_says_what_the_network_sees(options, patching, trained):
     assert main([*TRAIN, *options.split()]) == 0
-    patching = dict(trained[0][0]["patching"])
-    scales = patching.pop("detail_scale", [])  # Measured.
-    assert patching == patching
+    chosen = dict(trained[0][0]["patching"])
+    scales = chosen.pop("detail_scale", [])  # Measured.
+    assert chosen == patching
     stages = patching["divisions"].bit_length() if "Cascade" in patching["name"] else 1
     assert len(scales) == stages - 1 and all(0 < scale < 2 for scale in scales)
 
