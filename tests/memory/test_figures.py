@@ -15,6 +15,8 @@ from keras_patchdpm import memory
 
 MEBIBYTE = 2**20
 BACKEND = keras.backend.backend()
+# TensorFlow's allocator may return larger blocks than requested: 11 % more was seen.
+SAME = 0.15 if BACKEND == "tensorflow" else 0.02
 TRUE_ON_TENSORFLOW = {
     "TF_CPU_ALLOCATOR_USE_BFC": "1",
     "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -87,9 +89,8 @@ def test_activations_grow_with_the_batch(profiles):
 
 
 def test_patches_cost_as_much_as_images(profiles):
-    tolerance = 0.15 if BACKEND == "tensorflow" else 0.02  # Its blocks are rounded up.
     assert profiles[2, 1, 4].activations == pytest.approx(
-        profiles[2, 4, 1].activations, rel=tolerance
+        profiles[2, 4, 1].activations, rel=SAME
     )
 
 
@@ -120,7 +121,7 @@ def test_a_report_says_how(profiles):
 def test_a_process_of_its_own_finds_the_same(profiles):
     report = memory.profile(measured.small_network(2), divisions=2, isolated=True)
     here = profiles[2, 1, 1]
-    assert report.activations == pytest.approx(here.activations, rel=0.1)
+    assert report.activations == pytest.approx(here.activations, rel=SAME)
     assert report.weights == here.weights
     assert report.divisions == (2, 2)
     assert "Measured in a subprocess" in report.measured.notes[-1]
