@@ -17,6 +17,7 @@ from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.resize import enlarge, shrink
 from keras_patchdpm.windows import coordinates, cut
 
+SHIFT_BELOW = 1.0
 DETAIL_SCALE = 0.25  # Detail of faces over it has the standard deviation of faces.
 
 
@@ -32,8 +33,12 @@ class CascadePatching(Patching):
 
     Args:
         divisions: Int N, a power of 2: the last stage has a grid of N x N patches.
-        shift: Bool. Whether the grids are shifted at random in every step. Default:
-            yes, which hides the borders of the patches.
+        shift: Bool. Whether the grids are shifted at random. Default: yes, which hides
+            the borders of the patches. A shifted grid has one more row and one more
+            column of patches.
+        shift_below: Number above 0: `sigma / alpha`, the strength of the noise below
+            which the grids of a sampling are shifted. The steps before have fixed
+            grids, with fewer patches. Default 1.0. `None`: every step is shifted.
         content_noise: Float of at least 0. Training adds noise to the images of earlier
             stages, with a random standard deviation up to this value, since in sampling
             those images are generated and not perfect. The network is conditioned on
@@ -69,6 +74,7 @@ class CascadePatching(Patching):
         divisions,
         *,
         shift=True,
+        shift_below=SHIFT_BELOW,
         content_noise=0.1,
         sampling_noise=0.0,
         stage_shares=None,
@@ -83,6 +89,9 @@ class CascadePatching(Patching):
             )
         self.grid = PatchGrid(self.divisions)
         self.shift = _checks.boolean("shift", shift)
+        if shift_below is not None:
+            shift_below = _checks.real("shift_below", shift_below, minimum=1e-6)
+        self.shift_below = shift_below
         self.content_noise = _checks.real("content_noise", content_noise, minimum=0)
         self.num_stages = self.divisions.bit_length()
         self.sampling_noise = self._each("sampling_noise", sampling_noise, minimum=0)
@@ -127,6 +136,7 @@ class CascadePatching(Patching):
                 channels=channels,
                 noise=(0.0, *self.sampling_noise)[number],
                 detail_scale=(None, *self.detail_scale)[number],
+                shift_below=self.shift_below if tiling.shift else None,
             )
             for number, tiling in enumerate(self.tilings(image_size))
         ]
@@ -159,6 +169,7 @@ class CascadePatching(Patching):
         return {
             "divisions": self.divisions,
             "shift": self.shift,
+            "shift_below": self.shift_below,
             "content_noise": self.content_noise,
             "sampling_noise": list(self.sampling_noise),
             "stage_shares": self.stage_shares and list(self.stage_shares),
@@ -223,7 +234,7 @@ class CascadePatching(Patching):
         return _checks.sequence(name, value, number, count=count, least=0)
 
 
-def _stage(number, tiling, *, channels, noise, detail_scale):
+def _stage(number, tiling, *, channels, noise, detail_scale, shift_below):
     """The `Stage` of a `number`, where 0 is that of the thumbnail."""
     return Stage(
         tiling,
@@ -233,6 +244,7 @@ def _stage(number, tiling, *, channels, noise, detail_scale):
         enlarged="local_content" if number else None,
         detail_scale=detail_scale,
         previous_noise=noise,
+        shift_below=shift_below,
     )
 
 

@@ -39,6 +39,9 @@ class Stage:
             itself.
         previous_noise: Float of at least 0. Standard deviation of noise that is added
             to the images of earlier stages. Default 0.
+        shift_below: Float above 0: `sigma / alpha`, the strength of the noise below
+            which a shifted grid is moved. Steps with more noise have the fixed grid,
+            with fewer patches. Default `None`: it is moved in every step.
 
     Example, a grid without position and without content:
 
@@ -54,6 +57,7 @@ class Stage:
     enlarged: str | None = None
     detail_scale: float | None = None
     previous_noise: float = 0.0
+    shift_below: float | None = None
 
     @property
     def image_size(self):
@@ -72,8 +76,14 @@ class Stage:
 
     @property
     def num_patches(self):
-        """Patches of an image in one step."""
+        """The most patches of an image in one step."""
         return self.tiling.num_patches
+
+    def tiles(self, level, rng):
+        """The `Tiles` of the step from a `NoiseLevel`; `rng` draws their offset."""
+        below = self.shift_below
+        shifted = below is None or level.sigma < below * level.alpha
+        return self.tiling.tiles(rng, shifted=shifted)
 
     def conditions(self, noisy, previous):
         """Network inputs that are the same for all tiles of an image: a dict."""

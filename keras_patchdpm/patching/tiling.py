@@ -72,12 +72,7 @@ class Tiling(Configured):
                 f"{self.window_size} pixels, and is larger than the image of "
                 f"{self.image_size}. Choose a smaller `halo`. Received: halo={halo}."
             )
-        self._axes = tuple(
-            _Axis.of(*each, halo=self.halo, shift=self.shift, overlap=self.overlap)
-            for each in zip(
-                self.image_size, self.patch_size, self.grid.divisions, strict=True
-            )
-        )
+        self._axes = self._axes_of(self.shift)
         self.counts = tuple(axis.count for axis in self._axes)
         self.num_patches = math.prod(self.counts)
 
@@ -86,17 +81,20 @@ class Tiling(Configured):
         """The most windows that are blended at one pixel, `(down, across)`."""
         return tuple(axis.layers() for axis in self._axes)
 
-    def tiles(self, rng):
+    def tiles(self, rng, *, shifted=True):
         """The tiles of one sampling step.
 
         Args:
             rng: `numpy.random.Generator`, which draws the offset of a shifted grid.
+            shifted: Bool. Whether a grid with `shift` is moved in this step. If not, it
+                has one row and one column of patches fewer. Default: yes.
 
         Returns:
             `Tiles`.
         """
-        offsets = [int(rng.integers(*axis.offsets)) for axis in self._axes]
-        return Tiles(*map(_Axis.line, self._axes, offsets))
+        axes = self._axes if shifted else self._axes_of(False)
+        offsets = [int(rng.integers(*axis.offsets)) for axis in axes]
+        return Tiles(*map(_Axis.line, axes, offsets))
 
     def draw(self, batch, count, seed_generator):
         """Draws patches for training, none twice in an image.
@@ -143,6 +141,15 @@ class Tiling(Configured):
             first = ops.clip(first, 0, _ints(a.whole - a.side for a in self._axes))
         last = _ints(axis.whole - axis.window for axis in self._axes)
         return ops.clip(first - self.halo, 0, last)
+
+    def _axes_of(self, shift):
+        """The two `_Axis` of the grid, moved or not."""
+        return tuple(
+            _Axis.of(*each, halo=self.halo, shift=shift, overlap=self.overlap)
+            for each in zip(
+                self.image_size, self.patch_size, self.grid.divisions, strict=True
+            )
+        )
 
     def get_config(self):
         """The arguments, plain data."""

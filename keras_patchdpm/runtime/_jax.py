@@ -9,6 +9,7 @@ import threading
 import weakref
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 
@@ -116,10 +117,20 @@ def _cast_in_the_loop(state, inputs):
     return jax.lax.optimization_barrier((state, inputs))
 
 
-def _loop(body, count):
-    """Calls `body(i)` for each `i` below `count`: see `runtime.compiled_with`."""
-    stacked, counts = jax.lax.map(body, np.arange(count, dtype="int32"))
-    return stacked, counts.sum()
+def _loop(body, count, used=None):
+    """Calls `body(i)` for each `i` below `used`: see `runtime.compiled_with`."""
+    if used is None:
+        stacked, counts = jax.lax.map(body, np.arange(count, dtype="int32"))
+        return stacked, counts.sum()
+
+    def step(index, state):
+        stacked, total = state
+        values, number = body(index)
+        return stacked.at[index].set(values), total + number
+
+    values, number = jax.eval_shape(body, np.int32(0))
+    start = jnp.zeros((count, *values.shape), values.dtype), jnp.zeros_like(number)
+    return jax.lax.fori_loop(0, used, step, start)
 
 
 def _state(network):

@@ -50,8 +50,9 @@ def _graph(network):
         return _graphs[network]
 
 
-def _loop(body, count):
-    """Calls `body(i)` for each `i` below `count`: see `runtime.compiled_with`."""
+def _loop(body, count, used=None):
+    """Calls `body(i)` for each `i` below `used`: see `runtime.compiled_with`."""
+    used = count if used is None else used
 
     def step(index, arrays, total):
         values, number = body(index)
@@ -59,5 +60,5 @@ def _loop(body, count):
 
     state = (0, tf.TensorArray("float32", count), 0)
     # One at a time: a second call in parallel would need the memory of more patches.
-    state = tf.while_loop(lambda i, *_: i < count, step, state, parallel_iterations=1)
+    state = tf.while_loop(lambda i, *_: i < used, step, state, parallel_iterations=1)
     return state[1].stack(), state[2]

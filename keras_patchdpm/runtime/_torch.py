@@ -56,10 +56,10 @@ def after_fork():
     torch.set_num_threads(1)
 
 
-def _loop(body, count):
-    """Calls `body(i)` for each `i` below `count`: see `runtime.compiled_with`."""
+def _loop(body, count, used=None):
+    """Calls `body(i)` for each `i` below `used`: see `runtime.compiled_with`."""
     stacked, total = None, 0
-    for index in range(count):
+    for index in range(count if used is None else used):
         values, number = body(index)
         if stacked is None:
             stacked = values.new_empty((count, *values.shape))

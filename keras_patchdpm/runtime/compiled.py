@@ -30,9 +30,10 @@ def compiled_with(networks, key, make):
         key: Hashable: all that the function depends on, except the networks.
         make: Function without arguments, which returns `function(calls, loop, *args)`:
             `calls` holds one function of a dict of tensors for each network.
-            `loop(body, count)` calls `body(i)` for each `i` below `count`, one after
-            another; `body` returns a float32 tensor and an int32 scalar, `loop` the
-            tensors stacked and the sum of the scalars.
+            `loop(body, count, used)` calls `body(i)` for each `i` below `used`, one
+            after another; `body` returns a float32 tensor and an int32 scalar, `loop`
+            `count` tensors stacked, of which those after `used` have any values, and
+            the sum of the scalars. `used` is an int32 scalar, or `None` for `count`.
 
     Returns:
         Function of `args`, tensors.

@@ -16,8 +16,8 @@ class PatchDenoiser:
             that level.
         schedule: `Schedule`, which computes the clean estimate from a prediction.
         stage: `Stage` that is sampled.
-        groups: List of lists of patch indices, the patches of each call. The first list
-            is the longest.
+        patches_per_call: Positive int. The most patches of an image in one call. The
+            calls have nearly equal sizes.
         clip: Bool. Whether the estimate is clipped, so that images stay in [-1, 1].
         batch_size: Positive int. Each call has patches of that many images, so that the
             network is compiled once for all smaller batches.
@@ -35,7 +35,7 @@ class PatchDenoiser:
         predict,
         schedule,
         stage,
-        groups,
+        patches_per_call,
         clip,
         batch_size,
         seed,
@@ -45,9 +45,9 @@ class PatchDenoiser:
         self.predict = predict
         self.schedule = schedule
         self.stage = stage
-        self.groups = groups
+        self.per_call = len(groups_of(stage.num_patches, patches_per_call)[0])
         self.clip = clip
-        self.size = batch_size * len(groups[0])
+        self.batch_size = batch_size
         self.seed = seed
         self.previous = previous
         self.labels = labels
@@ -65,7 +65,7 @@ class PatchDenoiser:
         """
         out = np.empty_like(noisy) if out is None else out
         out[...] = 0
-        tiles = self.stage.tiling.tiles(level_rng(self.seed, level))
+        tiles = self.stage.tiles(level, level_rng(self.seed, level))
         predict = self.predict(level)
         type_ = self.schedule.timestep_dtype
         of_images = {"timestep": np.full(len(noisy), level.timestep, type_)}
@@ -78,9 +78,9 @@ class PatchDenoiser:
             tiles=tiles,
             of_images=of_images,
         )
-        for indices in self.groups:
+        for indices in groups_of(len(tiles), self.per_call):
             inputs = inputs_of(indices)
-            prediction = predict(inputs, self.size)
+            prediction = predict(inputs, self.batch_size * self.per_call)
             check_finite("The network's prediction", prediction, level)
             # In windows rather than in the whole image, which saves one full array.
             clean = self.schedule.clean(prediction, inputs["noisy"], level)

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm import runtime
-from keras_patchdpm.samplers.denoiser import refuse_wrong
+from keras_patchdpm.samplers.denoiser import groups_of, refuse_wrong
 from keras_patchdpm.samplers.guidance import guided, worse_inputs
 from keras_patchdpm.samplers.identity import describe
 from keras_patchdpm.samplers.inputs import join
@@ -43,8 +43,8 @@ class DeviceDenoiser:
         self.num_classes = num_classes
         self.stage = stage = on_host.stage
         self.key = json.dumps(describe(stage))
-        self.count = len(on_host.groups[0])
-        self.batch_size = on_host.size // self.count
+        self.count, self.batch_size = on_host.per_call, on_host.batch_size
+        self.calls = math.ceil(stage.num_patches / self.count)
         self.previous = tuple(self._padded(images) for images in on_host.previous)
         maps = stage.maps(self.previous)
         self.maps = {name: enlarged.whole() for name, enlarged in maps.items()}
@@ -92,8 +92,8 @@ class DeviceDenoiser:
         if self.unchecked is not None:
             wrong, level = self.unchecked
             wrong = int(ops.convert_to_numpy(wrong))
-            windows = len(self.on_host.groups) * self.count
-            values = self.batch_size * windows * math.prod(self.stage.window_shape)
+            values = math.prod((self.batch_size, self.calls, self.count))
+            values *= math.prod(self.stage.window_shape)
             refuse_wrong("The network's prediction", wrong, values, level=level)
             self.unchecked = None
 
@@ -125,34 +125,43 @@ class DeviceDenoiser:
         timestep = np.full(self.batch_size, level.timestep, schedule.timestep_dtype)
         scale = 1.0 if guidance is None else guidance.scale
         numbers = [*clean_coefficients(schedule, level), scale]
+        tables, used = self._tables(level)
         return step(
             self._padded(noisy),
             self.previous,
             self.maps,
             {"timestep": ops.convert_to_tensor(timestep), **self.labels},
-            self._tables(level),
+            tables,
+            used,
             ops.convert_to_tensor(np.array(numbers, "float32")),
         )
 
     def _tables(self, level):
-        """The positions of the patches of a step, a dict of tensors."""
-        groups, count = self.on_host.groups, self.count
-        tiling = self.stage.tiling
-        tiles = tiling.tiles(level_rng(self.on_host.seed, level))
-        index = np.array(
-            [[*group, *group[-1:] * (count - len(group))] for group in groups]
-        )
+        """The positions of the patches of a step, and how many network calls it has.
+
+        Returns:
+            `(tables, used)`: a dict of tensors, whose sizes are the same in all steps;
+            and an int, or `None` if all steps have the same number of calls.
+        """
+        count, tiling = self.count, self.stage.tiling
+        tiles = self.stage.tiles(level, level_rng(self.on_host.seed, level))
+        groups = groups_of(len(tiles), count)
+        index = np.zeros((self.calls, count), "int32")
+        for number, group in enumerate(groups):
+            index[number] = [*group, *group[-1:] * (count - len(group))]
         slot = np.empty(len(tiles), "int32")  # Row of each tile in the results.
         for number, group in enumerate(groups):
             slot[group] = number * count + np.arange(len(group))
         tile, pixel, blend = tiles.sources(tiling.image_size, tiling.layers)
         tables = {
-            "index": index.astype("int32"),
+            "index": index,
             "corners": tiles.corners[index],
             "source": slot[tile] * math.prod(tiles.size) + pixel,
             "blend": blend[..., None],
         }
-        return {name: ops.convert_to_tensor(table) for name, table in tables.items()}
+        tables = {name: ops.convert_to_tensor(table) for name, table in tables.items()}
+        varies = self.stage.shift_below is not None
+        return tables, np.int32(len(groups)) if varies else None
 
     def _padded(self, values):
         """Repeats the last row up to the length of a full batch; a tensor."""
@@ -175,7 +184,9 @@ class _Step:
         self.is_guided, self.guide_inputs = is_guided, guide_inputs
         self.num_classes = num_classes
 
-    def __call__(self, calls, loop, noisy, previous, maps, of_images, tables, numbers):
+    def __call__(
+        self, calls, loop, noisy, previous, maps, of_images, tables, used, numbers
+    ):
         height, width, channels = self.stage.image_shape
         batch, (groups, count) = noisy.shape[0], tables["index"].shape
         conditions = {**self.stage.conditions(noisy, previous), **of_images}
@@ -207,7 +218,7 @@ class _Step:
             clean = ops.reshape(clean, (batch, count * h * w, channels))
             return clean, ops.sum(1 - finite)
 
-        windows, wrong = loop(evaluate, groups)
+        windows, wrong = loop(evaluate, groups, used)
         windows = ops.transpose(windows, (1, 0, 2, 3))
         windows = ops.reshape(windows, (batch, groups * count * h * w, channels))
         return ops.reshape(self._joined(windows, tables), noisy.shape), wrong

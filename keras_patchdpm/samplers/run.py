@@ -12,12 +12,7 @@ from keras_patchdpm import runtime
 from keras_patchdpm.patching import TiledModel
 from keras_patchdpm.samplers import on_device
 from keras_patchdpm.samplers.batch import Batch, Saving, on_host, to_dtype
-from keras_patchdpm.samplers.denoiser import (
-    PatchDenoiser,
-    WholeAbove,
-    check_finite,
-    groups_of,
-)
+from keras_patchdpm.samplers.denoiser import PatchDenoiser, WholeAbove, check_finite
 from keras_patchdpm.samplers.given_images import GivenImages
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
@@ -227,7 +222,7 @@ class Run:
                 predict=functools.partial(predict, number),
                 schedule=self.model.schedule,
                 stage=stage,
-                groups=groups_of(stage.num_patches, patches_per_call),
+                patches_per_call=patches_per_call,
                 clip=not self.model.latents,
                 batch_size=self.largest_batch,
                 seed=self.seed,

@@ -143,11 +143,12 @@ def _check_example(patching, image_shape, rng):
 def _check_tiles(stage):
     """Tiles inside the image, whose weights sum to 1, at every offset."""
     rng = np.random.default_rng(1)
-    for _ in range(5):
-        tiles = stage.tiling.tiles(rng)
+    most = stage.num_patches
+    for shifted in (*[True] * 5, False):
+        tiles = stage.tiling.tiles(rng, shifted=shifted)
         require(
-            len(tiles) == stage.num_patches,
-            f"`num_patches` is {stage.num_patches}, but there are {len(tiles)} tiles",
+            len(tiles) == most or not shifted and len(tiles) < most,
+            f"`num_patches` is {most}, but there are {len(tiles)} tiles",
         )
         total = np.zeros((*stage.image_size, 1))
         for index in range(len(tiles)):
