@@ -330,6 +330,9 @@ ENTRIES = {
     "layers.LinearAttention": Entry(
         kp.layers.LinearAttention, "num_heads=count head_size=count"
     ),
+    "layers.GroupNormalization2D": Entry(
+        kp.layers.GroupNormalization2D, "groups=count epsilon=positive"
+    ),
     "layers.SelfAttention2D": Entry(
         kp.layers.SelfAttention2D, "num_heads=count head_size=count"
     ),

@@ -74,6 +74,7 @@ def test_numpy_arrays_become_plain_values():
         layers.DepthToSpace(2),
         layers.SpaceToDepth(2),
         layers.LinearAttention(1, 2),
+        layers.GroupNormalization2D(2),
         layers.SelfAttention2D(1, 2),
     ],
     ids=lambda layer: layer.name,

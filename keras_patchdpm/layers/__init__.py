@@ -1,6 +1,7 @@
 """The Keras layers of the networks."""
 
 from keras_patchdpm.layers.global_content_conditioning import GlobalContentConditioning
+from keras_patchdpm.layers.group_normalization_2d import GroupNormalization2D
 from keras_patchdpm.layers.label_embedding import LabelEmbedding
 from keras_patchdpm.layers.linear_attention import LinearAttention
 from keras_patchdpm.layers.pixel_position_embedding import PixelPositionEmbedding
@@ -12,6 +13,7 @@ from keras_patchdpm.layers.timestep_embedding import TimestepEmbedding
 __all__ = [
     "DepthToSpace",
     "GlobalContentConditioning",
+    "GroupNormalization2D",
     "LabelEmbedding",
     "LinearAttention",
     "PixelPositionEmbedding",

@@ -11,7 +11,8 @@ from keras_patchdpm._registration import serializable
 class SelfAttention2D(keras.layers.Layer):
     """Multi-head self-attention over the pixels of a feature map.
 
-    Its memory grows with the square of the number of pixels: use it for small maps.
+    Its time grows with the square of the number of pixels, and on JAX and TensorFlow
+    its memory too: use it for small maps.
 
     Args:
         num_heads: Positive int. Default 4.
@@ -57,17 +58,27 @@ class SelfAttention2D(keras.layers.Layer):
         qkv = ops.reshape(
             self.to_qkv(x), (-1, pixels, 3, self.num_heads, self.head_size)
         )
-        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
+        # On PyTorch, that of Keras needs no memory for the weights of all pairs, and a
+        # third of the time. On JAX and TensorFlow it needs more of both than ours.
+        on_torch = keras.backend.backend() == "torch"
+        attend = ops.dot_product_attention if on_torch else self._attend
+        out = attend(*ops.unstack(qkv, 3, axis=2))
+        return self.to_out(ops.reshape(out, (-1, height, width, size)))
+
+    def _attend(self, query, key, value):
+        """Attention between tensors of shape `(B, pixels, heads, channels)`."""
+        query, key, value = (
+            ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value)
+        )
         logits = ops.matmul(
             query * self.head_size**-0.5, ops.transpose(key, (0, 1, 3, 2))
         )
-        if tuple(x.shape[1:3]) == (1, 1):  # Keras warns of a softmax over one value.
+        if logits.shape[-1] == 1:  # Keras warns of a softmax over one value.
             weights = ops.ones_like(logits)
         else:
             weights = ops.softmax(ops.cast(logits, "float32"), axis=-1)
         out = ops.matmul(ops.cast(weights, self.compute_dtype), value)
-        out = ops.reshape(ops.transpose(out, (0, 2, 1, 3)), (-1, height, width, size))
-        return self.to_out(out)
+        return ops.transpose(out, (0, 2, 1, 3))
 
     def compute_output_shape(self, input_shape):
         return input_shape

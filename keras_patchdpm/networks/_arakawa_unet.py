@@ -7,6 +7,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.layers import (
     GlobalContentConditioning,
+    GroupNormalization2D,
     LabelEmbedding,
     LinearAttention,
     PositionOneHotEmbedding,
@@ -14,7 +15,7 @@ from keras_patchdpm.layers import (
     TimestepEmbedding,
 )
 from keras_patchdpm.networks import limits
-from keras_patchdpm.networks.blocks import conv2d, conv2d_transpose
+from keras_patchdpm.networks.blocks import conv2d, conv2d_transpose, modulation
 from keras_patchdpm.networks.recorded import record
 
 GROUPS = 8
@@ -155,24 +156,13 @@ def _block(x, embedding, *, width, name):
         skip = conv2d(width, 1, name=f"{name}_skip")(x)
     for part in (1, 2):
         x = conv2d(width, 3, padding="same", name=f"{name}_conv{part}")(x)
-        x = layers.GroupNormalization(
-            GROUPS, epsilon=EPSILON, name=f"{name}_norm{part}"
-        )(x)
+        scaled = {}
         if part == 1 and embedding is not None:
-            x = _scale_shift(x, embedding, width=width, name=name)
+            scaled = modulation(embedding, width=width, name=name)
+        norm = GroupNormalization2D(GROUPS, EPSILON, name=f"{name}_norm{part}")
+        x = norm(x, **scaled)
         x = layers.Activation("silu", name=f"{name}_act{part}")(x)
     return layers.Add(name=f"{name}_add")([x, skip])
-
-
-def _scale_shift(x, embedding, *, width, name):
-    """`x * (1 + scale) + shift`, with one scale and one shift for each channel."""
-    scale = layers.Dense(width, name=f"{name}_scale")(embedding)
-    scale = layers.Rescaling(1.0, offset=1.0, name=f"{name}_gain")(scale)
-    scale = layers.Reshape((1, 1, width), name=f"{name}_gain_map")(scale)
-    shift = layers.Dense(width, name=f"{name}_shift")(embedding)
-    shift = layers.Reshape((1, 1, width), name=f"{name}_shift_map")(shift)
-    x = layers.Multiply(name=f"{name}_scaled")([x, scale])
-    return layers.Add(name=f"{name}_shifted")([x, shift])
 
 
 def _attention(x, kind, name):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_patchdpm import _checks
-from keras_patchdpm.layers import SelfAttention2D
+from keras_patchdpm.layers import GroupNormalization2D, SelfAttention2D
 from keras_patchdpm.networks.authors_checkpoint import listed, read_arrays
 from keras_patchdpm.networks.authors_names import authors_modules
 
@@ -94,7 +94,7 @@ def _layer_slots(layer, modules):
         shape = (1, *layer.gamma.shape, 1, 1)
         yield _Slot(layer.gamma, f"{module}.g", shape, slice(None))
         yield _Slot(layer.beta, f"{module}.b", shape, slice(None))
-    elif isinstance(layer, keras.layers.GroupNormalization):
+    elif isinstance(layer, GroupNormalization2D):
         shape = tuple(layer.gamma.shape)
         yield _Slot(layer.gamma, f"{module}.weight", shape, slice(None))
         yield _Slot(layer.beta, f"{module}.bias", shape, slice(None))

@@ -5,7 +5,11 @@ import random
 
 from keras import layers
 
-from keras_patchdpm.layers import PixelPositionEmbedding, SelfAttention2D
+from keras_patchdpm.layers import (
+    GroupNormalization2D,
+    PixelPositionEmbedding,
+    SelfAttention2D,
+)
 
 GROUPS = 8
 
@@ -16,21 +20,21 @@ conv2d_transpose = functools.partial(
 )
 
 
-def group_norm(x, name):
-    """Group normalisation over at most 8 groups that divide the channels."""
+def group_norm(x, name, **modulation):
+    """Group normalisation over at most 8 groups that divide the channels.
+
+    `modulation` is empty, or has a `scale` and a `shift` for each channel.
+    """
     groups = next(g for g in range(GROUPS, 0, -1) if x.shape[-1] % g == 0)
-    return layers.GroupNormalization(groups, epsilon=1e-5, name=name)(x)
+    return GroupNormalization2D(groups, name=name)(x, **modulation)
 
 
-def modulate(x, embedding, name):
-    """`x * (1 + scale) + shift`; the embedding gives one of both for each channel."""
-    width = x.shape[-1]
-    scale = layers.Dense(width, name=f"{name}_scale")(embedding)
-    shift = layers.Dense(width, name=f"{name}_shift")(embedding)
-    scale = layers.Reshape((1, 1, width), name=f"{name}_scale_map")(scale)
-    shift = layers.Reshape((1, 1, width), name=f"{name}_shift_map")(shift)
-    scaled = layers.Multiply(name=f"{name}_scaled")([x, scale])
-    return layers.Add(name=f"{name}_out")([x, scaled, shift])
+def modulation(embedding, *, width, name):
+    """The `scale` and the `shift` of `GroupNormalization2D`, from an embedding."""
+    return {
+        part: layers.Dense(width, name=f"{name}_{part}")(embedding)
+        for part in ("scale", "shift")
+    }
 
 
 def residual_block(x, embedding, *, width, name, dropout=0.0):
@@ -45,8 +49,8 @@ def residual_block(x, embedding, *, width, name, dropout=0.0):
     x = group_norm(x, f"{name}_norm1")
     x = layers.Activation("silu", name=f"{name}_act1")(x)
     x = conv2d(width, 3, padding="same", name=f"{name}_conv1")(x)
-    x = group_norm(x, f"{name}_norm2")
-    x = modulate(x, embedding, f"{name}_modulation")
+    scaled = modulation(embedding, width=width, name=f"{name}_modulation")
+    x = group_norm(x, f"{name}_norm2", **scaled)
     x = layers.Activation("silu", name=f"{name}_act2")(x)
     if dropout:
         # Without a seed PyTorch uses a generator that Keras does not save.

@@ -15,6 +15,11 @@ import keras
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+_COPY = torch.ops.aten.clone.default
+_ANY_LAYOUT = {
+    torch.ops.aten.convolution.default,
+    torch.ops.aten.constant_pad_nd.default,
+}
 _traced = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
 
@@ -116,7 +121,7 @@ class TracedNetwork:
         # that the graph reads them.
         trace = make_fx(call, tracing_mode="fake", _allow_non_fake_inputs=True)
         try:
-            return trace(*tensors)
+            return _without_copies(trace(*tensors))
         except Exception as error:
             warnings.warn(
                 "PyTorch could not trace the network, so each call keeps the output of "
@@ -126,6 +131,22 @@ class TracedNetwork:
                 stacklevel=2,
             )
             return None
+
+
+def _without_copies(traced):
+    """Removes copies into another memory layout before convolutions and padding.
+
+    For each convolution Keras copies the image into the layout of PyTorch, and back
+    into the one that it had. Both operations accept every layout.
+    """
+    for node in reversed(traced.graph.nodes):  # First the second of two copies.
+        if node.target is _COPY and _ANY_LAYOUT.issuperset(
+            user.target for user in node.users
+        ):
+            node.replace_all_uses_with(node.args[0])
+            traced.graph.erase_node(node)
+    traced.recompile()
+    return traced
 
 
 def _kernels_to_channels_last(network):

@@ -159,7 +159,8 @@ def wave(shape, shift):
 def test_every_backend_gives_these_numbers():
     """If they change, weights that were trained before are worth nothing."""
     network = unet((8, 24), GRID, stem=2, attention_depths=(1,), **TINY)
-    for index, weight in enumerate(network.weights):
+    by_name = sorted(network.weights, key=lambda weight: weight.path)
+    for index, weight in enumerate(by_name):
         weight.assign(0.5 * wave(weight.shape, index))
     outputs = network.predict_on_batch(
         {
@@ -169,11 +170,11 @@ def test_every_backend_gives_these_numbers():
             "patch_index": np.array([1, 4], "int32"),
         }
     )
-    assert outputs.std() == pytest.approx(0.494007, abs=1e-4)
+    assert outputs.std() == pytest.approx(0.347130, abs=1e-4)
     np.testing.assert_allclose(
-        outputs[1, ::3, ::7, 0], [[-0.06397, -0.1008], [0.66307, -0.44555]], atol=1e-4
+        outputs[1, ::3, ::7, 0], [[0.13994, -0.37381], [0.15276, 0.23931]], atol=1e-4
     )
-    np.testing.assert_allclose(outputs[0, 1, 2], [0.46183, 0.8685, 0.86671], atol=1e-4)
+    np.testing.assert_allclose(outputs[0, 1, 2], [0.03517, 0.33309, 0.47435], atol=1e-4)
 
 
 def test_a_network_of_the_same_arguments_takes_the_weights(network, rng, tmp_path):

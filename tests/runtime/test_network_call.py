@@ -111,6 +111,20 @@ if keras.backend.backend() == "torch":
         for weight, old in zip(network.get_weights(), before, strict=True):
             np.testing.assert_array_equal(weight, old)
 
+    def test_images_are_not_copied_for_convolutions():
+        noisy = keras.Input((32, 32, 16), name="noisy")
+        x = keras.layers.Conv2D(16, 3, padding="same")(noisy)
+        x = keras.layers.Conv2D(16, 3, padding="same", strides=2)(x)
+        network = keras.Model({"noisy": noisy}, x)
+        randomize(network, 0)
+        inputs = inputs_of(network, 1)
+        expected = network.predict_on_batch(inputs)
+        call = runtime.network_call(network)
+        np.testing.assert_allclose(call(inputs), expected, rtol=1e-5, atol=1e-5)
+        (graph,) = call.graphs.values()
+        copies = [node for node in graph.graph.nodes if "clone" in str(node.target)]
+        assert not copies
+
     class Asks(keras.layers.Layer):
         """Cannot be traced: it wants to know a value."""
 
