@@ -242,7 +242,7 @@ ENTRIES = {
     ),
     "CascadePatching": Entry(
         kp.CascadePatching,
-        "divisions=count shift=bool content_noise=non-negative "
+        "divisions=count shift=bool shift_below=positive content_noise=non-negative "
         "sampling_noise=non-negative stage_shares=floats detail_scale=positive",
         divisions=2,
     ),

@@ -3,22 +3,23 @@
     KERAS_BACKEND=torch python -m benchmarks.quality.shifts --n 2 --data faces64.npy
 
 A shifted grid has one more row and one more column of patches, so it costs more.
-`CascadePatching(shift_below=)` shifts it in the last steps alone. The images of `--data`
-(uint8, of 32 pixels for each patch) are halved, and the last stage of `faces128` enlarges
-them again, from the same noise for each strength. There is a line for each: the seam
-ratio over that of the images of `--data`, the steps with a shifted grid, and the patches
-of the stage over those of a fixed grid.
+`CascadePatching(shift_below=)` shifts it in the last steps alone. The images of
+`--data` (uint8, of 32 pixels for each patch) are halved, and the last stage of
+`faces128` enlarges them again, from the same noise for each strength. There is a line
+for each: the seam ratio over that of the images of `--data`, the steps with a shifted
+grid, and the patches of the stage over those of a fixed grid.
 """
 
 import math
 
+import keras
 import numpy as np
 
 import keras_patchdpm as kp
 from benchmarks import command_line
 from keras_patchdpm.resize import shrink
 
-BELOW = [math.inf, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0]
+BELOW = [math.inf, 1.0, 0.6, 0.3, 0.2, 0.0]
 
 
 def main():
@@ -37,7 +38,7 @@ def main():
     real = np.load(options.data, mmap_mode="r")[: options.images]
     expected = kp.metrics.seam_ratio(real, options.n)
     half = shrink(real.astype("float32"), tuple(side // 2 for side in real.shape[1:3]))
-    half = np.rint(half).astype("uint8")
+    half = np.rint(keras.ops.convert_to_numpy(half)).astype("uint8")
     model = kp.PatchDPM.from_preset("faces128")
     for below in options.below:
         model.patching.shift_below = None if below == math.inf else below

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 from patching.sampled import of_stage
-from samplers.fakes import numpy_model
+from samplers.fakes import numpy_model, sampler_of
 from tiny_models import tiny_images
 
 from keras_patchdpm import CascadePatching, DDPMSchedule, PatchDPM, PatchSampler
 from keras_patchdpm.networks import unet
-from keras_patchdpm.patching import detail_scales
+from keras_patchdpm.patching import Tiling, detail_scales
 from keras_patchdpm.resize import enlarge
+from keras_patchdpm.schedules import NoiseLevel
 
 SCALES = (0.25, 0.5)  # Of the detail of the later stages.
 SHAPE = (200, 8, 12, 2)  # With N = 4: patches, and a thumbnail, of 2x3 pixels.
@@ -153,7 +154,7 @@ def test_a_network_that_knows_the_image_makes_it(rng, moving):
 
     model = numpy_model(
         predict,
-        CascadePatching(4, shift=moving, detail_scale=SCALES),
+        CascadePatching(4, shift=moving, shift_below=None, detail_scale=SCALES),
         DDPMSchedule(prediction="clean"),
         (8, 12),
     )
@@ -205,6 +206,34 @@ def test_serialization():
     assert clone.get_config() == patching.get_config()
     stages = clone.stages((16, 16, 3))
     assert [stage.num_patches for stage in stages] == [1, 4, 16, 64]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("below", "counts"), [(0.5, [4, 4, 9]), (None, [9, 9, 9]), (4, [9, 9, 9])]
+)
+def test_grids_are_shifted_below_a_strength_of_the_noise(below, counts, rng):
+    """Patches of steps with strengths of 3, 0.5 and 0.4."""
+    stage = CascadePatching(2, shift_below=below).stages((8, 8, 3))[1]
+    levels = [NoiseLevel(2.0, sigma) for sigma in (6.0, 1.0, 0.8)]
+    assert [len(stage.tiles(level, rng)) for level in levels] == counts
+    unshifted = stage.tiling.tiles(rng, shifted=False)
+    np.testing.assert_array_equal(unshifted.corners, Tiling(8, 2).tiles(rng).corners)
+
+
+@pytest.mark.once
+def test_steps_with_a_fixed_grid_have_fewer_patches():
+    """The strengths of the three steps are 12.4, 1.1 and 0.33."""
+    counts = {}
+    for below in (1e-6, 0.5, None):
+        model = numpy_model(
+            patching=CascadePatching(2, shift_below=below),
+            schedule=DDPMSchedule("cosine"),
+            size=(8, 8),
+        )
+        sampler_of(model, "ddim", [950, 530, 200])(1)
+        counts[below] = len(model.network.calls) - 3  # Without the thumbnail.
+    assert counts == {1e-6: 3 * 4, 0.5: 2 * 4 + 9, None: 3 * 9}
 
 
 @pytest.mark.parametrize(

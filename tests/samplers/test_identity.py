@@ -134,6 +134,7 @@ PARTS = {  # Each argument of schedules, patchings, solvers: one value, and anot
     CascadePatching: {
         "divisions": (2, 4),
         "shift": (False, True),
+        "shift_below": (1.0, 100.0),
         "content_noise": (0.1, 0.2),
         "sampling_noise": (0.0, 0.1),
         "stage_shares": (None, (3.0, 1.0)),

@@ -56,7 +56,11 @@ def test_is_standard_normal():
 
 @pytest.mark.parametrize(
     "patching",
-    [GridPatching(2), CascadePatching(2, shift=False), CascadePatching(2)],
+    [
+        GridPatching(2),
+        CascadePatching(2, shift=False),
+        CascadePatching(2, shift_below=None),
+    ],
     ids=["grid", "cascade", "moving cascade"],
 )
 def test_the_noise_decides_and_the_seed_does_not(patching):
