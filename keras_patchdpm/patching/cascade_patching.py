@@ -17,7 +17,7 @@ from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.resize import enlarge, shrink
 from keras_patchdpm.windows import coordinates, cut
 
-SHIFT_BELOW = 0.5  # No more visible than in every step, with fewer patches.
+SHIFT_BELOW = 0.55  # No more visible than in every step, with fewer patches.
 DETAIL_SCALE = 0.25  # Detail of faces over it has the standard deviation of faces.
 
 
@@ -38,7 +38,7 @@ class CascadePatching(Patching):
             column of patches.
         shift_below: Number above 0: `sigma / alpha`, the strength of the noise below
             which the grids of a sampling are shifted. The steps before have fixed
-            grids, with fewer patches. Default 0.5. `None`: every step is shifted.
+            grids, with fewer patches. Default 0.55. `None`: every step is shifted.
         content_noise: Float of at least 0. Training adds noise to the images of earlier
             stages, with a random standard deviation up to this value, since in sampling
             those images are generated and not perfect. The network is conditioned on

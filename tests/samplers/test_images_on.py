@@ -47,7 +47,9 @@ MODELS = {
     "halo": lambda: model_of(
         GridPatching(2, position="coordinates", halo=2, shift=True),
     ),
-    "cascade": lambda: model_of(CascadePatching(2, sampling_noise=0.1, shift_below=5.0)),
+    "cascade": lambda: model_of(
+        CascadePatching(2, sampling_noise=0.1, shift_below=5.0),
+    ),
     "crops": lambda: model_of(RandomPatching(16), EDMSchedule()),
     "labels": lambda: model_of(GridPatching(2), num_classes=3),
 }
