@@ -394,7 +394,7 @@ ENTRIES = {
     "datasets.ImageBatches": Entry(
         kp.datasets.ImageBatches,
         "images=images batch_size=count flip=bool steps=count seed=seed "
-        "augment=function",
+        "augment=function workers=count",
         images=IMAGES,
         batch_size=2,
     ),

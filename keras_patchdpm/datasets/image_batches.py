@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 
 import keras
 import numpy as np
@@ -32,7 +33,9 @@ class ImageBatches(keras.utils.PyDataset):
             the batch. A Keras layer works too: `lambda batch, rng: layer(batch,
             training=True)`, but a resumed training then draws other random numbers.
             Default `None`: no augmentation.
-        **kwargs: Passed to `keras.utils.PyDataset`, such as `workers`.
+        workers: Positive int. Threads that prepare batches during the training.
+            Default `None`: one for each processor, at least 2 and at most 8.
+        **kwargs: Passed to `keras.utils.PyDataset`, such as `max_queue_size`.
 
     Attributes:
         epoch: Int. The epoch of the next batches. Set it to 0 to start again.
@@ -55,9 +58,14 @@ class ImageBatches(keras.utils.PyDataset):
         steps=None,
         seed=0,
         augment=None,
+        workers=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        if workers is None:
+            # With one, Keras lets TensorFlow tune how it reads: an epoch then ends
+            # later, up to half of its time.
+            workers = min(max(2, os.cpu_count() or 2), 8)
+        super().__init__(workers=_checks.positive_int("workers", workers), **kwargs)
         self.images = _checks.array("images", images)
         _checks.images("images", self.images)
         count = _checks.integer("the number of `images`", len(self.images), minimum=1)

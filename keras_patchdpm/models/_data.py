@@ -59,7 +59,15 @@ def to_fit(model, arguments):
     else:
         if isinstance(data[0], ImageBatches):
             _follow_epochs(data[0], data[0].epoch, found)
-        data = _for_keras(data, check)
+        data = _in_batches(
+            model,
+            data,
+            check=check,
+            batch_size=found["batch_size"],
+            shuffle=found["shuffle"],
+        )
+        if is_array and _batches.kind_of(data[0]) != "array":
+            found["shuffle"] = False  # The batches are shuffled already.
     found["x"], found["y"], found["sample_weight"] = data
     return found, check
 
@@ -159,6 +167,15 @@ def _for_keras(data, check):
     return x, y, sample_weight
 
 
+def _in_batches(model, data, *, check, batch_size, shuffle):
+    """`_for_keras`, with arrays as the backend reads them best."""
+    x, y, sample_weight = _for_keras(data, check)
+    if _batches.kind_of(x) != "array":
+        return x, y, sample_weight
+    size = BATCH_SIZE if batch_size is None else batch_size
+    return model.of_arrays((x, y, sample_weight), batch_size=size, shuffle=shuffle)
+
+
 def _crops_to_fit(model, data, *, check, arguments):
     """`(batches, before)`: `CropBatches`, and the number of epochs trained before."""
     x, labels, weights = data
@@ -188,7 +205,9 @@ def _to_measure(model, data, *, check, batch_size):
     if isinstance(data[0], ImageBatches):
         data = [data[0].fixed(), None, None]
     if not model.patching.cuts_batches:
-        return _for_keras(data, check)
+        return _in_batches(
+            model, data, check=check, batch_size=batch_size, shuffle=False
+        )
     x, labels, weights = data
     if not isinstance(x, CropBatches):
         if _batches.kind_of(x) != "array":

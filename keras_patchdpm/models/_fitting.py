@@ -131,8 +131,7 @@ class ImageFitting(TrainStep):
         batches depend on the epoch alone: `datasets.ImageBatches`, `RandomPatching` on
         an array, or an array with `shuffle=False`. Keras saves neither the order of a
         shuffled array nor the position within an epoch: such trainings resume with
-        other images. On TensorFlow, after `keras.utils.set_random_seed`, Keras shuffles
-        an array into the same order in every epoch; `ImageBatches` does not.
+        other images.
 
         With `use_ema=True` the model has the averaged weights when `fit` ends.
 

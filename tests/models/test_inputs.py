@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from tiny_models import assert_same, assign, tiny_images, tiny_model, train, values
 
-from keras_patchdpm import DDPMSchedule, RandomPatching, _images
+from keras_patchdpm import DDPMSchedule, RandomPatching, WholeImage, _images
 
 BATCH = 4
 
@@ -206,3 +206,32 @@ def test_sample_weights_of_a_data_set_and_of_validation():
     held = (images, None, weights)
     history = train(model, images, validation_data=held, sample_weight=weights)
     assert history["val_loss"] == [expected]
+
+
+if keras.backend.backend() == "tensorflow":
+
+    def test_arrays_are_read_in_a_new_order_in_each_epoch():
+        """And without the thread that tunes data sets: it delays the end of an epoch.
+
+        The tests' own fixture keeps it from all other data sets.
+        """
+        count = np.arange(12)
+        data = count[:, None].astype("uint8"), None, None
+
+        def epochs(shuffle):
+            keras.utils.set_random_seed(3)
+            options = {"batch_size": 5, "shuffle": shuffle}
+            batches, *others = tiny_model(WholeImage()).of_arrays(data, **options)
+            assert others == [None, None]
+            assert batches.options().autotune.enabled is False
+            assert [len(batch) for (batch,) in batches] == [5, 5, 2]
+            return [
+                np.concatenate([batch for (batch,) in batches])[:, 0] for _ in range(2)
+            ]
+
+        for epoch in epochs(shuffle=False):
+            np.testing.assert_array_equal(epoch, count)
+        first, second = epochs(shuffle=True)
+        np.testing.assert_array_equal(np.sort(first), count)
+        assert (first != second).any() and (first != count).any()
+        np.testing.assert_array_equal(epochs(shuffle=True), [first, second])

@@ -64,8 +64,42 @@ class TrainStep(keras.Model):
         )
         data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
         data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
-        options = tf.data.Options()
-        # The thread that tunes may miss the end of an epoch, which then waits for its
-        # next round: up to a minute.
-        options.autotune.enabled = False
-        return data.prefetch(2).with_options(options)
+        return _untuned(data)
+
+    def of_arrays(self, data, *, batch_size, shuffle):
+        """Turns arrays into a data set, since that of Keras is tuned: see `_untuned`.
+
+        Args:
+            data: `(x, y, sample_weight)`, arrays or `None`.
+            batch_size: Positive int.
+            shuffle: Bool. Whether each epoch has an order of its own.
+
+        Returns:
+            `(dataset, None, None)`.
+        """
+        arrays = [array for array in data if array is not None]
+        types = [array.dtype for array in arrays]
+
+        def batch(index):
+            found = tf.numpy_function(
+                lambda index: [array[index] for array in arrays], [index], types
+            )
+            for values, array in zip(found, arrays, strict=True):
+                values.set_shape((None, *array.shape[1:]))
+            return tuple(found)
+
+        index = tf.data.Dataset.range(len(arrays[0]))
+        if shuffle:
+            index = index.shuffle(len(arrays[0]))
+        return _untuned(index.batch(batch_size).map(batch)), None, None
+
+
+def _untuned(data):
+    """The data set, read two batches ahead, without a thread that tunes it.
+
+    That thread may miss the end of an epoch, which then waits for its next round: up to
+    the time of the epoch, at most a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.prefetch(2).with_options(options)

@@ -22,6 +22,10 @@ class TrainStep(keras.Model):
     def attach_state(self):
         """Does nothing: on PyTorch the variables always have their values."""
 
+    def of_arrays(self, data, **options):
+        """Returns the arrays unchanged: Keras reads them well on PyTorch."""
+        return data
+
     def of_open_sizes(self, batches):
         """Returns `batches` unchanged: PyTorch accepts batches of several sizes."""
         return batches
