@@ -20,6 +20,7 @@ import numpy as np
 import keras_patchdpm as kp
 from benchmarks import command_line, measuring
 from keras_patchdpm import runtime
+from keras_patchdpm.samplers.denoiser import groups_of
 
 
 def main():
@@ -60,14 +61,7 @@ def measured(model, patches_per_call, options):
     """Yields the figures of each place of the images."""
     runs = {"network": calls_alone(model, patches_per_call, options)}
     for place in options.places:
-        sampler = measuring.build_sampler(
-            model,
-            "ddim",
-            options.steps,
-            patches_per_call=patches_per_call,
-            images_on=place,
-            spacing="trailing",
-        )
+        sampler = sampler_of(model, patches_per_call, options, images_on=place)
         runs[place] = functools.partial(
             sampler, options.images, batch_size=options.images
         )
@@ -88,13 +82,28 @@ def measured(model, patches_per_call, options):
         }
 
 
+def sampler_of(model, patches_per_call, options, **others):
+    """The sampler that is measured."""
+    return measuring.build_sampler(
+        model,
+        "ddim",
+        options.steps,
+        patches_per_call=patches_per_call,
+        spacing="trailing",
+        **others,
+    )
+
+
 def calls_alone(model, patches_per_call, options):
     """Function that calls the network as often as a sampling, on tensors at hand."""
-    work = []
+    levels = sampler_of(model, patches_per_call, options).levels[:-1]
+    rng, work = np.random.default_rng(0), []
     for stage in model.tiled().stages:
-        calls = -(-stage.num_patches // patches_per_call)
-        rows = options.images * -(-stage.num_patches // calls)
-        work.append((calls * options.steps, *compiled_call(model.network, rows)))
+        most = len(groups_of(stage.num_patches, patches_per_call)[0])
+        calls = sum(
+            len(groups_of(len(stage.tiles(level, rng)), most)) for level in levels
+        )
+        work.append((calls, *compiled_call(model.network, options.images * most)))
 
     def run():
         for calls, call, inputs in work:

@@ -80,10 +80,11 @@ def plan_training(model, budget, *, optimizer, verbose):
     if best.peak > budget:
         raise ValueError(
             f"A budget of {amount(budget)} is too small to train this model. The "
-            f"smallest that works is {amount(best.peak)}, for batch_size=1: weights "
-            f"{amount(best.weights)}, optimizer {amount(best.optimizer)}, "
-            f"activations {amount(best.activations)}. Train on smaller patches, use a "
-            f"smaller network, or raise the budget. Received: budget={budget}."
+            f"smallest that works is {best.peak} bytes ({amount(best.peak)}), for "
+            f"batch_size=1: weights {amount(best.weights)}, optimizer "
+            f"{amount(best.optimizer)}, activations {amount(best.activations)}. Train "
+            "on smaller patches, use a smaller network, or raise the budget. "
+            f"Received: budget={budget}."
         )
     if verbose:
         print(f"Plan: {best}", flush=True)
