@@ -21,8 +21,9 @@
 # A **cascade** generates a thumbnail first, of the size of a patch, then images of
 # twice the size. Their patches are conditioned on the enlarged previous image and add
 # the missing detail. So the thumbnail determines what the image shows before any patch
-# is generated. The grid is **shifted** at every step, so that no border stays where it
-# is. A network call still sees one patch, and needs the memory of one patch.
+# is generated. The grid is **shifted** in each of the last steps, so that no border
+# stays where it is. A network call still sees one patch, and needs the memory of one
+# patch.
 #
 # This page compares both, with the same scenes, the same network and the same training.
 

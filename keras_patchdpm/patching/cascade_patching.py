@@ -17,7 +17,7 @@ from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.resize import enlarge, shrink
 from keras_patchdpm.windows import coordinates, cut
 
-SHIFT_BELOW = 0.55  # No more visible than in every step, with fewer patches.
+SHIFT_BELOW = 0.55  # Borders are as faint as in real faces: docs/seams.md.
 DETAIL_SCALE = 0.25  # Detail of faces over it has the standard deviation of faces.
 
 
