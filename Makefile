@@ -105,7 +105,7 @@ format: $(FULL)/ready
 	$(BIN)/ruff format .
 
 docs: $(FULL)/ready
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 	@echo "The site is in $(CURDIR)/site"
 
 # Each tutorials/NAME.py becomes notebooks/NAME.ipynb, with its outputs.
