@@ -33,8 +33,9 @@ class ImageBatches(keras.utils.PyDataset):
             the batch. A Keras layer works too: `lambda batch, rng: layer(batch,
             training=True)`, but a resumed training then draws other random numbers.
             Default `None`: no augmentation.
-        workers: Positive int. Threads that prepare batches during the training.
-            Default `None`: one for each processor, at least 2 and at most 8.
+        workers: Positive int. Threads that prepare batches during the training, and
+            call `augment` at the same time. 1: no threads. Default `None`: one for each
+            processor, at least 2 and at most 8.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `max_queue_size`.
 
     Attributes:

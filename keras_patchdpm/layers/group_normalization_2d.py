@@ -12,8 +12,8 @@ class GroupNormalization2D(keras.layers.Layer):
     """Group normalisation over the channels of a feature map, which are its last axis.
 
     It computes what `keras.layers.GroupNormalization` does, and then `y * (1 + scale) +
-    shift` if they are given. The sums are computed for each channel first, and each
-    pixel is read and written once, so that it takes a third of the time.
+    shift` if they are given, in about a third of the time: the means are those of the
+    channels first, and all factors are multiplied before they reach the pixels.
 
     Args:
         groups: Positive int that divides the channels. Default 8.
