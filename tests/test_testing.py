@@ -142,8 +142,8 @@ def heavier(line):
 def test_a_broken_tiling_fails(change, message, monkeypatch):
     tiles = Tiling.tiles
 
-    def changed(self, rng):
-        rows, cols = tiles(self, rng).lines
+    def changed(self, rng, **options):
+        rows, cols = tiles(self, rng, **options).lines
         return type(tiles(self, rng))(rows, change(cols))
 
     monkeypatch.setattr(Tiling, "tiles", changed)
