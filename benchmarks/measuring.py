@@ -4,6 +4,7 @@ import re
 import statistics
 import time
 
+import keras
 import numpy as np
 
 import keras_patchdpm as kp
@@ -41,6 +42,18 @@ def randomize(network, scale):
     rng = np.random.default_rng(0)
     for weight in network.weights:
         weight.assign(rng.normal(0, scale, weight.shape).astype("float32"))
+
+
+def random_inputs(network, rows):
+    """Random inputs of a network, a dict of arrays; indices and timesteps are 0."""
+    rng, inputs = np.random.default_rng(0), {}
+    for name, tensor in network.input.items():
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        values = np.zeros((rows, *tensor.shape[1:]), dtype)
+        if "float" in dtype:
+            values += rng.standard_normal(values.shape).astype(dtype)
+        inputs[name] = values
+    return inputs
 
 
 def build_sampler(model, solver="ddim", steps=2, **options):

@@ -10,7 +10,6 @@ time, the lowest, the highest, and the ratio of the activations.
 import functools
 
 import keras
-import numpy as np
 
 import keras_patchdpm as kp
 from benchmarks import command_line, measuring
@@ -32,7 +31,9 @@ def main():
         ).network
         measuring.randomize(network, 0.05)
         networks.append(network)  # The calls only refer to them.
-        call = functools.partial(network_call(network), inputs_of(network, options))
+        call = functools.partial(
+            network_call(network), measuring.random_inputs(network, options.batch)
+        )
         measures[policy] = functools.partial(measuring.seconds, call)
         activations[policy] = kp.memory.profile(
             network, batch_size=options.batch, divisions=1, timed=False
@@ -47,18 +48,6 @@ def main():
             "activations": round(activations[policy] / activations["float32"], 2),
         }
         command_line.write(options, figures)
-
-
-def inputs_of(network, options):
-    """Random inputs of a network, a dict of arrays."""
-    rng = np.random.default_rng(0)
-    result = {}
-    for name, tensor in network.input.items():
-        dtype = keras.backend.standardize_dtype(tensor.dtype)
-        result[name] = np.zeros((options.batch, *tensor.shape[1:]), dtype)
-        if "float" in dtype:
-            result[name] += rng.standard_normal(result[name].shape).astype(dtype)
-    return result
 
 
 if __name__ == "__main__":

@@ -116,13 +116,10 @@ def calls_alone(model, patches_per_call, options):
 
 def compiled_call(network, rows):
     """The network as a function of a dict of tensors, and such a dict."""
-    inputs, rng = {}, np.random.default_rng(0)
-    for name, tensor in network.input.items():
-        dtype = keras.backend.standardize_dtype(tensor.dtype)
-        values = np.zeros((rows, *tensor.shape[1:]), dtype)
-        if "float" in dtype:
-            values += rng.standard_normal(values.shape).astype(dtype)
-        inputs[name] = keras.ops.convert_to_tensor(values)
+    inputs = {
+        name: keras.ops.convert_to_tensor(values)
+        for name, values in measuring.random_inputs(network, rows).items()
+    }
 
     def one_call(calls, loop, inputs):
         return calls[0](inputs)

@@ -119,9 +119,6 @@ def _cast_in_the_loop(state, inputs):
 
 def _loop(body, count, used=None):
     """Calls `body(i)` for each `i` below `used`: see `runtime.compiled_with`."""
-    if used is None:
-        stacked, counts = jax.lax.map(body, np.arange(count, dtype="int32"))
-        return stacked, counts.sum()
 
     def step(index, state):
         stacked, total = state
@@ -130,7 +127,7 @@ def _loop(body, count, used=None):
 
     values, number = jax.eval_shape(body, np.int32(0))
     start = jnp.zeros((count, *values.shape), values.dtype), jnp.zeros_like(number)
-    return jax.lax.fori_loop(0, used, step, start)
+    return jax.lax.fori_loop(0, count if used is None else used, step, start)
 
 
 def _state(network):

@@ -31,8 +31,8 @@ def test_the_same_as_that_of_keras(rng):
     for given in ({"scale": scale}, {"shift": shift}, {"scale": scale, "shift": shift}):
         gain = 1 + given.get("scale", np.zeros((3, 6)))[:, None, None]
         moved = expected * gain + given.get("shift", np.zeros((3, 6)))[:, None, None]
-        found = ops.convert_to_numpy(ours(features, **given))
-        np.testing.assert_allclose(found, moved, atol=5e-6)
+        result = ops.convert_to_numpy(ours(features, **given))
+        np.testing.assert_allclose(result, moved, atol=5e-6)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e4])
@@ -49,8 +49,7 @@ def test_half_precision_does_not_overflow(rng):
     layer = GroupNormalization2D(groups=2, dtype="mixed_float16")
     result = layer(features)
     assert keras.backend.standardize_dtype(result.dtype) == "float16"
-    found = ops.convert_to_numpy(result).astype("float32")
-    groups = found.reshape(2, 16, 2, 4)
+    groups = ops.convert_to_numpy(result).astype("float32").reshape(2, 16, 2, 4)
     np.testing.assert_allclose(groups.std((1, 3)), 1, atol=2e-3)
 
 

@@ -72,7 +72,7 @@ class TrainStep(keras.Model):
         Args:
             data: `(x, y, sample_weight)`, arrays or `None`.
             batch_size: Positive int.
-            shuffle: Bool. Whether each epoch has an order of its own.
+            shuffle: Bool. Whether each epoch is in a new random order.
 
         Returns:
             `(dataset, None, None)`.
@@ -81,12 +81,12 @@ class TrainStep(keras.Model):
         types = [array.dtype for array in arrays]
 
         def batch(index):
-            found = tf.numpy_function(
+            rows = tf.numpy_function(
                 lambda index: [array[index] for array in arrays], [index], types
             )
-            for values, array in zip(found, arrays, strict=True):
+            for values, array in zip(rows, arrays, strict=True):
                 values.set_shape((None, *array.shape[1:]))
-            return tuple(found)
+            return tuple(rows)
 
         index = tf.data.Dataset.range(len(arrays[0]))
         if shuffle:
