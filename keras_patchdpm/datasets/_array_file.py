@@ -1,4 +1,4 @@
-"""Reads images from a `.npy` file."""
+"""Reads images from a `.npy` or `.npz` file."""
 
 import functools
 import stat
@@ -20,11 +20,7 @@ def open_array(path):
         OSError: If the file cannot be opened.
         ValueError: If the file is no such array. No code in it is executed.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError(
-            "`source` must be a folder or a regular file. "
-            f"Received: source={str(path)!r}."
-        )
+    _check_is_file(path)
     try:
         images = np.lib.format.open_memmap(path, mode="r")
     except OSError:
@@ -34,6 +30,55 @@ def open_array(path):
             "`source` is not a complete .npy array of images. Write it with "
             f"`numpy.save`. Received: source={str(path)!r} ({_first_line(error)})."
         ) from error
+    return _check_images(path, images)
+
+
+def load_npz(path):
+    """Reads an array of images of a `.npz` file into memory.
+
+    Args:
+        path: `Path` of a `.npz` file. The array is the only one, or named `images`.
+
+    Returns:
+        Array of type uint8 and shape `(count, H, W, 3)`.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If the file has no such array. No code in it is executed.
+    """
+    _check_is_file(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = list(arrays)
+            name = names[0] if len(names) == 1 else "images"
+            images = arrays[name] if name in names else None
+    except OSError:
+        raise
+    except Exception as error:  # Damaged bytes can raise any error.
+        raise ValueError(
+            "`source` is not a complete .npz file of arrays. Write it with "
+            "`numpy.savez(path, images=images)`. "
+            f"Received: source={str(path)!r} ({_first_line(error)})."
+        ) from error
+    if images is None:
+        raise ValueError(
+            "A .npz file must have one array, or one that is named 'images'. Write it "
+            "with `numpy.savez(path, images=images)`. "
+            f"Received: source={str(path)!r} with the arrays {names}."
+        )
+    return _check_images(path, images)
+
+
+def _check_is_file(path):
+    """Refuses pipes and other files that may not end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(
+            "`source` must be a folder or a regular file. "
+            f"Received: source={str(path)!r}."
+        )
+
+
+def _check_images(path, images):
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(
             "An array of images must be uint8 of shape (count, height, width, 3). "
@@ -43,7 +88,7 @@ def open_array(path):
 
 
 def array_images(images):
-    """`(count, items)` for an array, as `folder_images` returns them for a folder."""
+    """`(count, items)` for an array, as in a `Source`."""
     items = (
         (f"image {number}", functools.partial(Image.fromarray, image))
         for number, image in enumerate(images)

@@ -1,5 +1,6 @@
 """Reads an image file of any common format as 8-bit RGB."""
 
+import contextlib
 import stat
 import warnings
 
@@ -20,6 +21,8 @@ FORMATS = {  # Pillow's name of the format of each suffix.
     ".tiff": "TIFF",
     ".gif": "GIF",
 }
+_NAMES = sorted(set(FORMATS.values()))
+_ORIENTATION, _FIRST_TURNED = 0x112, 5  # A tag of EXIF: from 5 on, sides are swapped.
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # Tags of a TIFF file.
 _KEY_SCALES = {"1": 255, "L;2": 85, "L;4": 17}  # For grey below 8 bits in a PNG file.
 
@@ -28,7 +31,7 @@ def read_image(path):
     """Reads an image upright, as image viewers show it.
 
     The format follows from the content of the file, not from its suffix. Only regular
-    files are opened, since opening a pipe would hang.
+    files are opened, since opening a pipe would hang. Several threads may call it.
 
     Args:
         path: `Path` of a file.
@@ -40,6 +43,54 @@ def read_image(path):
         Unreadable: If the file is no image, is broken or has more pixels than
             `PIL.Image.MAX_IMAGE_PIXELS`.
     """
+    with _opened(path) as image:
+        layout = image.tile[0][3] if image.tile else None
+        return _to_rgb(ImageOps.exif_transpose(image), image, layout)
+
+
+def check_header(path, check_size):
+    """Reads the header of an image, and refuses what can be refused without the pixels.
+
+    Args:
+        path: `Path` of a file.
+        check_size: Function of the height and the width of the upright image, which
+            raises `Unreadable`.
+
+    Raises:
+        Unreadable: As `read_image`, except that the pixels may still be broken.
+    """
+    with _opened(path) as image:
+        _check_mode(image.mode, image.format)
+        sides, turned = image.size[::-1], image.size
+        if _accepts(check_size, sides) != _accepts(check_size, turned):
+            # Only then: in a PNG file the orientation may follow the pixels.
+            if image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED:
+                sides = turned
+        check_size(*sides)
+
+
+def _accepts(check_size, sides):
+    try:
+        check_size(*sides)
+    except Unreadable:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def quiet():
+    """Context without warnings of Pillow, which do not name the file.
+
+    Python keeps one list of filters for all threads: use it in the main thread alone.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Context with a file that Pillow has opened; any error becomes `Unreadable`."""
     try:
         status = path.stat()
     except OSError as error:  # A link to itself, or to a missing file.
@@ -49,13 +100,12 @@ def read_image(path):
     if not status.st_size:
         raise Unreadable("empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # On metadata; they do not name the file.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
-                layout = image.tile[0][3] if image.tile else None
-                return _to_rgb(ImageOps.exif_transpose(image), image, layout)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        with Image.open(path, formats=_NAMES) as image:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.width * image.height > limit:
+                raise Image.DecompressionBombError
+            yield image
+    except Image.DecompressionBombError as error:
         limit = f"more than {Image.MAX_IMAGE_PIXELS} pixels"
         raise Unreadable("too large", limit) from error
     except Image.UnidentifiedImageError as error:
@@ -78,10 +128,7 @@ def _to_rgb(image, file, layout):
     key = file.info.get("transparency")
     if image.mode.startswith("I;16") or (image.mode, file.format) == ("I", "PNG"):
         return _from_16_bits(np.asarray(image), file, key)
-    if image.mode in ("I", "F"):
-        raise Unreadable(
-            "of 32-bit or signed values", "which values are black and white is unknown"
-        )
+    _check_mode(image.mode, file.format)
     if image.mode in ("1", "L") and isinstance(key, int):
         grey = np.array(image.convert("L"))
         grey[grey == key * _KEY_SCALES.get(layout, 1)] = 255
@@ -100,6 +147,14 @@ def _to_rgb(image, file, layout):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def _check_mode(mode, file_format):
+    """Refuses an image whose values have no known range."""
+    if mode == "F" or (mode == "I" and file_format != "PNG"):
+        raise Unreadable(
+            "of 32-bit or signed values", "which values are black and white is unknown"
+        )
 
 
 def _from_16_bits(values, file, key):

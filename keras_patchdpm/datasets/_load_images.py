@@ -1,22 +1,37 @@
 """Loads images from a folder, an array file or TensorFlow Datasets."""
 
+import dataclasses
+import functools
 import math
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from keras_patchdpm import _checks, _files
-from keras_patchdpm.datasets._array_file import array_images, open_array
-from keras_patchdpm.datasets._arrays import check_fits
-from keras_patchdpm.datasets._image_folder import folder_images
-from keras_patchdpm.datasets._skipped import Skipped, Unreadable
+from keras_patchdpm.datasets._array_file import array_images, load_npz, open_array
+from keras_patchdpm.datasets._cache import cache_folder, cached
+from keras_patchdpm.datasets._fit import Fit
+from keras_patchdpm.datasets._listing import fingerprint, folder_images, list_files
+from keras_patchdpm.datasets._reading import read, to_memory
+from keras_patchdpm.datasets._skipped import Skipped
 from keras_patchdpm.datasets._tfds import tfds_images
 
 
 def load_images(
-    source, image_size, *, split="train", limit=None, strict=False, smallest=None
+    source,
+    image_size,
+    *,
+    split="train",
+    limit=None,
+    strict=False,
+    smallest=None,
+    crop="center",
+    resample="bicubic",
+    cache=None,
 ):
     """Reads images, crops the middle of each and resizes it.
+
+    All images are in memory, or with `cache` in a file. `ImageFolder` reads the images
+    of a folder only when they are needed.
 
     A folder and the folders in it are read in the order of the names. Formats are PNG,
     JPEG, WebP, BMP, TIFF and GIF (the first frame). Images become upright (EXIF
@@ -28,8 +43,9 @@ def load_images(
     `PIL.Image.MAX_IMAGE_PIXELS` (89 million; `None` removes the limit).
 
     Args:
-        source: Path of a folder of images, path of a `.npy` array `(count, H, W, 3)`
-            of uint8, or `"tfds:NAME"`, such as `"tfds:celeb_a"`.
+        source: Path of a folder of images; path of a `.npy` or `.npz` file with an
+            array `(count, H, W, 3)` of uint8, in a `.npz` file under the name
+            `"images"` or as the only array; or `"tfds:NAME"`, such as `"tfds:celeb_a"`.
         image_size: Positive int or pair `(height, width)`, in pixels.
         split: String. Split of a TensorFlow data set. Default `"train"`.
         limit: Positive int, the most images to read. Default `None`: all.
@@ -37,14 +53,23 @@ def load_images(
             no, there is a warning.
         smallest: Positive int or pair `(height, width)`, in pixels. Smaller images are
             skipped. Default `None`: `image_size`, so that no image is enlarged.
+        crop: `"center"` (the default): the middle is cropped to the aspect ratio of
+            `image_size`. `"top"`: the same, but the upper edge is kept, for portraits.
+            `"stretch"`: nothing is cropped, and the aspect ratio changes.
+        resample: `"bicubic"` (the default), or `"area"`: the mean over the area of
+            each new pixel, which is softer.
+        cache: Path of a folder, which is written: an array on the disk instead of in
+            memory. If the folder is there, and neither the files of the source (names,
+            sizes, times) nor the arguments have changed, nothing is decoded. A damaged
+            or old one is written again. Default `None`: no such folder.
 
     Returns:
-        Uint8 array of shape `(count, height, width, 3)`. A `.npy` array that already
-        has this size stays on the disk, as a memory map.
+        Uint8 array of shape `(count, height, width, 3)`. With `cache`, and for a `.npy`
+        array that already has this size, a memory map.
 
     Raises:
         ImportError: If `tensorflow-datasets` is needed and not installed.
-        OSError: If `source` cannot be opened.
+        OSError: If `source` cannot be opened, or `cache` cannot be written.
         TypeError: If an argument has the wrong type.
         ValueError: If there is no such source, or none of its images can be read.
 
@@ -52,72 +77,83 @@ def load_images(
 
     >>> images = load_images("photos/", image_size=64)
     """
-    size = _checks.pair("image_size", image_size)
-    smallest = size if smallest is None else _checks.pair("smallest", smallest)
+    fit = Fit.checked(image_size, smallest=smallest, crop=crop, resample=resample)
     limit = math.inf if limit is None else _checks.positive_int("limit", limit)
-    if not isinstance(split, str):
-        raise TypeError(f"`split` must be a string. Received: split={split!r}.")
+    split = _checks.string("split", split)
     skipped = Skipped(str(source), _checks.boolean("strict", strict))
+    cache = None if cache is None else cache_folder("cache", cache)
+    found = _opened(source, split)
+    if found.array is not None and found.array.shape[1:3] == fit.size:
+        if len(found.array):
+            return found.array if limit == math.inf else found.array[:limit]
+    return collected(found, fit, skipped, limit=limit, cache=cache)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Images that can be read one by one.
+
+    Args:
+        count: Int. The most images.
+        items: Iterable of pairs: the name of an image, and a function that returns it
+            or raises `Unreadable`.
+        identity: Function that returns a dict, which changes if the images change.
+        array: Array of all images, if there is one. Default `None`.
+    """
+
+    count: int
+    items: object
+    identity: object
+    array: object = None
+
+
+def collected(source, fit, skipped, *, limit=math.inf, cache=None):
+    """The array of the images of a `Source`; one warning of those that are skipped."""
+    most = min(source.count, limit)
+    images = functools.partial(read, source.items, fit, skipped, limit=limit)
+    if cache is None:
+        array = to_memory(images(), most, fit.size)
+    else:
+        part = None if limit == math.inf else limit
+        identity = {**source.identity(), **dataclasses.asdict(fit), "limit": part}
+        array = np.load(
+            cached(
+                cache,
+                identity,
+                most=most,
+                size=fit.size,
+                read=images,
+                skipped=skipped,
+            ),
+            mmap_mode="r",
+            allow_pickle=False,
+        )
+    skipped.warn(len(array))
+    return array
+
+
+def folder_source(path, files):
+    """The `Source` of listed files of a folder, as `list_files` returns them."""
+    count, items = folder_images(path, files)
+    return Source(count, items, lambda: {"files": fingerprint(path, files)})
+
+
+def _opened(source, split):
+    """The `Source` of the argument `source`."""
     if isinstance(source, str) and source.startswith("tfds:"):
         count, items = tfds_images(source.removeprefix("tfds:"), split)
-    else:
-        path = _files.path_of("source", source)
-        if path.is_dir():
-            count, items = folder_images(path)
-        elif path.suffix.lower() == ".npy":
-            array = open_array(path)
-            if len(array) and array.shape[1:3] == size:
-                return array if limit == math.inf else array[:limit]
-            count, items = array_images(array)
-        else:
-            raise ValueError(
-                "`source` must be a folder of images, a .npy array or 'tfds:NAME'. "
-                f"Received: source={str(path)!r}, which is not a folder."
-            )
-    return _read(
-        items,
-        min(count, limit),
-        limit=limit,
-        size=size,
-        smallest=smallest,
-        skipped=skipped,
-    )
-
-
-def _read(items, most, *, limit, size, smallest, skipped):
-    """Reads up to `limit` images into an array; there are at most `most`."""
-    shape = (most, *size, 3)
-    check_fits(math.prod(shape), f"{most} images, image_size={size}")
-    images = np.empty(shape, "uint8")
-    count = 0
-    for name, read in items:
-        try:
-            image = _fit(read(), size, smallest)
-        except Unreadable as error:
-            skipped.add(name, error)
-            continue
-        images[count] = image
-        count += 1
-        if count >= limit:
-            break
-    if not count:
-        found = f" {skipped.summary()}\n" if skipped.errors else " "
+        return Source(count, items, lambda: {"source": source, "split": split})
+    path = _files.path_of("source", source)
+    if path.is_dir():
+        return folder_source(path, list_files(path))
+    if path.suffix.lower() not in (".npy", ".npz"):
         raise ValueError(
-            f"There is no image in {skipped.source} that can be read.{found}"
-            f"Received: source={skipped.source!r}, smallest={smallest}."
+            "`source` must be a folder of images, a .npy or .npz array or 'tfds:NAME'. "
+            f"Received: source={str(path)!r}, which is not a folder."
         )
-    skipped.warn(count)
-    return images[:count]
+    array = (load_npz if path.suffix.lower() == ".npz" else open_array)(path)
 
+    def identity():
+        return {"files": fingerprint(path.parent, [(path.name, None)])}
 
-def _fit(image, size, smallest):
-    """Crops the middle to the aspect ratio of `size`, then resizes to `size`."""
-    if image.height < smallest[0] or image.width < smallest[1]:
-        raise Unreadable(
-            f"smaller than `smallest`, {smallest[0]}x{smallest[1]} pixels",
-            f"{image.height}x{image.width}",
-        )
-    image = image.convert("RGB")
-    if (image.height, image.width) == size:
-        return np.asarray(image)
-    return np.asarray(ImageOps.fit(image, size[::-1], Image.Resampling.BICUBIC))
+    return Source(*array_images(array), identity, array)

@@ -1,7 +1,8 @@
 """Collects the images that cannot be read, and warns of them once."""
 
 import collections
-import warnings
+
+from keras_patchdpm import _checks
 
 NAMED = 20  # The most files that a message names.
 
@@ -17,7 +18,7 @@ class Unreadable(Exception):
 
     def __init__(self, reason, detail=""):
         super().__init__(f"{reason} ({detail})" if detail else reason)
-        self.reason = reason
+        self.reason, self.detail = reason, detail
 
 
 class Skipped:
@@ -58,9 +59,7 @@ class Skipped:
         """
         if self.errors:
             images = "1 image was" if read == 1 else f"{read} images were"
-            warnings.warn(
-                f"{images} read from {self.source}. {self.summary()}", stacklevel=4
-            )
+            _checks.warn(f"{images} read from {self.source}. {self.summary()}")
 
     def summary(self):
         """A text: counts by reason, then a line for each of the first `NAMED` files."""
@@ -72,3 +71,12 @@ class Skipped:
         if len(self.errors) > NAMED:
             lines.append(f"  and {len(self.errors) - NAMED} more")
         return "\n".join(lines)
+
+    def listed(self):
+        """The images and reasons as lists, for a file."""
+        return [[name, error.reason, error.detail] for name, error in self.errors]
+
+    def restore(self, listed):
+        """Adds what `listed` has returned."""
+        for name, *reason in listed:
+            self.add(name, Unreadable(*reason))
