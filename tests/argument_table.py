@@ -125,6 +125,16 @@ def folder():
 
 
 @functools.cache
+def pictures():
+    """A folder of five images."""
+    path = pathlib.Path(_folder.name) / "pictures"
+    path.mkdir()
+    for number, image in enumerate(kp.datasets.synthetic_scenes(5, 8)):
+        kp.save_images(image[None], path / f"{number}.png")
+    return path
+
+
+@functools.cache
 def authors_network():
     return networks.arakawa_unet(8, dim=8, multipliers=(1,))
 
@@ -394,14 +404,37 @@ ENTRIES = {
     "datasets.ImageBatches": Entry(
         kp.datasets.ImageBatches,
         "images=images batch_size=count flip=bool steps=count seed=seed "
-        "augment=function workers=count",
+        "augment=function workers=count labels=labels num_shards=object shard=object",
         images=IMAGES,
         batch_size=2,
+    ),
+    "datasets.ImageFolder": Entry(
+        kp.datasets.ImageFolder,
+        "folder=object image_size=size labels=choice strict=bool smallest=size "
+        "crop=choice resample=choice cache=path",
+        folder=Lazy(pictures),
+        image_size=8,
+    ),
+    "datasets.celeb_a": Entry(
+        kp.datasets.celeb_a,
+        "split=choice image_size=size folder=object cache=path limit=count",
+        split="test",
+        image_size=8,
+        folder=Lazy(pictures),
+        cache="celeb_a",
+    ),
+    "datasets.lsun_bedroom": Entry(
+        kp.datasets.lsun_bedroom,
+        "split=choice image_size=size folder=object cache=path limit=count",
+        split="test",
+        image_size=8,
+        folder=Lazy(pictures),
+        cache="lsun",
     ),
     "datasets.load_images": Entry(
         kp.datasets.load_images,
         "source=object image_size=size split=text limit=count strict=bool "
-        "smallest=size",
+        "smallest=size crop=choice resample=choice cache=path",
         source=Lazy(lambda: folder() / "images.npy"),
         image_size=8,
     ),

@@ -38,7 +38,7 @@ APART = {
         "memory",
         "runtime",
     ),
-    "datasets": ("_checks", "_files"),
+    "datasets": ("_checks", "_files", "runtime"),
     "latents": ("_checks",),
     "metrics": ("_checks", "grid"),
     "memory": ("runtime", *(name for line in LINES[:5] for name in line)),

@@ -7,6 +7,7 @@ from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
 
 PATCHINGS = ("cascade", "grid", "crops")
+CROPS = ("center", "top", "stretch")
 
 
 def add_options(parser):
@@ -73,20 +74,29 @@ def _add_data(group):
         "--data",
         type=types.path,
         required=True,
-        help="folder of images, .npy array of uint8 (count, H, W, 3), or tfds:NAME",
+        help="folder of images, .npy or .npz array of uint8 (count, H, W, 3), or "
+        "tfds:NAME",
     )
     group.add_argument(
         "--out",
         type=types.path,
         required=True,
-        help="folder to write: backup, curve of the loss, preset (the trained model), "
-        "early (its early state, a guide); the same command resumes from the backup",
+        help="folder to write: decoded images, backup, curve of the loss, preset (the "
+        "trained model), early (its early state, a guide); the same command resumes "
+        "from the backup",
     )
     group.add_argument(
         "--image-size",
         type=types.size,
         default=64,
         help="pixels, or HxW: the middle of each image is cropped and resized",
+    )
+    group.add_argument(
+        "--crop",
+        choices=CROPS,
+        default="center",
+        help="part of each image that is used: the middle, the top, or all of it, "
+        "stretched",
     )
     group.add_argument(
         "--smallest",
@@ -207,7 +217,11 @@ def _add_training(group):
 
 
 def _images(options):
-    """Reads the images of --data; prints how many, and which files were not read."""
+    """Reads the images of --data; prints how many, and which files were not read.
+
+    They are decoded once, into a folder of --out: the memory does not grow with their
+    number, and a resumed training starts at once.
+    """
     from keras_patchdpm.datasets import load_images
 
     with warnings.catch_warnings(record=True) as caught:
@@ -217,6 +231,8 @@ def _images(options):
             options.image_size,
             strict=options.strict,
             smallest=options.smallest,
+            crop=options.crop,
+            cache=_files.path_of("out", options.out) / "images",
         )
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Decoded images on the disk: a folder of an array and of what it was made from."""
 
+import contextlib
 import json
 import math
 
@@ -23,38 +24,61 @@ def cache_folder(name, value):
     return path
 
 
-def cached(path, identity, *, most, size, read, skipped):
-    """Opens the cache at `path`, which is written first if it is missing or old.
+def find(path, identity, skipped):
+    """Looks for a cache that is complete and of the same images.
+
+    Args:
+        path: `Path` of the folder.
+        identity: Dict, of which source the images are and how they were prepared.
+        skipped: `Skipped`, to which the files are added that were skipped when the
+            cache was written.
+
+    Returns:
+        `Path` of the `.npy` file, or `None` if there is no such cache.
+    """
+    found = _description(path)
+    if found.get("identity") != _plain(identity):
+        return None
+    skipped.restore(found["skipped"])
+    return path / _ARRAY
+
+
+def write(path, identity, skipped, *, images, most, size):
+    """Writes a cache, in the place of an older one.
 
     The folder is complete or not there at all, see `_files.replacing_folder`.
 
     Args:
-        path: `Path` of the folder.
-        identity: Dict, of which source the images are and how they were prepared. If it
-            is another one, the cache is written again.
+        path, identity: As in `find`.
+        skipped: `Skipped`, which has the skipped files when `images` ends.
+        images: Iterator of arrays.
         most: Int. The most images.
         size: `(height, width)` of the images.
-        read: Function that returns an iterator of the images.
-        skipped: `Skipped`, which has the files that `read` skips. If the cache is used,
-            those that were skipped when it was written are added.
 
     Returns:
         `Path` of the `.npy` file.
     """
-    identity = json.loads(json.dumps({"version": _VERSION, **identity}))
-    found = _description(path)
-    if found.get("identity") == identity:
-        skipped.restore(found["skipped"])
-        return path / _ARRAY
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    size_in_bytes = most * math.prod(size) * 3
-    _files.check_writable(path.with_name(f"{path.name}.npy"), size_in_bytes)
-    with _files.replacing_folder(path) as temporary:
-        with open(temporary / _ARRAY, "x+b") as file:
-            _write(file, read(), most, size)
-        description = {"identity": identity, "skipped": skipped.listed()}
-        (temporary / _DESCRIPTION).write_text(json.dumps(description, indent=1))
+    try:
+        size_in_bytes = most * math.prod(size) * 3
+        _files.check_writable(path.with_name(f"{path.name}.npy"), size_in_bytes)
+        with _files.replacing_folder(path) as temporary:
+            with open(temporary / _ARRAY, "x+b") as file:
+                _write(file, images, most, size)
+            description = {"identity": _plain(identity), "skipped": skipped.listed()}
+            (temporary / _DESCRIPTION).write_text(json.dumps(description, indent=1))
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):  # Another process has written to it.
+                path.parent.rmdir()
+        raise
     return path / _ARRAY
+
+
+def _plain(identity):
+    """`identity` with the types of JSON, and the version of this module."""
+    return json.loads(json.dumps({"version": _VERSION, **identity}))
 
 
 def _description(path):

@@ -100,7 +100,7 @@ class ImageFolder:
             skipped.warn(len(self.names))
         else:
             array = collected(
-                folder_source(path, files), self._fit, skipped, cache=cache
+                *folder_source(path, files), self._fit, skipped, cache=cache
             )
             self._array = array.filename
             left_out = {name for name, _ in skipped.errors}

@@ -53,9 +53,11 @@ def folder_images(folder, files):
 
 
 def fingerprint(folder, files):
-    """A checksum of the names, sizes and times of change of listed files."""
+    """A checksum of the names, sizes and times of change of the files of images."""
     digest = hashlib.sha256()
-    for name, _ in files:
+    for name, error in files:
+        if error is not None:
+            continue
         try:
             status = os.stat(folder / name)
             state = f"{status.st_size} {status.st_mtime_ns}"

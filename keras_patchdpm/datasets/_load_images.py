@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from keras_patchdpm import _checks, _files
+from keras_patchdpm.datasets import _cache
 from keras_patchdpm.datasets._array_file import array_images, load_npz, open_array
-from keras_patchdpm.datasets._cache import cache_folder, cached
 from keras_patchdpm.datasets._fit import Fit
 from keras_patchdpm.datasets._listing import fingerprint, folder_images, list_files
 from keras_patchdpm.datasets._reading import read, to_memory
@@ -81,71 +81,67 @@ def load_images(
     limit = math.inf if limit is None else _checks.positive_int("limit", limit)
     split = _checks.string("split", split)
     skipped = Skipped(str(source), _checks.boolean("strict", strict))
-    cache = None if cache is None else cache_folder("cache", cache)
-    found = _opened(source, split)
-    if found.array is not None and found.array.shape[1:3] == fit.size:
-        if len(found.array):
-            return found.array if limit == math.inf else found.array[:limit]
-    return collected(found, fit, skipped, limit=limit, cache=cache)
+    cache = None if cache is None else _cache.cache_folder("cache", cache)
+    open_source, identity, array = _source(source, split)
+    if array is not None and len(array) and array.shape[1:3] == fit.size:
+        return array if limit == math.inf else array[:limit]
+    return collected(open_source, identity, fit, skipped, limit=limit, cache=cache)
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Images that can be read one by one.
+def collected(open_source, identity, fit, skipped, *, limit=math.inf, cache=None):
+    """The array of the images of a source; one warning of those that are skipped.
 
     Args:
-        count: Int. The most images.
-        items: Iterable of pairs: the name of an image, and a function that returns it
-            or raises `Unreadable`.
+        open_source: Function that returns `(count, items)`: the most images, and an
+            iterable of pairs, the name of an image and a function that returns it or
+            raises `Unreadable`. It is not called if there is a cache.
         identity: Function that returns a dict, which changes if the images change.
-        array: Array of all images, if there is one. Default `None`.
+        fit: `Fit`.
+        skipped: `Skipped`.
+        limit: Int, the most images. Default: infinity.
+        cache: `Path`, see `load_images`. Default `None`.
     """
-
-    count: int
-    items: object
-    identity: object
-    array: object = None
-
-
-def collected(source, fit, skipped, *, limit=math.inf, cache=None):
-    """The array of the images of a `Source`; one warning of those that are skipped."""
-    most = min(source.count, limit)
-    images = functools.partial(read, source.items, fit, skipped, limit=limit)
     if cache is None:
-        array = to_memory(images(), most, fit.size)
+        count, items = open_source()
+        images = read(items, fit, skipped, limit=limit)
+        array = to_memory(images, min(count, limit), fit.size)
     else:
         part = None if limit == math.inf else limit
-        identity = {**source.identity(), **dataclasses.asdict(fit), "limit": part}
-        array = np.load(
-            cached(
+        key = {**identity(), **dataclasses.asdict(fit), "limit": part}
+        path = _cache.find(cache, key, skipped)
+        if path is None:
+            count, items = open_source()
+            path = _cache.write(
                 cache,
-                identity,
-                most=most,
+                key,
+                skipped,
+                images=read(items, fit, skipped, limit=limit),
+                most=min(count, limit),
                 size=fit.size,
-                read=images,
-                skipped=skipped,
-            ),
-            mmap_mode="r",
-            allow_pickle=False,
-        )
+            )
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     skipped.warn(len(array))
     return array
 
 
 def folder_source(path, files):
-    """The `Source` of listed files of a folder, as `list_files` returns them."""
-    count, items = folder_images(path, files)
-    return Source(count, items, lambda: {"files": fingerprint(path, files)})
+    """`(open_source, identity)` for files of a folder, as `list_files` returns them."""
+    return (
+        functools.partial(folder_images, path, files),
+        lambda: {"files": fingerprint(path, files)},
+    )
 
 
-def _opened(source, split):
-    """The `Source` of the argument `source`."""
+def _source(source, split):
+    """`(open_source, identity, array)`; the array is `None` if there is none yet."""
     if isinstance(source, str) and source.startswith("tfds:"):
-        count, items = tfds_images(source.removeprefix("tfds:"), split)
-        return Source(count, items, lambda: {"source": source, "split": split})
+        open_source = functools.partial(
+            tfds_images, source.removeprefix("tfds:"), split
+        )
+        return open_source, lambda: {"source": source, "split": split}, None
     path = _files.path_of("source", source)
     if path.is_dir():
-        return folder_source(path, list_files(path))
+        return *folder_source(path, list_files(path)), None
     if path.suffix.lower() not in (".npy", ".npz"):
         raise ValueError(
             "`source` must be a folder of images, a .npy or .npz array or 'tfds:NAME'. "
@@ -156,4 +152,4 @@ def _opened(source, split):
     def identity():
         return {"files": fingerprint(path.parent, [(path.name, None)])}
 
-    return Source(*array_images(array), identity, array)
+    return functools.partial(array_images, array), identity, array

@@ -9,12 +9,14 @@ from PIL import Image
 from keras_patchdpm.datasets._skipped import Unreadable
 
 
-def tfds_images(name, split):
+def tfds_images(name, split, part=None):
     """`(count, items)` for a data set, as `folder_images` returns them for a folder.
 
     Args:
         name: String. Name of the data set, such as `"celeb_a"`.
         split: String, such as `"train"`.
+        part: Function of the number of images, which returns the first index and that
+            after the last one. Default `None`: all images.
 
     Raises:
         ImportError: If `tensorflow-datasets` is not installed.
@@ -42,6 +44,9 @@ def tfds_images(name, split):
             f"{' '.join(str(error).split())} "
             f"Received: source='tfds:{name}', split={split!r}."
         ) from error
+    if part is not None:
+        first, last = part(len(dataset))
+        dataset = dataset.skip(first).take(last - first)
     items = (
         (f"image {number}", functools.partial(_read, example))
         for number, example in enumerate(tfds.as_numpy(dataset))

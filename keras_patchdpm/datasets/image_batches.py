@@ -2,29 +2,38 @@
 
 import copy
 import math
-import os
 
 import keras
 import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.datasets._arrays import in_dtype
+from keras_patchdpm.datasets._image_folder import ImageFolder, as_images
+from keras_patchdpm.datasets._reading import default_workers
+from keras_patchdpm.runtime import processes
 
 
 class ImageBatches(keras.utils.PyDataset):
     """Batches of images, in a new order in each epoch and flipped at random.
 
-    The order, flips and augmentation of an epoch depend only on `seed` and `epoch`. The
-    batches count epochs themselves, since Keras calls `on_epoch_end`. If `PatchDPM.fit`
-    starts at a later epoch, from a backup or by `initial_epoch`, it uses the order of
-    that epoch, as an unbroken training would.
+    The order, flips and augmentation of an epoch depend only on `seed` and `epoch`, and
+    `batches[index]` is the same batch whichever batches were read before: a training
+    may resume at any batch. The batches count epochs themselves, since Keras calls
+    `on_epoch_end`. If `PatchDPM.fit` starts at a later epoch, from a backup or by
+    `initial_epoch`, it uses the order of that epoch, as an unbroken training would.
+
+    It is a `keras.utils.PyDataset`, which Keras reads in threads on every backend and
+    which needs no further package. (`grain` reads in processes, but its position is
+    an iterator's, which Keras does not save.)
 
     Args:
         images: Array of shape `(count, H, W, C)`, uint8 or float in [-1, 1]. It may be
-            a memory map.
-        batch_size: Positive int, at most `count`.
+            a memory map or an `ImageFolder`, whose images are decoded in the threads.
+        batch_size: Positive int, at most `count`. With shards: of each of them.
         flip: Bool. Whether each image is mirrored left to right with probability 1/2.
             Default: yes.
+        labels: Ints `(count,)`: the batches are `(images, labels)`. Default `None`:
+            the labels of an `ImageFolder`; none for an array.
         steps: Positive int, the batches of an epoch. More steps than full batches
             repeat images. Default `None`: each image at most once, in full batches.
         seed: Non-negative int. Default 0.
@@ -36,13 +45,20 @@ class ImageBatches(keras.utils.PyDataset):
         workers: Positive int. Threads that prepare batches during the training, and
             call `augment` at the same time. 1: no threads. Default `None`: one for each
             processor, at least 2 and at most 8.
+        num_shards: Positive int, the processes that train together. All have as many
+            steps, and other images in each step. Default `None`: the processes of JAX
+            (`jax.process_count()`); 1 on other backends.
+        shard: Int from 0 to `num_shards - 1`, the number of this process. Default
+            `None`: that of JAX (`jax.process_index()`); 0 on other backends.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `max_queue_size`.
 
     Attributes:
         epoch: Int. The epoch of the next batches. Set it to 0 to start again.
 
     Raises:
-        ValueError: If there are fewer images than `batch_size`.
+        TypeError: If an argument has the wrong type.
+        ValueError: If there are fewer images than the batches of all shards need, or an
+            argument is out of range.
 
     Example:
 
@@ -56,26 +72,39 @@ class ImageBatches(keras.utils.PyDataset):
         batch_size,
         *,
         flip=True,
+        labels=None,
         steps=None,
         seed=0,
         augment=None,
         workers=None,
+        num_shards=None,
+        shard=None,
         **kwargs,
     ):
         if workers is None:
             # With one, Keras lets TensorFlow tune how it reads: an epoch then ends
             # later, up to half of its time.
-            workers = min(max(2, os.cpu_count() or 2), 8)
+            workers = default_workers()
         super().__init__(workers=_checks.positive_int("workers", workers), **kwargs)
-        self.images = _checks.array("images", images)
+        self.images = as_images("images", images)
         _checks.images("images", self.images)
         count = _checks.integer("the number of `images`", len(self.images), minimum=1)
+        self.num_shards, self.shard = _shards(num_shards, shard)
         self.batch_size = _checks.integer(
             "batch_size", batch_size, minimum=1, maximum=count
         )
+        self._together = self.batch_size * self.num_shards  # Images of a step.
+        if self._together > count:
+            raise ValueError(
+                f"A step of {self.num_shards} shards needs {self._together} images, "
+                f"and there are {count}. Choose a smaller `batch_size`, or more "
+                f"images. Received: batch_size={batch_size}, "
+                f"num_shards={self.num_shards}."
+            )
+        self.labels = _labels(labels, self.images)
         self.flip = _checks.boolean("flip", flip)
         if steps is None:
-            steps = count // self.batch_size
+            steps = count // self._together
         self.steps = _checks.positive_int("steps", steps)
         self.seed = _checks.integer("seed", seed, minimum=0)
         self.augment = augment
@@ -93,18 +122,19 @@ class ImageBatches(keras.utils.PyDataset):
         _checks.integer("index", index, minimum=0, maximum=self.steps - 1)
         epoch = self.epoch  # Read once: the next epoch may begin meanwhile.
         order = self._order(epoch)
-        start = index * self.batch_size
-        chosen = order[start : start + self.batch_size]
-        batch = self.images[np.sort(chosen)]
+        number = index * self.num_shards + self.shard  # Among those of all shards.
+        start = number * self.batch_size
+        chosen = np.sort(order[start : start + self.batch_size])
+        batch = self.images[chosen]
         if self.flip:
-            rng = np.random.default_rng((self.seed, epoch, 1, index))
+            rng = np.random.default_rng((self.seed, epoch, 1, number))
             mirrored = rng.random(len(batch)) < 0.5
             batch[mirrored] = batch[mirrored, :, ::-1]
         if self.augment is not None:
-            rng = np.random.default_rng((self.seed, epoch, 2, index))
+            rng = np.random.default_rng((self.seed, epoch, 2, number))
             augmented = keras.ops.convert_to_numpy(self.augment(batch, rng))
             batch = in_dtype(augmented, batch.dtype)
-        return (batch,)
+        return (batch,) if self.labels is None else (batch, self.labels[chosen])
 
     def on_epoch_begin(self):
         """Called by Keras before it reads the batches of an epoch."""
@@ -115,6 +145,8 @@ class ImageBatches(keras.utils.PyDataset):
         if self._begun and self._counts:
             self.epoch += 1
         self._begun = False
+        if isinstance(self.images, ImageFolder):
+            self.images.warn_of_broken()
 
     def set_epoch(self, epoch, before=0):
         """Sets the next epoch; called in `PatchDPM.fit`, by `EpochOfBatches`.
@@ -135,10 +167,43 @@ class ImageBatches(keras.utils.PyDataset):
         """Indices of the images of an epoch; their counts differ by at most 1."""
         made, order = self._made  # One read: a worker may replace the pair meanwhile.
         if made != epoch:
-            rounds = math.ceil(self.steps * self.batch_size / len(self.images))
+            rounds = math.ceil(self.steps * self._together / len(self.images))
             rng = np.random.default_rng((self.seed, epoch, 0))
             order = np.concatenate(
                 [rng.permutation(len(self.images)) for _ in range(rounds)]
             )
             self._made = epoch, order
         return order
+
+
+def _shards(num_shards, shard):
+    """Validates `(num_shards, shard)`; `None`: as the backend has it."""
+    if (num_shards is None) != (shard is None):
+        raise ValueError(
+            "`num_shards` and `shard` belong together: pass both, or neither for the "
+            "processes of the backend. "
+            f"Received: num_shards={num_shards}, shard={shard}."
+        )
+    if num_shards is None:
+        return processes()
+    num_shards = _checks.positive_int("num_shards", num_shards)
+    return num_shards, _checks.integer(
+        "shard", shard, minimum=0, maximum=num_shards - 1
+    )
+
+
+def _labels(labels, images):
+    """Validates labels; `None`: those of an `ImageFolder`."""
+    if labels is None:
+        return images.labels if isinstance(images, ImageFolder) else None
+    labels = _checks.array("labels", labels)
+    if labels.shape != (len(images),):
+        raise ValueError(
+            f"`labels` must contain one int for each of the {len(images)} images. "
+            f"Received: {_checks.received('labels', labels)}."
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"`labels` must be ints. Received: labels of dtype {labels.dtype}."
+        )
+    return labels

@@ -1,6 +1,11 @@
 """Executes networks. Each backend has a module, which is imported when it is used."""
 
-from keras_patchdpm.runtime.backend import SUPPORTED, backend_name, check_process
+from keras_patchdpm.runtime.backend import (
+    SUPPORTED,
+    backend_name,
+    check_process,
+    processes,
+)
 from keras_patchdpm.runtime.compiled import (
     compiled,
     compiled_with,
@@ -20,4 +25,5 @@ __all__ = [
     "is_out_of_memory",
     "may_compile",
     "network_call",
+    "processes",
 ]

@@ -54,6 +54,11 @@ class CompiledNetwork:
         return np.asarray(self.call(_state(self.network()), _distributed(inputs)))
 
 
+def processes():
+    """See `runtime.processes`."""
+    return jax.process_count(), jax.process_index()
+
+
 def compiled(function):
     """See `runtime.compiled`."""
     return jax.jit(function, compiler_options=compiler_options())

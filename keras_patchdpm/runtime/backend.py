@@ -41,6 +41,14 @@ def check_process():
         _first = os.getpid()
 
 
+def processes():
+    """`(count, index)` of the processes that train together, which only JAX has.
+
+    On other backends: `(1, 0)`.
+    """
+    return backend_module().processes() if backend_name() == "jax" else (1, 0)
+
+
 def refuse_fork():
     """Raises the error of backends that cannot be used in a forked process."""
     name = backend_name()

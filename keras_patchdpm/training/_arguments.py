@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_patchdpm import _checks, _files
 from keras_patchdpm.callbacks import _settings
+from keras_patchdpm.datasets._image_folder import as_images
 from keras_patchdpm.training.settings import TrainingSettings
 
 _SAMPLE = 256  # Images in the checksum.
@@ -42,7 +43,7 @@ def config(value):
 
 def images(value, batch_size):
     """Validates images; returns an array with at least one batch."""
-    value = _checks.array("images", value)
+    value = as_images("images", value)
     _checks.image_shape("images", value.shape)
     if not len(value):
         raise ValueError(

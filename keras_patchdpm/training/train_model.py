@@ -31,7 +31,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of a `name`
             and its arguments.
-        images: Uint8 array of shape `(count, H, W, C)`.
+        images: Uint8 array of shape `(count, H, W, C)`, or a `datasets.ImageFolder`.
         folder: Path. The folder is created if it does not exist.
         minutes: Number of at least 0. Time limit of this call, checked after each
             step, so that the last epoch may be shorter. Default `None`: no time limit;
