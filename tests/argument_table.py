@@ -162,6 +162,11 @@ def no_keras_cv(name):
     return unittest.mock.patch.dict(sys.modules, {"keras_cv": fake})
 
 
+def no_tfds(name):
+    """TensorFlow Datasets would ask the network."""
+    return unittest.mock.patch.dict(sys.modules, {"tensorflow_datasets": None})
+
+
 def no_measurement(name):
     """A measurement takes seconds, and some environments have none."""
     fake = types.SimpleNamespace(
@@ -418,6 +423,7 @@ ENTRIES = {
     "datasets.celeb_a": Entry(
         kp.datasets.celeb_a,
         "split=choice image_size=size folder=object cache=path limit=count",
+        no_tfds,
         split="test",
         image_size=8,
         folder=Lazy(pictures),
@@ -426,6 +432,7 @@ ENTRIES = {
     "datasets.lsun_bedroom": Entry(
         kp.datasets.lsun_bedroom,
         "split=choice image_size=size folder=object cache=path limit=count",
+        no_tfds,
         split="test",
         image_size=8,
         folder=Lazy(pictures),

@@ -168,11 +168,16 @@ def _download(name, official, part, manual):
     try:
         return tfds_images(name, official, part)
     except Exception as error:  # Each host and each version of tfds has its own.
-        kind = ImportError if isinstance(error, ImportError) else OSError
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise kind(
-            f"TensorFlow Datasets could not provide {name}: {reason[:300]} Hosts often "
-            f"refuse this download. {manual} Received: folder=None."
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        if isinstance(error, ImportError):
+            raise ImportError(
+                f"To download {name}, install what is missing, such as by `pip install "
+                f"'keras-patchdpm[data]'`. Without it: {manual} The import failed "
+                f"({reason}). Received: folder=None."
+            ) from error
+        raise OSError(
+            f"TensorFlow Datasets could not download {name}; its host often refuses. "
+            f"{manual} The download failed ({reason}). Received: folder=None."
         ) from error
 
 

@@ -206,4 +206,9 @@ def _labels(labels, images):
         raise TypeError(
             f"`labels` must be ints. Received: labels of dtype {labels.dtype}."
         )
+    if labels.min() < 0:
+        raise ValueError(
+            "`labels` must be at least 0. "
+            f"Received: {_checks.received('labels', labels)}."
+        )
     return labels

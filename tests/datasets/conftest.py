@@ -1,7 +1,8 @@
-"""keras-cv needs TensorFlow: without it, the tests of it are left out."""
+"""Some tests need packages that need TensorFlow: without them, they are left out."""
 
 import importlib.util
 
-collect_ignore = []
-if importlib.util.find_spec("keras_cv") is None:
-    collect_ignore.append("test_keras_cv.py")
+NEEDED = {"test_keras_cv.py": "keras_cv", "test_papers.py": "tensorflow_datasets"}
+collect_ignore = [
+    test for test, package in NEEDED.items() if not importlib.util.find_spec(package)
+]

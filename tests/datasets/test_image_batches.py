@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_models import assert_same, tiny_images, tiny_model, train, values
 
-from keras_patchdpm.datasets import ImageBatches
+from keras_patchdpm.datasets import ImageBatches, image_batches
 
 
 @pytest.fixture
@@ -76,6 +76,42 @@ def test_a_memory_map(numbered, tmp_path):
     assert (found[0] == expected[0]).all() and (found[1] == expected[1]).all()
 
 
+@pytest.mark.once
+def test_labels_follow_their_images(numbered):
+    for images, labels in ImageBatches(numbered, 4, labels=np.arange(12) % 3):
+        assert (images[:, 0, [0, -1], 0].min(axis=-1) % 3 == labels).all()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("steps", [None, 5])
+def test_shards_have_the_batches_of_one_process_together(numbered, steps):
+    """Other images in each shard, in all epochs, and as many steps."""
+    shards = [
+        ImageBatches(numbered, 2, steps=steps, num_shards=3, shard=shard)
+        for shard in range(3)
+    ]
+    together = ImageBatches(numbered, 6, steps=steps)
+    for epoch in range(3):
+        found = np.stack([seen(batches, epoch)[0] for batches in shards], axis=1)
+        expected, _ = seen(together, epoch)
+        assert found.shape == (len(together), 3, 2)
+        np.testing.assert_array_equal(
+            np.sort(found.reshape(expected.shape)), np.sort(expected)
+        )
+    assert len({seen(batches)[1].tobytes() for batches in shards}) == 3
+
+
+@pytest.mark.once
+def test_shards_are_the_processes_of_the_backend(numbered, monkeypatch):
+    assert ImageBatches(numbered, 2).num_shards == 1
+    monkeypatch.setattr(image_batches, "processes", lambda: (3, 2))
+    batches = ImageBatches(numbered, 2)
+    assert (batches.num_shards, batches.shard, len(batches)) == (3, 2, 2)
+    np.testing.assert_array_equal(
+        batches[1][0], ImageBatches(numbered, 2, num_shards=3, shard=2)[1][0]
+    )
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_fit_sees_the_epoch_it_is_in(workers):
     """Whatever Keras reads ahead, and also when it starts in the middle."""
@@ -127,6 +163,13 @@ def set_alike(model):
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"flip": "no"}, TypeError, "`flip` must be True or False.*'no'"),
         ({"augment": 7}, TypeError, "`augment` must be a function"),
+        ({"labels": np.arange(11)}, ValueError, "`labels` must contain one int for"),
+        ({"labels": np.zeros(12)}, TypeError, "`labels` must be ints.*float64"),
+        ({"labels": np.arange(12) - 1}, ValueError, "`labels` must be at least 0"),
+        ({"num_shards": 2}, ValueError, "`num_shards` and `shard` belong together"),
+        ({"num_shards": 2, "shard": 2}, ValueError, "`shard` must be at most 1"),
+        ({"num_shards": 0, "shard": 0}, ValueError, "`num_shards` must be at least 1"),
+        ({"num_shards": 4, "shard": 0}, ValueError, "4 shards needs 16 images"),
     ],
 )
 def test_refuses(arguments, error, message, numbered):
