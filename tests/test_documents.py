@@ -78,6 +78,17 @@ def convolution(channels, filters):
 
 
 @pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """The folders of images that the blocks read."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for number, image in enumerate(kp.datasets.synthetic_scenes(66, 2 * SIZE)):
+        for name in (f"photos/{'ab'[number % 2]}", "img_align_celeba"):
+            os.makedirs(name, exist_ok=True)
+            kp.save_images(image[None], f"{name}/{number}.bmp")
+
+
+@pytest.fixture
 def names():
     """What the blocks of a page use and do not define."""
     package = types.SimpleNamespace(**vars(kp))
@@ -96,9 +107,8 @@ def names():
     }
 
 
-@pytest.mark.parametrize("page", ["extending", "patch_diffusion", "sampling"])
-def test_the_blocks_of_a_page_run(page, names, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("page", ["data", "extending", "patch_diffusion", "sampling"])
+def test_the_blocks_of_a_page_run(page, names, folders):
     for source in blocks(ROOT / "docs" / f"{page}.md"):
         for large, small in SMALL.items():
             source = source.replace(large, small)

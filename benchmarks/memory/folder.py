@@ -71,7 +71,6 @@ def main():
     figures = {
         "peak_mib": mebibytes(int(peak)),
         "epoch_s": round(float(seconds), 1),
-        "cached": options.cache,
     }
     command_line.write(options, figures)
 
