@@ -1,10 +1,9 @@
 """Frechet distance, kernel distance, precision and recall of two sets of features."""
 
-import dataclasses
-
 import numpy as np
 
 from keras_patchdpm import _checks
+from keras_patchdpm.metrics._extractor import check_descriptions
 from keras_patchdpm.metrics._measurement import measurement
 from keras_patchdpm.metrics._statistics import FeatureStatistics
 
@@ -178,17 +177,7 @@ def _check_pair(generated, reference, least_features=0):
                 f"{len(each.features)} of {each.count} images. Use more images, or a "
                 f"larger `most_features` of `statistics`. Received: {name}={each}."
             )
-    one, other = (
-        dataclasses.asdict(each.description) for each in (generated, reference)
-    )
-    odd = [name for name in one if one[name] != other[name]]
-    if odd:
-        listed = "; ".join(f"{name}: {one[name]} and {other[name]}" for name in odd)
-        raise ValueError(
-            "Features of different extractors cannot be compared. Compute both "
-            f"statistics with the same extractor and resizing. They differ in {listed}."
-            f" Received: generated={generated}, reference={reference}."
-        )
+    check_descriptions(generated.description, reference.description)
 
 
 def _root(covariance):

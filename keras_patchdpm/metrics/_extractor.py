@@ -38,6 +38,19 @@ class Description:
         )
 
 
+def check_descriptions(generated, reference):
+    """Refuses to compare features of two `Description`s that are not equal."""
+    one, other = dataclasses.asdict(generated), dataclasses.asdict(reference)
+    odd = [name for name in one if one[name] != other[name]]
+    if odd:
+        listed = "; ".join(f"{name}: {one[name]} and {other[name]}" for name in odd)
+        raise ValueError(
+            "Features of different extractors cannot be compared. Compute both "
+            f"statistics with the same extractor and resizing. They differ in {listed}."
+            f" Received: generated={generated}, reference={reference}."
+        )
+
+
 class Extractor:
     """A network that turns images into features, and how images are resized for it.
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.metrics._extractor import Description, Extractor, pixels
-from keras_patchdpm.metrics._load_extractor import load_extractor
+from keras_patchdpm.metrics._load_extractor import EXTRACTORS, load_extractor
 from keras_patchdpm.metrics._moments import Moments, Reservoir
 
 _MOST_FEATURES = 10_000
+_DIGITS = 16  # Of the SHA-256.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,6 +98,7 @@ def statistics(
     seed = _checks.integer("seed", seed, minimum=0)
     verbose = _checks.one_of("verbose", verbose, (0, 1))
     if isinstance(extractor, str):
+        _checks.one_of("extractor", extractor, EXTRACTORS)
         extractor = load_extractor(extractor)
     _checks.instance("extractor", extractor, Extractor)
     pieces, total = _pieces(images, batch_size)
@@ -122,7 +124,7 @@ def statistics(
         kept.array,
         extractor.description,
         source,
-        digest.hexdigest()[:16],
+        digest.hexdigest()[:_DIGITS],
     )
 
 
@@ -168,8 +170,21 @@ def statistics_of_features(features, name, *, source="features without a name"):
         features,
         Description(name, "unknown", "unknown", (0, 0), shape[1]),
         source,
-        hashlib.sha256(features.tobytes()).hexdigest()[:16],
+        hashlib.sha256(features.tobytes()).hexdigest()[:_DIGITS],
     )
+
+
+def digest_of(images):
+    """The `digest` of uint8 images `(B, H, W, 3)`, without their statistics."""
+    digest = hashlib.sha256()
+    _update(digest, images)
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _update(digest, images):
+    """Adds uint8 images to a digest, the same for every split into batches."""
+    for image in images:
+        digest.update(f"{image.shape}".encode() + image.tobytes())
 
 
 def _pieces(images, batch_size):
@@ -202,8 +217,7 @@ def _batches(pieces, extractor, batch_size, digest):
     """Yields resized images, `batch_size` at a time; updates the digest."""
     waiting = []
     for piece in pieces:
-        for image in piece:
-            digest.update(f"{image.shape}".encode() + image.tobytes())
+        _update(digest, piece)
         waiting.extend(extractor.resize(piece))
         while len(waiting) >= batch_size:
             yield np.stack(waiting[:batch_size])
