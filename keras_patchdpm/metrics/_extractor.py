@@ -88,18 +88,8 @@ class Extractor:
         size = _checks.pair("size", size)
         resizing = _checks.one_of("resizing", resizing, RESIZINGS)
         self._resize, text = RESIZINGS[resizing]
-        grey = np.full((1, *size, 3), 127, "float32")
-        features = self._call(grey)
-        if features.ndim != 2 or len(features) != 1 or not np.isfinite(features).all():
-            raise ValueError(
-                "`network` must return finite features of shape (batch, features). "
-                "Pool over height and width, and leave the classifier out. Received: "
-                f"network={name!r}, which returns the shape {features.shape} for one "
-                f"grey image of shape {grey.shape}."
-            )
-        self.description = Description(
-            name, _digest(network), text, size, features.shape[1]
-        )
+        dimensions = _dimensions(network, name, (*size, 3))
+        self.description = Description(name, _digest(network), text, size, dimensions)
 
     def __call__(self, images, batch_size=32):
         """Computes the features of images.
@@ -142,7 +132,7 @@ class Extractor:
         if batch_size is not None and count < batch_size:
             last = np.repeat(resized[-1:], batch_size - count, axis=0)
             resized = np.concatenate([resized, last])
-        features = self._call(resized)[:count]
+        features = _call(self._network, resized)[:count]
         if features.shape != (count, self.description.dimensions):
             raise ValueError(
                 f"`network` must return {self.description.dimensions} features for "
@@ -156,17 +146,36 @@ class Extractor:
             )
         return features
 
-    def _call(self, resized):
-        if isinstance(self._network, keras.Model):
-            features = self._network.predict_on_batch(resized)
-        else:
-            features = self._network(resized)
-        try:
-            return np.asarray(ops.convert_to_numpy(features), "float32")
-        except (TypeError, ValueError) as error:
-            raise _checks.wrong_type(
-                "network", "a function that returns one array", features
-            ) from error
+
+def _call(network, resized):
+    """The features of resized images, whatever their shape."""
+    if isinstance(network, keras.Model):
+        features = network.predict_on_batch(resized)
+    else:
+        features = network(resized)
+    try:
+        return np.asarray(ops.convert_to_numpy(features), "float32")
+    except (TypeError, ValueError) as error:
+        raise _checks.wrong_type(
+            "network", "a function that returns one array", features
+        ) from error
+
+
+def _dimensions(network, name, shape):
+    """The number of features of an image of `shape`; refuses other networks."""
+    try:
+        found = (1, *network.output_shape[1:])  # No compilation for one image.
+    except (AttributeError, TypeError, ValueError):  # A function, or not built yet.
+        features = _call(network, np.full((1, *shape), 127, "float32"))
+        found = features.shape if np.isfinite(features).all() else ("NaN",)
+    if len(found) != 2 or found[0] != 1 or not found[1]:
+        raise ValueError(
+            "`network` must return finite features of shape (batch, features). Pool "
+            "over height and width, and leave the classifier out. Received: "
+            f"network={name!r}, which returns the shape {found} for one image of "
+            f"shape {shape}."
+        )
+    return found[1]
 
 
 def pixels(images, warn=True):

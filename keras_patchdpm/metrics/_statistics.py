@@ -94,7 +94,9 @@ def statistics(
     """
     _checks.string("source", source)
     batch_size = _checks.positive_int("batch_size", batch_size)
-    most = _checks.integer("most_features", most_features, minimum=0)
+    most = _checks.integer(
+        "most_features", most_features, minimum=0, maximum=_checks.LARGEST
+    )
     seed = _checks.integer("seed", seed, minimum=0)
     verbose = _checks.one_of("verbose", verbose, (0, 1))
     if isinstance(extractor, str):

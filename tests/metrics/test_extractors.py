@@ -48,9 +48,10 @@ def test_mobilenet_gives_the_distances_of_another_implementation():
     keras.config.set_dtype_policy("mixed_float16")  # Of no concern to extractors.
     extractor = load_extractor("mobilenet_v2")
     assert keras.config.dtype_policy().name == "mixed_float16"
-    small = statistics(synthetic_scenes(24, 64, seed=1), extractor)
+    small = statistics(synthetic_scenes(24, 64, seed=1), extractor, batch_size=12)
     for size, expected in GOLDEN.items():
-        other = statistics(synthetic_scenes(24, size, seed=2), extractor)
+        scenes = synthetic_scenes(24, size, seed=2)
+        other = statistics(scenes, extractor, batch_size=12)
         with pytest.warns(UserWarning, match="24 images, no more than the 1280"):
             found = float(frechet_distance(small, other))
         assert found == pytest.approx(expected, abs=0.1)
