@@ -96,7 +96,9 @@ def names():
     }
 
 
-@pytest.mark.parametrize("page", ["extending", "patch_diffusion", "sampling"])
+@pytest.mark.parametrize(
+    "page", ["evaluate", "extending", "patch_diffusion", "sampling"]
+)
 def test_the_blocks_of_a_page_run(page, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for source in blocks(ROOT / "docs" / f"{page}.md"):

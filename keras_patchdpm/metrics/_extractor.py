@@ -69,8 +69,8 @@ class Extractor:
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or the network returns no
-            `(B, D)` or NaN for a grey image.
+        ValueError: If an argument is out of range, or the network does not return
+            `(B, D)`, or a function returns NaN for a grey image.
 
     Example:
 
