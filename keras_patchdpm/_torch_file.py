@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 
-def read(path, argument):
+def read(path, argument, otherwise):
     """The content of a file that was written by `torch.save`.
 
     Args:
         path: String, the path of the file.
         argument: String. Name of the argument with the path, for error messages.
+        otherwise: String, what to do without PyTorch, such as `"pass a .npz file"`.
 
     Returns:
         Mapping, as the file has it.
@@ -28,7 +29,7 @@ def read(path, argument):
             f"There is no file at that path. `{argument}` must be the path of a file. "
             f"Received: {argument}={path!r}."
         )
-    torch = _torch(path, argument)
+    torch = _torch(path, argument, otherwise)
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # Damaged bytes can raise anything.
@@ -56,12 +57,12 @@ def as_array(tensor):
     return np.asarray(tensor).astype("float32")
 
 
-def _torch(path, argument):
+def _torch(path, argument, otherwise):
     try:
         return importlib.import_module("torch")
     except ImportError as error:
         raise ImportError(
             "Reading this file needs PyTorch, which is not installed. Install it with "
-            "`pip install keras-patchdpm[torch]`, or convert the file to arrays where "
-            f"PyTorch is installed. Received: {argument}={path!r}."
+            f"`pip install keras-patchdpm[torch]`, or {otherwise}, which needs no "
+            f"PyTorch. Received: {argument}={path!r}."
         ) from error

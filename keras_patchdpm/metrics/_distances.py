@@ -194,7 +194,8 @@ def _squared_discrepancy(first, second):
     count, length = first.shape
 
     def kernel(a, b):
-        return (a @ b.T / length + 1) ** 3
+        product = a @ b.T / length + 1
+        return product * product * product  # Many times faster than a power.
 
     def within(a):
         own = kernel(a, a)

@@ -80,14 +80,29 @@ def _inception(name, weights):
         tensors = _read_npz(weights)
     else:
         _warn_of_others(weights)
-        tensors = _torch_file.read(str(weights), "weights")
-        tensors = {
-            str(key): _torch_file.as_array(tensor)
-            for key, tensor in tensors.items()
-            if not str(key).endswith("num_batches_tracked")
-        }
+        tensors = _torch_file.read(
+            str(weights),
+            "weights",
+            "pass a .npz file of the same tensors as `weights`",
+        )
+        tensors = _as_arrays(tensors, weights)
     network = _inception_v3.inception_v3(tensors, str(weights))
     return Extractor(network, name, _inception_v3.SIZE)
+
+
+def _as_arrays(tensors, path):
+    """The tensors of a file of PyTorch as arrays by name."""
+    try:
+        return {
+            str(name): _torch_file.as_array(tensor)
+            for name, tensor in tensors.items()
+            if not str(name).endswith("num_batches_tracked")
+        }
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "The file must be a dict of names and tensors, as `state_dict()` returns "
+            f"it. Received: weights={str(path)!r} ({error})."
+        ) from error
 
 
 def _read_npz(path):

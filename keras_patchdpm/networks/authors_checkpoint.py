@@ -29,7 +29,11 @@ def read_arrays(source, which):
         ValueError: If the file is truncated, or no checkpoint of tensors.
     """
     if not isinstance(source, Mapping):
-        source = _torch_file.read(str(_files.path_of("source", source)), "source")
+        source = _torch_file.read(
+            str(_files.path_of("source", source)),
+            "source",
+            "pass a mapping of names to arrays as `source`",
+        )
     return _arrays(_network_tensors(source, which))
 
 

@@ -1,6 +1,7 @@
 """Extractors: the networks, how images are resized, and what is refused."""
 
 import re
+import sys
 
 import keras
 import numpy as np
@@ -202,6 +203,18 @@ def test_a_file_of_pytorch(narrow, tmp_path):
     (tmp_path / "narrow.pth").write_bytes(content[:-2000])
     with pytest.warns(UserWarning), pytest.raises(ValueError, match="truncated"):
         load_extractor("inception_v3", tmp_path / "narrow.pth")
+    torch.save({"model": tensors}, tmp_path / "nested.pth")
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="names and tens"):
+        load_extractor("inception_v3", tmp_path / "nested.pth")
+
+
+@pytest.mark.once
+def test_a_file_of_pytorch_without_pytorch(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "a.pth").touch()
+    message = "needs PyTorch, .*pass a .npz file .*weights=.*a.pth"
+    with pytest.warns(UserWarning), pytest.raises(ImportError, match=message):
+        load_extractor("inception_v3", tmp_path / "a.pth")
 
 
 @pytest.mark.once
@@ -264,6 +277,11 @@ def test_no_network_is_an_error_and_no_other_extractor(monkeypatch):
     [
         (lambda images: images, ValueError, r"returns the shape \(1, 8, 8, 3\)"),
         (lambda images: np.full((1, 3), np.nan), ValueError, "must return finite"),
+        (
+            keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]),
+            ValueError,
+            r"returns the shape \(1, 8, 8, 2\) for one image of shape \(8, 8, 3\)",
+        ),
         (lambda images: "features", TypeError, "`network` must be a function that"),
         ("mobilenet_v2", TypeError, "`network` must be a function"),
         (keras.Model, TypeError, "`network` must be a Keras model or a function"),
