@@ -1,14 +1,15 @@
-"""The command line: `python -m keras_patchdpm sample`, `... train`."""
+"""The command line: `python -m keras_patchdpm sample`, `... train`, `... evaluate`."""
 
 import argparse
 import sys
 
 import keras_patchdpm
-from keras_patchdpm.commands import options, sample, train
+from keras_patchdpm.commands import evaluate, options, sample, train
 
 COMMANDS = {
     "sample": (sample, "generate images with trained weights"),
     "train": (train, "train a model on images"),
+    "evaluate": (evaluate, "compare generated images with real ones"),
 }
 
 

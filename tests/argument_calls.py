@@ -44,6 +44,9 @@ NAMESPACES = {
 }
 # Made by the package, and read by users.
 RESULTS = {
+    "Description",
+    "FeatureStatistics",
+    "Measurement",
     "MemoryPlan",
     "MemoryReport",
     "ProfileReport",
@@ -56,7 +59,7 @@ EXTENSIONS = set(
     "InputSpec Patching Stage Schedule Solver Coefficients check_layer check_patching "
     "check_schedule check_solver randomise".split()
 )
-# Methods that Keras calls, or that `PatchDPM` and `PatchSampler` call with what they
+# Methods that Keras calls, or that other parts of the package call with what they
 # made themselves; `compile`, whose arguments are Keras'; methods that always refuse.
 INNER = set(
     "build call compile_from_config compute_loss compute_output_shape from_config "
@@ -68,7 +71,7 @@ INNER = set(
     "example stages tilings options_of target at_strength "
     "of_arrays of_open_sizes sampling_divisions window_sizes refuse tiling "
     "tiles draw corners coefficients correction noise_first check_schedule "
-    "add_noise clean weight make_loss alpha_sigma".split()
+    "add_noise clean weight make_loss alpha_sigma resize features".split()
 )
 
 

@@ -146,6 +146,24 @@ def authors_tensors():
     return {slot.tensor: np.zeros(slot.shape, "float32") for slot in slots}
 
 
+def colours(images):
+    return images.mean(axis=(1, 2))
+
+
+def extractor():
+    return kp.metrics.Extractor(colours, "mean colour", 8)
+
+
+def statistics():
+    return kp.metrics.statistics_of_features(np.eye(4), "mean colour")
+
+
+def stored_statistics():
+    path = folder() / "stored.npz"
+    kp.metrics.save_statistics(statistics(), path)
+    return path
+
+
 def report():
     found = kp.memory.MemoryReport(1, "none", "CPU:0", "none", True, "none")
     return kp.memory.ProfileReport(1, 1, 1.0, (2, 2), 1, 1, found)
@@ -461,6 +479,63 @@ ENTRIES = {
         "samples=finite training_images=finite",
         samples=IMAGES,
         training_images=IMAGES,
+    ),
+    "metrics.Extractor": Entry(
+        kp.metrics.Extractor,
+        "network=object name=text size=size resizing=choice",
+        network=colours,
+        name="mean colour",
+        size=8,
+    ),
+    "metrics.Extractor.__call__": Entry(
+        method(extractor, "__call__"),
+        "images=finite batch_size=count",
+        images=PICTURES,
+    ),
+    "metrics.load_extractor": Entry(
+        kp.metrics.load_extractor,
+        "name=choice weights=object",
+        name="mobilenet_v2",
+    ),
+    "metrics.statistics": Entry(
+        kp.metrics.statistics,
+        "images=finite extractor=object source=text batch_size=count "
+        "most_features=index seed=seed verbose=flag",
+        images=PICTURES,
+        extractor=Lazy(extractor),
+    ),
+    "metrics.statistics_of_features": Entry(
+        kp.metrics.statistics_of_features,
+        "features=matrix name=text source=text",
+        features=np.eye(4),
+        name="mean colour",
+    ),
+    "metrics.frechet_distance": Entry(
+        kp.metrics.frechet_distance,
+        "generated=object reference=object",
+        generated=Lazy(statistics),
+        reference=Lazy(statistics),
+    ),
+    "metrics.kernel_distance": Entry(
+        kp.metrics.kernel_distance,
+        "generated=object reference=object subsets=count subset_size=small seed=seed",
+        generated=Lazy(statistics),
+        reference=Lazy(statistics),
+    ),
+    "metrics.precision_recall": Entry(
+        kp.metrics.precision_recall,
+        "generated=object reference=object neighbours=count",
+        generated=Lazy(statistics),
+        reference=Lazy(statistics),
+    ),
+    "metrics.save_statistics": Entry(
+        kp.metrics.save_statistics,
+        "statistics=object path=object",
+        statistics=Lazy(statistics),
+        path=Lazy(lambda: folder() / "statistics.npz"),
+    ),
+    "metrics.load_statistics": Entry(
+        kp.metrics.load_statistics, "path=object", path=Lazy(stored_statistics)
     ),
     "metrics.seam_ratio": Entry(
         kp.metrics.seam_ratio,

@@ -100,6 +100,7 @@ KINDS = {
     },
     "images": {"nan images", "empty images"},
     "finite": set(),
+    "matrix": {"nested", "zeros"},
     "labels": {"nested", "int array"},
     "weights": {"nested", "int array", "floats"},
     "function": {"function", "class"},

@@ -107,7 +107,9 @@ def names():
     }
 
 
-@pytest.mark.parametrize("page", ["data", "extending", "patch_diffusion", "sampling"])
+@pytest.mark.parametrize(
+    "page", ["data", "evaluate", "extending", "patch_diffusion", "sampling"]
+)
 def test_the_blocks_of_a_page_run(page, names, folders):
     for source in blocks(ROOT / "docs" / f"{page}.md"):
         for large, small in SMALL.items():

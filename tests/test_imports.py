@@ -14,7 +14,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 # A module may import from the lines above its own, and from its own folder.
 LINES = (
     ("_backend", "_checks", "_registration"),
-    ("_files", "_images", "_npz"),
+    ("_files", "_images", "_npz", "_torch_file"),
     ("grid", "resize", "schedules", "solvers", "windows"),
     ("patching", "layers"),
     ("networks",),
@@ -40,7 +40,7 @@ APART = {
     ),
     "datasets": ("_checks", "_files", "runtime"),
     "latents": ("_checks",),
-    "metrics": ("_checks", "grid"),
+    "metrics": (*LINES[0], *LINES[1], "grid"),
     "memory": ("runtime", *(name for line in LINES[:5] for name in line)),
     "runtime": ("_checks",),
 }
@@ -49,7 +49,7 @@ TOP = ("__init__", "__main__", "commands", "sampling", "testing", "training")
 
 BACKENDS = ("jax", "jaxlib", "tensorflow", "torch")
 BACKEND_HOMES = ("models/_train_step/", "memory/", "runtime/")
-DYNAMIC_HOMES = (*BACKEND_HOMES, "networks/authors_checkpoint.py")
+DYNAMIC_HOMES = (*BACKEND_HOMES, "_torch_file.py")
 
 
 def allowed(group):

@@ -195,11 +195,11 @@ def test_ctrl_c_says_what_is_kept(command, message, trained, capsys, monkeypatch
 
 def test_help_explains_each_command(capsys):
     told = {}
-    for command in ([], ["sample"], ["train"]):
+    for command in ([], ["sample"], ["train"], ["evaluate"]):
         with pytest.raises(SystemExit, match="^0$"):
             main([*command, "--help"])
         told["".join(command)] = " ".join(capsys.readouterr().out.split())
-    assert {"sample", "train", "keras_patchdpm.memory"} <= set(
+    assert {"sample", "train", "evaluate", "keras_patchdpm.memory"} <= set(
         told[""].replace("`", "").split()
     )
     for command in ("sample", "train"):
@@ -214,6 +214,8 @@ def test_help_explains_each_command(capsys):
         assert f"(default: {default})" in told["sample"]
     for default in ("64", "0.001", "100", "mixed_bfloat16", "cascade", "--image-size"):
         assert f"(default: {default})" in told["train"]
+    for default in ("mobilenet_v2", "32", "all", "the size of the first image of SAMP"):
+        assert f"(default: {default}" in told["evaluate"]
 
 
 def test_version(capsys):

@@ -1,8 +1,10 @@
 """Validates command-line options, formats help, and runs a command."""
 
 import argparse
+import contextlib
 import math
 import sys
+import warnings
 
 from keras_patchdpm import _files
 
@@ -47,6 +49,18 @@ def run(parser, arguments):
         hint = "Choose fewer or smaller images, or a smaller batch."
         return _report(f"out of memory ({error}). {hint}", 2)
     return 0
+
+
+@contextlib.contextmanager
+def warnings_as_lines():
+    """Prints each `UserWarning` of a block as one line, without the code's place."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                print(f"warning: {warning.message}", file=sys.stderr)
 
 
 def positive_int(text):

@@ -1,8 +1,5 @@
 """`python -m keras_patchdpm train`: trains a model on images."""
 
-import sys
-import warnings
-
 from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
 
@@ -224,8 +221,7 @@ def _images(options):
     """
     from keras_patchdpm.datasets import load_images
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with types.warnings_as_lines():
         images = load_images(
             options.data,
             options.image_size,
@@ -234,8 +230,6 @@ def _images(options):
             crop=options.crop,
             cache=_files.path_of("out", options.out) / "images",
         )
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
     print(f"{len(images)} images of {options.data} are used", flush=True)
     if len(images) < options.batch_size:
         raise ValueError(

@@ -1,12 +1,10 @@
 """Reads the authors' checkpoints into a dict of NumPy arrays."""
 
-import importlib
-import os
 from collections.abc import Mapping
 
 import numpy as np
 
-from keras_patchdpm import _files
+from keras_patchdpm import _files, _torch_file
 
 PREFIX = "denoise_fn."
 UNUSED = "_patched_decoder._embedder."
@@ -31,48 +29,12 @@ def read_arrays(source, which):
         ValueError: If the file is truncated, or no checkpoint of tensors.
     """
     if not isinstance(source, Mapping):
-        source = _read_checkpoint(str(_files.path_of("source", source)))
+        source = _torch_file.read(
+            str(_files.path_of("source", source)),
+            "source",
+            "pass a mapping of names to arrays as `source`",
+        )
     return _arrays(_network_tensors(source, which))
-
-
-def _torch(path):
-    try:
-        return importlib.import_module("torch")
-    except ImportError as error:
-        raise ImportError(
-            "Reading a checkpoint of the authors needs PyTorch, which is not "
-            "installed. Install it with `pip install keras-patchdpm[torch]`, or pass "
-            "a mapping of names to arrays as `source`, which needs no PyTorch. "
-            f"Received: source={path!r}."
-        ) from error
-
-
-def _read_checkpoint(path):
-    """Reads the file of the authors' trainer, without running code in the file."""
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            "There is no file at that path. `source` must be the path of a checkpoint, "
-            f"or a mapping of names to arrays. Received: source={path!r}."
-        )
-    torch = _torch(path)
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # Damaged bytes can raise anything.
-        reason = str(error).strip().split("\n")[0][:200]
-        raise ValueError(
-            "The file is not a PyTorch checkpoint of tensors. It is truncated, has "
-            "another format, or contains Python objects, which are refused because "
-            "reading them could run code. Copy the file again from its source. "
-            f"PyTorch says: {type(error).__name__}: {reason}. "
-            f"Received: source={path!r} of {os.path.getsize(path)} bytes."
-        ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise ValueError(
-            "The checkpoint must be a dict of tensors, or a dict with `model` and "
-            "`ema`. "
-            f"Received: a {type(checkpoint).__name__} in source={path!r}."
-        )
-    return checkpoint
 
 
 def _network_tensors(source, which):
@@ -100,10 +62,8 @@ def _arrays(tensors):
     """Converts tensors of any library to float32 NumPy arrays; refuses NaN."""
     arrays, refused = {}, []
     for name, tensor in tensors.items():
-        if hasattr(tensor, "detach"):
-            tensor = tensor.detach().cpu().float().numpy()
         try:
-            arrays[name] = np.asarray(tensor).astype("float32")
+            arrays[name] = _torch_file.as_array(tensor)
         except (TypeError, ValueError):
             refused.append(f"{name} ({type(tensor).__name__})")
             continue
