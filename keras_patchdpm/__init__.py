@@ -27,7 +27,7 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.samplers import Guidance, Measurement, PatchSampler
+from keras_patchdpm.samplers import Guidance, Measurement, PatchSampler, slerp
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 from keras_patchdpm.training import train
@@ -57,6 +57,7 @@ __all__ = [
     "sample",
     "save_images",
     "schedules",
+    "slerp",
     "solvers",
     "testing",
     "train",

@@ -1,7 +1,8 @@
-"""The sampler, which generates images, guidance and measurements."""
+"""The sampler, guidance, measurements, and the interpolation of noise."""
 
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.measurement import Measurement
+from keras_patchdpm.samplers.noise import slerp
 from keras_patchdpm.samplers.patch_sampler import PatchSampler
 
-__all__ = ["Guidance", "Measurement", "PatchSampler"]
+__all__ = ["Guidance", "Measurement", "PatchSampler", "slerp"]

@@ -61,7 +61,7 @@ class Measurement:
         set_ = functools.partial(object.__setattr__, self)  # The class is frozen.
         _checks.function("function", self.function)
         values = _checks.array("values", self.values)
-        if values.dtype.kind not in "fiub" or not values.ndim:
+        if values.dtype.kind not in "fiub" or not values.ndim or not values.size:
             raise TypeError(
                 "`values` must be an array of numbers, one row for each image, or one "
                 f"for all. Received: values of {values.dtype} and the shape "

@@ -259,8 +259,8 @@ class PatchSampler:
         Example:
 
         >>> one, other = sampler.draw_noise(1, seed=1), sampler.draw_noise(1, seed=2)
-        >>> between = np.sqrt(0.5) * one + np.sqrt(0.5) * other    # standard normal
-        >>> image = sampler(1, noise=between)
+        >>> between = kp.slerp(one, other, [0.25, 0.5, 0.75])
+        >>> images = sampler(3, noise=between)
         """
         num_images = _checks.integer(
             "num_images", num_images, minimum=1, maximum=MOST_IMAGES

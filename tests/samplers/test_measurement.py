@@ -204,9 +204,14 @@ def test_a_stopped_sampling_resumes(tmp_path, rng):
     with pytest.raises(KeyboardInterrupt):
         sampler(2, callback=stop, **options)
     np.testing.assert_array_equal(sampler(2, **options), expected)
-    other = kp.Measurement(grey, values, noise=0.2)
-    with pytest.raises(ValueError, match="measurement.noise"):
-        sampler(2, **options | {"measurement": other})
+    for part, other in {
+        "function": kp.Measurement(lambda x: -grey(x), values),
+        "values": kp.Measurement(grey, values / 2),
+        "noise": kp.Measurement(grey, values, noise=0.2),
+        "scale": kp.Measurement(grey, values, scale=0.5),
+    }.items():
+        with pytest.raises(ValueError, match=f"measurement.{part}"):
+            sampler(2, **options | {"measurement": other})
 
 
 def test_gradients_need_more_memory():
