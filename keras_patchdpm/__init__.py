@@ -27,7 +27,13 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.samplers import Guidance, Measurement, PatchSampler, slerp
+from keras_patchdpm.samplers import (
+    Guidance,
+    Measurement,
+    PatchSampler,
+    TiledDenoiser,
+    slerp,
+)
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 from keras_patchdpm.training import train
@@ -46,6 +52,7 @@ __all__ = [
     "PatchGrid",
     "PatchSampler",
     "RandomPatching",
+    "TiledDenoiser",
     "WholeImage",
     "callbacks",
     "datasets",

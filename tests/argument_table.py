@@ -540,6 +540,22 @@ ENTRIES = {
         function=np.negative,
         values=IMAGES,
     ),
+    "TiledDenoiser": Entry(
+        kp.TiledDenoiser,
+        "denoise=function image_shape=object patch=size overlap=fraction shift=bool "
+        "schedule=object latents=bool",
+        denoise=np.negative,
+        image_shape=(8, 8, 3),
+        patch=4,
+    ),
+    "TiledDenoiser.from_diffusers": Entry(
+        kp.TiledDenoiser.from_diffusers,
+        "network=object scheduler=object image_shape=object",
+        network=Lazy(lambda: types.SimpleNamespace(parameters=0, forward=0, eval=dict)),
+        scheduler=types.SimpleNamespace(betas=[0.1], config={}),
+        image_shape=(8, 8, 3),
+        patch=4,
+    ),
     "slerp": Entry(
         kp.slerp,
         "one=finite other=finite share=fraction",

@@ -96,9 +96,9 @@ assert np.abs(filled[0][mask].astype(float) - face[mask]).mean() > 1
 # %% [markdown]
 # ## Enlarge it
 #
-# A cascade accepts the images of an earlier stage as `thumbnails`. At N = 4, the image of
-# 64 x 64 pixels becomes one of 128 x 128 in 16 patches, and no network call is larger
-# than before. The detail is generated: another seed gives other hair.
+# A cascade accepts the images of an earlier stage as `thumbnails`. At N = 4, the image
+# of 64 x 64 pixels becomes one of 128 x 128 in 16 patches, and no network call is
+# larger than before. The detail is generated: another seed gives other hair.
 
 # %%
 larger = model.sampler(model.tiled(4), steps=2 if FAST else 12)
@@ -131,8 +131,9 @@ np.testing.assert_allclose(path[0].astype(float), face, atol=2)
 #
 # A `kp.Measurement` is a function of the image and the values that it must have. Here
 # the function is the mean of the three colour channels, so the sampling adds colours to
-# a grey photograph (diffusion posterior sampling, Chung et al. 2022). Any differentiable
-# function of `keras.ops` serves. The gradient is computed patch by patch.
+# a grey photograph (diffusion posterior sampling, Chung et al. 2022). Any
+# differentiable function of `keras.ops` serves. The gradient is computed patch by
+# patch.
 
 
 # %%
@@ -157,5 +158,6 @@ assert misfit < (unrelated if FAST else unrelated / 4)
 # - Image k of a call depends on the seed and k alone, whatever the batch. Budgets and
 #   checkpoints work as in any sampling.
 # - A model of faces makes a face of everything. For other images, train on such images.
-# - A measurement takes about four times as long as a sampling without one, and needs the
-#   memory of a gradient: `kp.memory.plan(model, "300MB", gradients=True)` counts it.
+# - A measurement takes about four times as long as a sampling without one, and needs
+#   the memory of a gradient: `kp.memory.plan(model, "300MB", gradients=True)` counts
+#   it.

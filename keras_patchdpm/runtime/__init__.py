@@ -10,6 +10,7 @@ from keras_patchdpm.runtime.compiled import (
 from keras_patchdpm.runtime.network_call import (
     gradient_call,
     network_call,
+    torch_call,
     value_and_gradient,
 )
 from keras_patchdpm.runtime.out_of_memory import is_out_of_memory
@@ -25,5 +26,6 @@ __all__ = [
     "is_out_of_memory",
     "may_compile",
     "network_call",
+    "torch_call",
     "value_and_gradient",
 ]

@@ -67,6 +67,20 @@ def value_and_gradient(function):
     return call
 
 
+def module_call(module):
+    """See `runtime.torch_call`."""
+
+    def call(images, timestep):
+        weight = next(module.parameters())
+        images = torch.tensor(images, dtype=weight.dtype, device=weight.device)
+        timesteps = torch.full((len(images),), timestep, device=weight.device)
+        with torch.no_grad():
+            result = module(images, timesteps)
+        return getattr(result, "sample", result).float().cpu().numpy()
+
+    return call
+
+
 def compiled(function):
     """See `runtime.compiled`; on PyTorch the function is not compiled."""
     return torch.no_grad()(function)

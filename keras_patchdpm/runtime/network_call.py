@@ -1,5 +1,7 @@
 """A network call with as little memory as possible on the backend, and gradients."""
 
+import importlib
+
 import keras
 
 from keras_patchdpm import _checks
@@ -72,3 +74,17 @@ def value_and_gradient(function):
     """
     check_process()
     return backend_module().value_and_gradient(function)
+
+
+def torch_call(module):
+    """The function that calls a PyTorch module, whatever the backend of Keras.
+
+    Args:
+        module: `torch.nn.Module`, called as `module(images, timesteps)` with tensors
+            `(B, C, h, w)` and `(B,)`. Its result, or the attribute `sample` of it, is
+            returned.
+
+    Returns:
+        Function of a NumPy array `(B, C, h, w)` and a number to a float32 NumPy array.
+    """
+    return importlib.import_module("keras_patchdpm.runtime._torch").module_call(module)
