@@ -27,7 +27,13 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.samplers import Guidance, PatchSampler
+from keras_patchdpm.samplers import (
+    Guidance,
+    Measurement,
+    PatchSampler,
+    TiledDenoiser,
+    slerp,
+)
 from keras_patchdpm.sampling import sample
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 from keras_patchdpm.training import train
@@ -41,10 +47,12 @@ __all__ = [
     "GridPatching",
     "Guidance",
     "LatentSpace",
+    "Measurement",
     "PatchDPM",
     "PatchGrid",
     "PatchSampler",
     "RandomPatching",
+    "TiledDenoiser",
     "WholeImage",
     "callbacks",
     "datasets",
@@ -56,6 +64,7 @@ __all__ = [
     "sample",
     "save_images",
     "schedules",
+    "slerp",
     "solvers",
     "testing",
     "train",

@@ -22,6 +22,7 @@ def sample(
     batch_size=None,
     checkpoint=None,
     labels=None,
+    **given,
 ):
     """Generates images with a trained model, patch by patch.
 
@@ -53,6 +54,9 @@ def sample(
             see `PatchSampler`. Default `None`: no checkpoint.
         labels: Int, or one for each image, of a preset that was trained on labels.
             Default `None`: images of any label.
+        **given: `init_images`, `strength`, `mask`, `repeats`, `thumbnails`,
+            `measurement` and `noise`: what the images start from or agree with; see
+            `PatchSampler.stream`.
 
     Returns:
         Uint8 array of shape `(num_images, H, W, C)`, in [0, 255].
@@ -68,6 +72,7 @@ def sample(
     >>> keras_patchdpm.sample(n=2).shape
     (2, 64, 64, 3)
     >>> images = keras_patchdpm.sample(preset="runs/photos/preset", num_images=16)
+    >>> enlarged = keras_patchdpm.sample(n=4, num_images=1, thumbnails=small_face)
 
     Source: Arakawa et al. 2023 (arXiv:2304.07087).
     """
@@ -99,6 +104,7 @@ def sample(
         verbose=verbose,
         checkpoint=checkpoint,
         labels=labels,
+        **given,
     )
 
 

@@ -46,7 +46,7 @@ NAMESPACES = {
 RESULTS = {
     "Description",
     "FeatureStatistics",
-    "Measurement",
+    "Score",
     "MemoryPlan",
     "MemoryReport",
     "ProfileReport",
@@ -67,7 +67,7 @@ INNER = set(
     "train_step make_train_function make_test_function on_epoch_begin "
     "on_epoch_end on_train_batch_end on_train_begin on_train_end fixed "
     "set_epoch warn_of_broken compile predict predict_on_batch export "
-    "attach_state prepare prepare_batch used check_fits guide_inputs "
+    "of misfit measure attach_state prepare prepare_batch used check_fits guide_inputs "
     "example stages tilings options_of target at_strength "
     "of_arrays of_open_sizes sampling_divisions window_sizes refuse tiling "
     "tiles draw corners coefficients correction noise_first check_schedule "

@@ -60,7 +60,7 @@ class Entry:
         **arguments: Those of a valid call, some of them `Lazy`.
     """
 
-    def __init__(self, function, kinds="", stub=None, **arguments):
+    def __init__(self, function, kinds="", stub=None, /, **arguments):
         self.function, self.arguments = function, arguments
         self.kinds = dict(word.split("=") for word in kinds.split())
         self.stub = stub or (lambda name: contextlib.nullcontext())
@@ -233,7 +233,7 @@ STEP = "x=finite y=labels sample_weight=weights return_dict=bool"
 SAMPLING = (
     "num_images=count seed=seed batch_size=count noise=finite dtype=choice "
     "callback=function verbose=flag checkpoint=path labels=labels init_images=finite "
-    "strength=small mask=finite repeats=count thumbnails=finite"
+    "strength=small mask=finite repeats=count thumbnails=finite measurement=object"
 )
 grid = functools.partial(kp.PatchGrid, 2)
 grid_patching = functools.partial(kp.GridPatching, 2)
@@ -649,6 +649,35 @@ ENTRIES = {
         by="label",
         scale=2.0,
     ),
+    "Measurement": Entry(
+        kp.Measurement,
+        "function=function values=numbers noise=non-negative scale=non-negative",
+        function=np.negative,
+        values=IMAGES,
+    ),
+    "TiledDenoiser": Entry(
+        kp.TiledDenoiser,
+        "denoise=function image_shape=object patch=size overlap=fraction shift=bool "
+        "schedule=object latents=bool",
+        denoise=np.negative,
+        image_shape=(8, 8, 3),
+        patch=4,
+    ),
+    "TiledDenoiser.from_diffusers": Entry(
+        kp.TiledDenoiser.from_diffusers,
+        "network=object scheduler=object image_shape=object",
+        network=Lazy(lambda: types.SimpleNamespace(parameters=0, forward=0, eval=dict)),
+        scheduler=types.SimpleNamespace(betas=[0.1], config={}),
+        image_shape=(8, 8, 3),
+        patch=4,
+    ),
+    "slerp": Entry(
+        kp.slerp,
+        "one=finite other=finite share=fraction",
+        one=np.ones((1, 4, 4, 3)),
+        other=np.ones((1, 4, 4, 3)),
+        share=0.25,
+    ),
     "PatchSampler": Entry(
         kp.PatchSampler,
         "model=object solver=choice steps=count patches_per_call=count "
@@ -685,7 +714,7 @@ ENTRIES = {
         kp.memory.plan,
         "model=object budget=bytes num_images=count training=bool optimizer=object "
         "images_held=count verbose=flag "
-        "guides=several images_on=choice",
+        "guides=several images_on=choice gradients=bool",
         no_measurement,
         model=Lazy(model),
         budget="10GB",
@@ -694,7 +723,7 @@ ENTRIES = {
         kp.memory.profile,
         "model=object batch_size=count patches_per_call=count training=bool "
         "optimizer=object isolated=bool "
-        "divisions=size timed=bool",
+        "divisions=size gradients=bool timed=bool",
         no_measurement,
         model=Lazy(model),
         isolated=True,

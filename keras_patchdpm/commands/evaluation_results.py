@@ -42,7 +42,7 @@ def table(measured, results):
     """The results as lines of text.
 
     Args:
-        measured: List of `Measurement`s.
+        measured: List of `Score`s.
         results: Dict with `seam_ratio`, as `seams` returns it, and perhaps `copies`.
     """
     rows = [("measure", "value", "spread", "images", "reference")]

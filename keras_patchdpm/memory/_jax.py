@@ -1,10 +1,17 @@
 """Peak memory on JAX: the compiler's plan of its buffers, without a run."""
 
+import functools
+
 import jax
 import keras
 
 from keras_patchdpm.memory.report import MemoryReport
-from keras_patchdpm.runtime._jax import NO_LIBRARY, compiler_options, known_options
+from keras_patchdpm.runtime._jax import (
+    NO_LIBRARY,
+    compiler_options,
+    known_options,
+    pulled_back,
+)
 
 
 def environment():
@@ -44,16 +51,16 @@ def bytes_in_use():
 def measured_call(network, inputs):
     """`(fn, args, note)` for `peak`: one call of the network, as in the sampler."""
 
-    def call(trainable, non_trainable, inputs):
-        state = trainable, non_trainable
+    def call(state, inputs):
         return network.stateless_call(*state, inputs, training=False)[0]
 
-    # Weights are arguments: closed over, they would be counted.
-    weights = (
-        [_like(variable) for variable in network.trainable_variables],
-        [_like(variable) for variable in network.non_trainable_variables],
-    )
-    return call, (*weights, inputs), "compiled from `stateless_call`"
+    return call, (_state(network), inputs), "compiled from `stateless_call`"
+
+
+def measured_gradient(network, inputs):
+    """`(fn, args, note)` for `peak`: one call of `runtime.gradient_call`."""
+    args = _state(network), inputs
+    return functools.partial(pulled_back, network), args, "with its gradient"
 
 
 def measured_step(model, batch):
@@ -124,6 +131,14 @@ def _lower(fn, args, donated):
             f"fn={getattr(fn, '__name__', fn)!r}."
         )
     return traced.lower()
+
+
+def _state(network):
+    """The weights as arguments: closed over, they would be counted."""
+    return (
+        [_like(variable) for variable in network.trainable_variables],
+        [_like(variable) for variable in network.non_trainable_variables],
+    )
 
 
 def _like(variable):

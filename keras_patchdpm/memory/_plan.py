@@ -21,7 +21,7 @@ from keras_patchdpm.patching.tiled_model import as_tiled
 FIRST = 2  # Patches of the first measured call. A call of one patch is a special case.
 CLOSE = 0.05  # Largest relative error of a prediction that is accepted.
 TRIALS = 4
-_measured = weakref.WeakKeyDictionary()  # Network to the memory of its measured calls.
+_measured = weakref.WeakKeyDictionary()  # Network to its measured calls, see `_known`.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +74,7 @@ def plan(
     verbose=0,
     guides=(),
     images_on=None,
+    gradients=False,
 ):
     """Finds the fastest way to sample, or the largest batch to train, within a budget.
 
@@ -107,6 +108,8 @@ def plan(
             Default: none.
         images_on: `"device"`, which is faster, or `"host"`, which needs less memory.
             Default `None`: the device, if any plan fits there, otherwise the host.
+        gradients: Bool. Whether the calls also compute gradients, as sampling with a
+            `Measurement` does, with its images on the host. Default: no.
 
     Returns:
         `MemoryPlan`, or `TrainingPlan` for a training.
@@ -132,6 +135,7 @@ def plan(
             images_held=(images_held, 2),
             guides=(guides, ()),
             images_on=(images_on, None),
+            gradients=(gradients, False),
         )
         return plan_training(model, budget, optimizer=optimizer, verbose=verbose)
     _training.refuse_optimizer(optimizer)
@@ -140,8 +144,12 @@ def plan(
     held = _checks.positive_int("images_held", images_held)
     guides = _checks.sequence("guides", guides, _network, least=0)
     _checks.one_of("images_on", images_on, (None, "device", "host"))
+    gradients = _checks.boolean("gradients", gradients)
+    known = _known(model, gradients)
     done = num_images * math.prod(model.image_shape)
-    measure = functools.partial(_measure, model, verbose=verbose)
+    measure = functools.partial(
+        _measure, model, known, gradients=gradients, verbose=verbose
+    )
     sizes = _sizes(model.num_patches, num_images)
     trials = TRIALS if len(sizes) > 1 else 0
     weights, _ = measure(FIRST if trials else 1)
@@ -149,7 +157,7 @@ def plan(
 
     def planned(place, size):
         patches, images = size
-        activations = _predicted(model, patches * images)
+        activations = _predicted(known, patches * images)
         kept = done + images * images_bytes(
             model, images_held=held, images_on=place, patches_per_call=patches
         )
@@ -168,7 +176,7 @@ def plan(
         found = _best(
             functools.partial(planned, place),
             measure,
-            model,
+            known,
             sizes=sizes,
             trials=trials,
         )
@@ -181,14 +189,14 @@ def plan(
     return found
 
 
-def _best(planned, measure, model, *, sizes, trials):
+def _best(planned, measure, known, *, sizes, trials):
     """The fastest `MemoryPlan` within the budget, or `None` if there is none.
 
     Args:
         planned: Function of `(patches_per_call, batch_size)` to its `MemoryPlan`, from
             the measurements so far.
         measure: Function that measures a call on a number of patches.
-        model: `TiledModel`.
+        known: Result of `_known`.
         sizes: List of `(patches_per_call, batch_size)`, the fastest first.
         trials: Int, the largest number of measurements. 0 for a single size.
     """
@@ -198,13 +206,13 @@ def _best(planned, measure, model, *, sizes, trials):
         if best is None:
             break
         rows = best.patches_per_call * best.batch_size
-        if len(_known(model) - {1}) == 1:  # One measurement gives no slope.
+        if len(known.keys() - {1}) == 1:  # One measurement gives no slope.
             measure(max(rows, 2 * FIRST))
             continue
         _, found = measure(rows)
         if abs(best.activations / found - 1) <= CLOSE:
             break
-    measured = (planned(size) for size in sizes if math.prod(size) in _known(model))
+    measured = (planned(size) for size in sizes if math.prod(size) in known)
     found = next((one for one in measured if one.peak <= one.budget), None)
     if found is None:
         measure(1)
@@ -216,9 +224,9 @@ def _network(name, value):
     return _checks.like(name, value, asked=("variables",), example="model.network")
 
 
-def _known(model):
-    """The numbers of patches whose calls were measured, a set."""
-    return set(_measured[model.network])
+def _known(model, gradients):
+    """Dict of the measured calls: numbers of patches to `(weights, activations)`."""
+    return _measured.setdefault(model.network, {}).setdefault(gradients, {})
 
 
 def _sizes(patches, images):
@@ -233,9 +241,9 @@ def _shares(count):
     return sorted(sizes, reverse=True)
 
 
-def _predicted(model, patches):
+def _predicted(known, patches):
     """Activations of a call on that many patches, predicted from the measurements."""
-    known = {count: found for count, (_, found) in _measured[model.network].items()}
+    known = {count: found for count, (_, found) in known.items()}
     if patches in known:
         return known[patches]
     if patches == 1:
@@ -250,13 +258,14 @@ def _predicted(model, patches):
     return math.ceil(known[last] + max(slope, 0) * (patches - last))
 
 
-def _measure(model, patches, verbose):
+def _measure(model, known, patches, *, gradients, verbose):
     """`(weights, activations)` of a call on that many patches, in bytes."""
-    known = _measured.setdefault(model.network, {})
     if patches not in known:
         if verbose:
             print(f"Measuring a call of the network, patches: {patches}", flush=True)
-        report = profile(model.network, batch_size=patches, timed=False)
+        report = profile(
+            model.network, batch_size=patches, gradients=gradients, timed=False
+        )
         activations = backend_module().with_reserve(report.activations, training=False)
         known[patches] = report.weights, activations
     return known[patches]

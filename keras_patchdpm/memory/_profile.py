@@ -11,7 +11,7 @@ from keras_patchdpm.memory._measuring import median_seconds, variables_bytes, wi
 from keras_patchdpm.memory._peak import backend_module
 from keras_patchdpm.memory.report import ProfileReport
 from keras_patchdpm.patching.tiled_model import as_tiled
-from keras_patchdpm.runtime import network_call
+from keras_patchdpm.runtime import gradient_call, network_call
 
 
 def profile(
@@ -23,6 +23,7 @@ def profile(
     optimizer=None,
     isolated=None,
     divisions=None,
+    gradients=False,
     timed=True,
 ):
     """Measures one network call of a sampling, or one training step.
@@ -63,6 +64,8 @@ def profile(
             TensorFlow on a CPU, which needs it.
         divisions: Positive int or a pair `(rows, cols)`: the grid, if `model` is a
             network. Default `None`: that of the model, or unknown.
+        gradients: Bool. Whether the call computes the gradient by its noisy patches, as
+            sampling with a `Measurement` does. Default: no, it predicts.
         timed: Bool. Whether to time the call as well. Without, JAX only compiles: calls
             that do not fit in memory can be measured. Default: yes.
 
@@ -88,7 +91,9 @@ def profile(
         isolated = _checks.boolean("isolated", isolated)
     if _checks.boolean("training", training):
         _training.refuse_sampling(
-            patches_per_call=(patches_per_call, 1), divisions=(divisions, None)
+            patches_per_call=(patches_per_call, 1),
+            divisions=(divisions, None),
+            gradients=(gradients, False),
         )
         return _training.profile(
             model, batch_size, optimizer=optimizer, isolated=isolated, timed=timed
@@ -108,6 +113,7 @@ def profile(
         "batch_size": batch_size,
         "patches_per_call": patches_per_call,
         "divisions": grid and grid.divisions,
+        "gradients": _checks.boolean("gradients", gradients),
         "timed": timed,
     }
     backend = backend_module()
@@ -120,14 +126,17 @@ def profile(
     return measure(network, **options)
 
 
-def measure(network, *, batch_size, patches_per_call, divisions, timed):
+def measure(network, *, batch_size, patches_per_call, divisions, gradients, timed):
     """`profile` of a network in this process, with validated arguments."""
     inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
-    measured = _measure(backend_module(), network, inputs)
+    if gradients:
+        inputs["gradient"] = np.ones_like(inputs["noisy"])
+    measured = _measure(backend_module(), network, inputs, gradients)
+    call = (gradient_call if gradients else network_call)(network)
     return ProfileReport(
         weights=variables_bytes(network.variables),
         activations=measured.bytes,
-        seconds=_seconds(network, inputs) if timed else None,
+        seconds=median_seconds(lambda: call(inputs)) if timed else None,
         divisions=divisions and tuple(divisions),
         batch_size=batch_size,
         patches_per_call=patches_per_call,
@@ -135,17 +144,12 @@ def measure(network, *, batch_size, patches_per_call, divisions, timed):
     )
 
 
-def _measure(backend, network, inputs):
+def _measure(backend, network, inputs, gradients):
     """`MemoryReport` of a network call after compilation."""
-    fn, args, note = backend.measured_call(network, inputs)
+    of_call = backend.measured_gradient if gradients else backend.measured_call
+    fn, args, note = of_call(network, inputs)
     measured = backend.peak(fn, args)
     return with_note(measured, f"Measured: one call of the network, {note}.")
-
-
-def _seconds(network, inputs):
-    """Median seconds of a network call, which returns NumPy."""
-    call = network_call(network)
-    return median_seconds(lambda: call(inputs))
 
 
 def _input_specs(network):

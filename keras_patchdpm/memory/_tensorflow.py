@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_patchdpm.memory.report import MemoryReport
+from keras_patchdpm.runtime import gradient_call
 
 SMALL = 2**14  # Floats, 64 KB: below the 256 KB that the default allocator ignores.
 RESERVE = (2**11, 2**20)  # Bytes: 2 GiB, more than most computations need.
@@ -63,6 +64,13 @@ def measured_call(network, inputs):
     """`(fn, args, note)` for `peak`: one call as in the sampler, after compilation."""
     network.predict_on_batch(inputs)  # Compiles.
     return network.predict_on_batch, (inputs,), "a graph that Keras compiled before"
+
+
+def measured_gradient(network, inputs):
+    """`(fn, args, note)` for `peak`: one call of `gradient_call`, after another."""
+    call = gradient_call(network)
+    call(inputs)
+    return call, (inputs,), "with its gradient"
 
 
 def measured_step(model, batch):

@@ -11,7 +11,7 @@ import torch
 from torch.profiler import ProfilerActivity
 
 from keras_patchdpm.memory.report import MemoryReport
-from keras_patchdpm.runtime import network_call
+from keras_patchdpm.runtime import gradient_call, network_call
 
 
 def environment():
@@ -44,6 +44,13 @@ def measured_call(network, inputs):
     call = network_call(network)
     call(inputs)  # Traces.
     return call, (inputs,), "traced; results are freed after use"
+
+
+def measured_gradient(network, inputs):
+    """`(fn, args, note)` for `peak`: one call of `gradient_call`, after another."""
+    call = gradient_call(network)
+    call(inputs)
+    return call, (inputs,), "with its gradient"
 
 
 def measured_step(model, batch):

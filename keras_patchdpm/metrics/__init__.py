@@ -8,7 +8,7 @@ from keras_patchdpm.metrics._distances import (
 )
 from keras_patchdpm.metrics._extractor import Description, Extractor
 from keras_patchdpm.metrics._load_extractor import load_extractor
-from keras_patchdpm.metrics._measurement import Measurement
+from keras_patchdpm.metrics._score import Score
 from keras_patchdpm.metrics._statistics import (
     FeatureStatistics,
     statistics,
@@ -21,7 +21,7 @@ __all__ = [
     "Description",
     "Extractor",
     "FeatureStatistics",
-    "Measurement",
+    "Score",
     "copies",
     "frechet_distance",
     "kernel_distance",

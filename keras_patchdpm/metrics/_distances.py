@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.metrics._extractor import check_descriptions
-from keras_patchdpm.metrics._measurement import measurement
+from keras_patchdpm.metrics._score import measurement
 from keras_patchdpm.metrics._statistics import FeatureStatistics
 
 _ROWS = 1024  # Features that are compared at a time.
@@ -24,7 +24,7 @@ def frechet_distance(generated, reference):
         reference: `FeatureStatistics` of real images.
 
     Returns:
-        `Measurement`. There is a warning if a set has no more images than features: its
+        `Score`. There is a warning if a set has no more images than features: its
         covariance is then singular, and the bias large.
 
     Raises:
@@ -75,7 +75,7 @@ def kernel_distance(generated, reference, *, subsets=100, subset_size=None, seed
         seed: Non-negative int. Seed of the subsets. Default 0.
 
     Returns:
-        `Measurement`; its `spread` is the standard deviation over the subsets.
+        `Score`; its `spread` is the standard deviation over the subsets.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -133,7 +133,7 @@ def precision_recall(generated, reference, *, neighbours=3):
         neighbours: Positive int, k. Default 3.
 
     Returns:
-        `(precision, recall)`, two `Measurement`s in [0, 1].
+        `(precision, recall)`, two `Score`s in [0, 1].
 
     Raises:
         TypeError: If an argument has the wrong type.

@@ -12,7 +12,12 @@ from keras_patchdpm.runtime.compiled import (
     free_bytes,
     may_compile,
 )
-from keras_patchdpm.runtime.network_call import network_call
+from keras_patchdpm.runtime.network_call import (
+    gradient_call,
+    network_call,
+    torch_call,
+    value_and_gradient,
+)
 from keras_patchdpm.runtime.out_of_memory import is_out_of_memory
 
 __all__ = [
@@ -22,8 +27,11 @@ __all__ = [
     "compiled",
     "compiled_with",
     "free_bytes",
+    "gradient_call",
     "is_out_of_memory",
     "may_compile",
     "network_call",
     "processes",
+    "torch_call",
+    "value_and_gradient",
 ]

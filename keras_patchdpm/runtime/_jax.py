@@ -16,6 +16,7 @@ import numpy as np
 from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F401
 
 _compiled = weakref.WeakKeyDictionary()
+_gradients = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 # Without this option, XLA holds transposed copies of all kernels at the same time. For
 # small patches those are most of the memory, and the network is not faster with them.
@@ -57,6 +58,44 @@ class CompiledNetwork:
 def processes():
     """See `runtime.processes`."""
     return jax.process_count(), jax.process_index()
+
+
+def gradient_call(network):
+    """See `runtime.gradient_call`."""
+    with _lock:
+        if network not in _gradients:
+            _gradients[network] = _gradient_of(weakref.ref(network))
+        return _gradients[network]
+
+
+def value_and_gradient(function):
+    """See `runtime.value_and_gradient`."""
+
+    def call(images):
+        values, back = jax.vjp(function, jnp.asarray(images))
+        (gradient,) = back(jnp.ones_like(values))
+        return np.asarray(values), np.asarray(gradient)
+
+    return call
+
+
+def _gradient_of(reference):
+    """The compiled function of `gradient_call`."""
+    call = compiled(lambda state, inputs: pulled_back(reference(), state, inputs))
+    return lambda inputs: np.asarray(call(_state(reference()), inputs))
+
+
+def pulled_back(network, state, inputs):
+    """The gradient of `gradient_call`, for the network's arrays, two lists."""
+
+    def predict(noisy):
+        own = {**inputs, "noisy": noisy}
+        return network.stateless_call(*state, own, training=False)[0]
+
+    inputs = dict(inputs)
+    gradient = inputs.pop("gradient")
+    prediction, back = jax.vjp(predict, inputs["noisy"])
+    return back(gradient.astype(prediction.dtype))[0].astype("float32")
 
 
 def compiled(function):

@@ -12,12 +12,56 @@ from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F4
 # to convert them takes a tenth of the time of tracing.
 _graph_function = functools.partial(tf.function, autograph=False)
 _graphs = weakref.WeakKeyDictionary()
+_gradients = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
 def network_call(network):
     """`predict_on_batch` of the network, which Keras compiles."""
     return network.predict_on_batch
+
+
+def gradient_call(network):
+    """See `runtime.gradient_call`."""
+    with _lock:
+        if network not in _gradients:
+            _gradients[network] = _gradient_of(weakref.ref(network))
+        return _gradients[network]
+
+
+def value_and_gradient(function):
+    """See `runtime.value_and_gradient`."""
+
+    def call(images):
+        images = tf.convert_to_tensor(images)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            values = function(images)
+        gradient = tape.gradient(values, images)
+        return values.numpy(), None if gradient is None else gradient.numpy()
+
+    return call
+
+
+def _gradient_of(reference):
+    """The compiled function of `gradient_call`."""
+
+    def pulled_back(inputs):
+        inputs = dict(inputs)
+        gradient, noisy = inputs.pop("gradient"), inputs["noisy"]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(noisy)
+            prediction = reference()(inputs, training=False)
+        gradient = tf.cast(gradient, prediction.dtype)
+        return tf.cast(tape.gradient(prediction, noisy, gradient), "float32")
+
+    call = _graph_function(pulled_back, reduce_retracing=True)
+
+    def of_arrays(inputs):
+        inputs = {name: tf.convert_to_tensor(x) for name, x in inputs.items()}
+        return call(inputs).numpy()
+
+    return of_arrays
 
 
 def compiled(function):

@@ -32,6 +32,55 @@ def network_call(network):
         return _traced[network]
 
 
+def gradient_call(network):
+    """See `runtime.gradient_call`; on PyTorch it is not compiled."""
+    reference = weakref.ref(network)
+
+    def pulled_back(inputs):
+        inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}
+        gradient = inputs.pop("gradient")
+        with torch.enable_grad():
+            noisy = inputs["noisy"] = inputs["noisy"].detach().requires_grad_()
+            prediction = reference()(inputs, training=False)
+            gradient = gradient.to(prediction.dtype)
+            (found,) = torch.autograd.grad(prediction, noisy, gradient)
+        return keras.ops.convert_to_numpy(found.float())
+
+    return pulled_back
+
+
+def value_and_gradient(function):
+    """See `runtime.value_and_gradient`."""
+
+    def call(images):
+        with torch.enable_grad():
+            images = keras.ops.convert_to_tensor(images).detach().requires_grad_()
+            values = function(images)
+        gradient = None
+        if values.requires_grad:
+            (gradient,) = torch.autograd.grad(values.sum(), images, allow_unused=True)
+        values = keras.ops.convert_to_numpy(values.detach())
+        if gradient is not None:
+            gradient = keras.ops.convert_to_numpy(gradient)
+        return values, gradient
+
+    return call
+
+
+def module_call(module):
+    """See `runtime.torch_call`."""
+
+    def call(images, timestep):
+        weight = next(module.parameters())
+        images = torch.tensor(images, dtype=weight.dtype, device=weight.device)
+        timesteps = torch.full((len(images),), timestep, device=weight.device)
+        with torch.no_grad():
+            result = module(images, timesteps)
+        return getattr(result, "sample", result).float().cpu().numpy()
+
+    return call
+
+
 def compiled(function):
     """See `runtime.compiled`; on PyTorch the function is not compiled."""
     return torch.no_grad()(function)

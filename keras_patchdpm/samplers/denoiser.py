@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_patchdpm.samplers.inputs import HostInputs
 from keras_patchdpm.samplers.noise import level_rng
+from keras_patchdpm.schedules.predictions import clean_coefficients
 
 
 class PatchDenoiser:
@@ -65,21 +66,9 @@ class PatchDenoiser:
         """
         out = np.empty_like(noisy) if out is None else out
         out[...] = 0
-        tiles = self.stage.tiles(level, level_rng(self.seed, level))
         predict = self.predict(level)
-        type_ = self.schedule.timestep_dtype
-        of_images = {"timestep": np.full(len(noisy), level.timestep, type_)}
-        if self.labels is not None:
-            of_images["label"] = self.labels
-        inputs_of = HostInputs(
-            self.stage,
-            noisy,
-            previous=self.previous,
-            tiles=tiles,
-            of_images=of_images,
-        )
-        for indices in groups_of(len(tiles), self.per_call):
-            inputs = inputs_of(indices)
+        tiles, groups = self._groups(noisy, level)
+        for indices, inputs in groups:
             prediction = predict(inputs, self.batch_size * self.per_call)
             check_finite("The network's prediction", prediction, level)
             # In windows rather than in the whole image, which saves one full array.
@@ -91,6 +80,55 @@ class PatchDenoiser:
                 rows, cols = tiles.window(index)
                 out[:, rows, cols] += tiles.blend(index) * clean[:, slot]
         return out
+
+    def pulled_back(self, noisy, level, gradient, calls):
+        """The gradient by the noisy images, of a number that has one by the estimate.
+
+        Each patch is differentiated by its own noisy pixels alone, without clipping.
+
+        Args:
+            noisy, level: As in a call.
+            gradient: Float32 array `(B, H, W, C)`, the gradient by the clean estimate.
+            calls: `NetworkCalls` or `GuidedCalls` of `runtime.gradient_call`.
+
+        Returns:
+            Float32 array of shape `(B, H, W, C)`.
+        """
+        of_noisy, of_prediction = clean_coefficients(self.schedule, level)
+        back = np.zeros_like(noisy)
+        tiles, groups = self._groups(noisy, level)
+        for indices, inputs in groups:
+            cuts = [tiles.window(index) for index in indices]
+            windows = [
+                tiles.blend(index) * gradient[:, rows, cols]
+                for index, (rows, cols) in zip(indices, cuts, strict=True)
+            ]
+            windows = np.stack(windows, axis=1)
+            flat = windows.reshape(-1, *windows.shape[2:])
+            found = calls({**inputs, "gradient": flat}, self.batch_size * self.per_call)
+            check_finite("The network's gradient", found, level)
+            found = np.float32(of_noisy) * flat + np.float32(of_prediction) * found
+            found = found.reshape(windows.shape)
+            for slot, (rows, cols) in enumerate(cuts):
+                back[:, rows, cols] += found[:, slot]
+        return back
+
+    def _groups(self, noisy, level):
+        """The `Tiles` of a step, and an iterator of patch indices and their inputs."""
+        tiles = self.stage.tiles(level, level_rng(self.seed, level))
+        type_ = self.schedule.timestep_dtype
+        of_images = {"timestep": np.full(len(noisy), level.timestep, type_)}
+        if self.labels is not None:
+            of_images["label"] = self.labels
+        inputs = HostInputs(
+            self.stage,
+            noisy,
+            previous=self.previous,
+            tiles=tiles,
+            of_images=of_images,
+        )
+        groups = groups_of(len(tiles), self.per_call)
+        return tiles, ((indices, inputs(indices)) for indices in groups)
 
     def check(self):
         """Does nothing: each prediction was checked when it was computed."""

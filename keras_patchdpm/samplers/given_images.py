@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_patchdpm import _checks, _images
 from keras_patchdpm.resize import shrink
+from keras_patchdpm.samplers.measurement import Measurement
 
 STRENGTH = 0.6
 
@@ -25,23 +26,27 @@ class GivenImages:
         mask: Bool array `(1 or num_images, H, W, 1)`: where the images are generated.
             Elsewhere `images` are kept. `None`: everywhere.
         repeats: Positive int. Times that each step is made.
+        measurement: `Measurement` of the images, or `None`.
     """
 
     smaller: list
     images: np.ndarray | None
     mask: np.ndarray | None
     repeats: int
+    measurement: Measurement | None
 
     @property
     def image_buffers(self):
         """Float arrays of an image's size that a step needs in addition.
 
         With a mask: what a stage samples of the given images, the same with noise,
-        that on the device, and the images with both kinds of pixels.
+        that on the device, and the images with both kinds of pixels. With a
+        measurement: the images that are measured, and their gradients.
         """
+        measured = 0 if self.measurement is None else 6
         if self.mask is not None:
-            return 4
-        return 0 if self.images is None else 2
+            return 4 + measured
+        return measured + (0 if self.images is None else 2)
 
     def finished(self, numbers):
         """The images of the stages that are not sampled, for a batch."""
@@ -99,6 +104,7 @@ def check(
     mask,
     repeats,
     thumbnails,
+    measurement,
 ):
     """Validates the images in a call of a sampler.
 
@@ -106,7 +112,7 @@ def check(
         model: `TiledModel`.
         num_images: Positive int.
         levels: List of the `NoiseLevel`s of the sampler.
-        init_images, strength, mask, repeats, thumbnails: Of the call.
+        init_images, strength, mask, repeats, thumbnails, measurement: Of the call.
 
     Returns:
         `(given, levels)`: `GivenImages`, and the levels of the steps to make.
@@ -123,7 +129,11 @@ def check(
             "`thumbnails` are enlarged, and `init_images` are changed. Pass one of the "
             "two. Received: both."
         )
+    if measurement is not None:
+        _checks.instance("measurement", measurement, Measurement)
+        measurement.check_fits(model, num_images)
     given = GivenImages(
+        measurement=measurement,
         smaller=_check_thumbnails(thumbnails, num_images, model),
         images=_check_images(
             "init_images", init_images, num_images, model=model, stage=-1

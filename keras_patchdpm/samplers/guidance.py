@@ -153,14 +153,16 @@ def worse_inputs(inputs, guide_inputs, num_classes):
     """The network inputs for the worse prediction, a dict.
 
     Args:
-        inputs: Dict of arrays or tensors, the inputs for the good prediction.
+        inputs: Dict of arrays or tensors, the inputs for the good prediction; of
+            `runtime.gradient_call`, also `gradient`.
         guide_inputs: Names of the inputs that the guide needs, or `None` for labels.
         num_classes: Int, the model's number of classes, which as a label means "no
             label".
     """
     if guide_inputs is None:
         return {**inputs, "label": 0 * inputs["label"] + num_classes}
-    return {name: inputs[name] for name in guide_inputs}
+    names = (*guide_inputs, "gradient") if "gradient" in inputs else guide_inputs
+    return {name: inputs[name] for name in names}
 
 
 def guided(good, worse, scale):

@@ -76,13 +76,13 @@ def _describe(value, path):
         return {"bytes": _checksum([value])}
     if isinstance(value, type | types.ModuleType):
         return _name(value)
+    if dataclasses.is_dataclass(value):
+        fields = [f for f in dataclasses.fields(value) if f.metadata.get("identity", 1)]
+        return {field.name: part(getattr(value, field.name)) for field in fields}
     if isinstance(value, keras.Layer) or hasattr(value, "predict_on_batch"):
         return _network(value)
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         return _array(_to_numpy(value), part)
-    if dataclasses.is_dataclass(value):
-        fields = [f for f in dataclasses.fields(value) if f.metadata.get("identity", 1)]
-        return {field.name: part(getattr(value, field.name)) for field in fields}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return part(value._asdict())
     if isinstance(value, collections.abc.Mapping):

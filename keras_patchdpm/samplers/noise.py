@@ -1,6 +1,11 @@
 """Random generators that depend only on the seed, the image and the step."""
 
+import functools
+import numbers
+
 import numpy as np
+
+from keras_patchdpm import _checks
 
 
 def image_rngs(seed, images, step, *, stage=0, repeat=0, use=0):
@@ -68,3 +73,71 @@ def level_rng(seed, level):
     """
     key = int(np.float64(level.sigma).view("uint64"))
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
+
+
+def slerp(one, other, share):
+    """Interpolates between two noises on the sphere, for images between two images.
+
+    A weighted mean of two standard normal noises has a smaller norm than noise, and
+    leads to pale images. The interpolation on the sphere keeps the norm.
+
+    Args:
+        one, other: Arrays of one shape `(B, H, W, C)`, or lists of them for the stages
+            of a cascade: two results of `PatchSampler.draw_noise`.
+        share: Number in [0, 1], or one for each image: 0 gives `one`, 1 gives `other`.
+            With several, noises of one image serve for all.
+
+    Returns:
+        Float32 array of shape `(B, H, W, C)`, or a list of them. With several shares B
+        is their number.
+
+    Raises:
+        TypeError: If a noise is no array, or `share` no number.
+        ValueError: If the shapes differ, or `share` is out of range.
+
+    Example:
+
+    >>> one, other = sampler.draw_noise(1, seed=1), sampler.draw_noise(1, seed=2)
+    >>> images = sampler(5, noise=kp.slerp(one, other, np.linspace(0, 1, 5)))
+
+    Source: Shoemake 1985, "Animating rotation with quaternion curves", section 3.3; for
+    the noise of diffusion models: Song et al. 2021 (arXiv:2010.02502), section D.5.
+    """
+    several = [isinstance(noise, list | tuple) for noise in (one, other)]
+    if all(several):
+        if len(one) != len(other):
+            raise ValueError(
+                "`one` and `other` must be noises of the same stages. Received: lists "
+                f"of {len(one)} and {len(other)} arrays."
+            )
+        return [slerp(*pair, share) for pair in zip(one, other, strict=True)]
+    one, other = _checks.array("one", one), _checks.array("other", other)
+    if one.shape != other.shape or one.ndim < 2 or not one.size:
+        raise ValueError(
+            "`one` and `other` must be noises of one shape (B, H, W, C). Received: the "
+            f"shapes {one.shape} and {other.shape}."
+        )
+    number = functools.partial(_checks.real, minimum=0, maximum=1)
+    if isinstance(share, numbers.Real):
+        share = (number("share", share),)
+    else:
+        share = _checks.sequence("share", share, number)
+    if len(one) != len(share) and 1 not in (len(one), len(share)):
+        raise ValueError(
+            "`share` must be one number, or one for each noise. Received: "
+            f"{len(share)} shares for {len(one)} noises."
+        )
+    flat = [x.reshape(len(x), -1).astype("float64") for x in (one, other)]
+    norms = [np.linalg.norm(x, axis=1, keepdims=True) for x in flat]
+    cosine = np.sum(flat[0] * flat[1], axis=1, keepdims=True)
+    angle = np.arccos(np.clip(cosine / np.maximum(norms[0] * norms[1], 1e-12), -1, 1))
+    share = np.array(share)[:, None]
+    with np.errstate(invalid="ignore"):
+        shares = [np.sin(x * angle) / np.sin(angle) for x in (1 - share, share)]
+    straight = np.sin(angle) < 1e-6  # The same noise twice, or opposite ones.
+    shares = [
+        np.where(straight, x, along)
+        for x, along in zip((1 - share, share), shares, strict=True)
+    ]
+    result = shares[0] * flat[0] + shares[1] * flat[1]
+    return result.reshape(-1, *one.shape[1:]).astype("float32")

@@ -114,8 +114,8 @@ class PatchSampler:
             seed: Non-negative int. Image k of one seed is always the same.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
             **options: `batch_size`, `noise`, `callback`, `verbose`, `checkpoint`,
-                `labels`, `init_images`, `strength`, `mask`, `repeats` and
-                `thumbnails`: see `stream`.
+                `labels`, `init_images`, `strength`, `mask`, `repeats`, `thumbnails` and
+                `measurement`: see `stream`.
 
         Returns:
             Array of shape `(num_images, H, W, C)`.
@@ -157,6 +157,7 @@ class PatchSampler:
         mask=None,
         repeats=1,
         thumbnails=None,
+        measurement=None,
     ):
         """Generates images and yields each as soon as it is finished.
 
@@ -197,6 +198,7 @@ class PatchSampler:
                 pixels fit the kept ones better. Default 1.
             thumbnails: Images to enlarge, of the size of an earlier stage of a cascade,
                 as `init_images` otherwise. Default `None`.
+            measurement: `Measurement` that the images must agree with. Default `None`.
 
         Returns:
             Iterator of `num_images` arrays of shape `(H, W, C)`.
@@ -231,6 +233,7 @@ class PatchSampler:
                 "mask": mask,
                 "repeats": repeats,
                 "thumbnails": thumbnails,
+                "measurement": measurement,
             },
         )
 
@@ -256,8 +259,8 @@ class PatchSampler:
         Example:
 
         >>> one, other = sampler.draw_noise(1, seed=1), sampler.draw_noise(1, seed=2)
-        >>> between = np.sqrt(0.5) * one + np.sqrt(0.5) * other    # standard normal
-        >>> image = sampler(1, noise=between)
+        >>> between = kp.slerp(one, other, [0.25, 0.5, 0.75])
+        >>> images = sampler(3, noise=between)
         """
         num_images = _checks.integer(
             "num_images", num_images, minimum=1, maximum=MOST_IMAGES

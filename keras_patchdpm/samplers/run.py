@@ -16,6 +16,7 @@ from keras_patchdpm.samplers.denoiser import PatchDenoiser, WholeAbove, check_fi
 from keras_patchdpm.samplers.given_images import GivenImages
 from keras_patchdpm.samplers.guidance import Guidance
 from keras_patchdpm.samplers.loop import State, update_in_place, walk
+from keras_patchdpm.samplers.measurement import MeasuredDenoiser
 from keras_patchdpm.samplers.network_calls import GuidedCalls, NetworkCalls
 from keras_patchdpm.samplers.noise import (
     image_rngs,
@@ -67,16 +68,14 @@ class Run:
         self.steps_per_batch = sampled * (len(self.levels) - 1)
         self.steps = self.num_batches * self.steps_per_batch
         self.on_device = self.images_on == "device"
-        self.predict = self._calls(self.model.network)
-        whole = self.model.whole
-        self.predict_whole = None if whole is None else self._calls(whole.network)
+        self.calls = functools.cache(self._calls)
 
-    def _calls(self, network):
+    def _calls(self, network, function_of=runtime.network_call):
         """Function of a stage and a `NoiseLevel` to `NetworkCalls` or `GuidedCalls`."""
-        calls = NetworkCalls(network)
+        calls = NetworkCalls(network, function_of)
         if self.guidance is None:
             return lambda stage, level: calls
-        worse = NetworkCalls(self._networks(network)[-1])
+        worse = NetworkCalls(self._networks(network)[-1], function_of)
         guided = GuidedCalls(
             calls, worse, guidance=self.guidance, num_classes=self.model.num_classes
         )
@@ -217,9 +216,10 @@ class Run:
     def _denoiser(self, number, numbers, previous):
         """The function that denoises images in the stage of a number."""
 
-        def of(model, predict, *, stage, patches_per_call):
+        def of(model, *, stage, patches_per_call):
+            calls = functools.partial(self.calls, model.network)
             on_host = PatchDenoiser(
-                predict=functools.partial(predict, number),
+                predict=functools.partial(calls(), number),
                 schedule=self.model.schedule,
                 stage=stage,
                 patches_per_call=patches_per_call,
@@ -229,6 +229,15 @@ class Run:
                 previous=previous,
                 labels=None if self.labels is None else self.labels[numbers],
             )
+            measurement = self.given.measurement
+            if measurement is not None:
+                return MeasuredDenoiser(
+                    on_host,
+                    functools.partial(calls(runtime.gradient_call), number),
+                    measurement=measurement,
+                    numbers=numbers,
+                    later=self.stages[number + 1 :],
+                )
             if not self.on_device:
                 return on_host
             networks, guided = self._networks(model.network), self.guidance
@@ -244,18 +253,11 @@ class Run:
             )
 
         stage = self.stages[number]
-        by_patches = of(
-            self.model,
-            self.predict,
-            stage=stage,
-            patches_per_call=self.patches_per_call,
-        )
+        by_patches = of(self.model, stage=stage, patches_per_call=self.patches_per_call)
         whole = self.model.whole
         if whole is None:
             return by_patches
-        as_one = of(
-            whole, self.predict_whole, stage=whole.stages[-1], patches_per_call=1
-        )
+        as_one = of(whole, stage=whole.stages[-1], patches_per_call=1)
         return WholeAbove(as_one, by_patches, self.model.whole_above)
 
     def _finished(self, result):

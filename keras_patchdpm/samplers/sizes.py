@@ -39,17 +39,29 @@ def sizes(sampler, num_images, *, given, batch_size, verbose):
             is too small.
     """
     held = sampler.solver.image_buffers + given.image_buffers
+    measured = given.measurement is not None
+    if measured and sampler.images_on == "device":
+        raise ValueError(
+            "With a `measurement` the images are in the host's memory. Leave "
+            "`images_on` out. Received: images_on='device'."
+        )
     if sampler.memory_budget is not None:
         return _planned(
-            sampler, num_images, held=held, batch_size=batch_size, verbose=verbose
+            sampler,
+            num_images,
+            held=held,
+            batch_size=batch_size,
+            measured=measured,
+            verbose=verbose,
         )
     size = BATCH_SIZE if batch_size is None else batch_size
     size = _checks.positive_int("batch_size", size)
-    place = sampler.images_on or _place(sampler, min(size, num_images), held)
+    place = "host" if measured else sampler.images_on
+    place = place or _place(sampler, min(size, num_images), held)
     return Sizes(size, sampler.patches_per_call, place)
 
 
-def _planned(sampler, num_images, *, held, batch_size, verbose):
+def _planned(sampler, num_images, *, held, batch_size, measured, verbose):
     """The sizes that a memory budget allows."""
     if batch_size is not None:
         raise ValueError(
@@ -58,6 +70,7 @@ def _planned(sampler, num_images, *, held, batch_size, verbose):
             f"memory_budget={sampler.memory_budget}."
         )
     guidance = sampler.guidance
+    on_host = measured or not fits_device(sampler.model)
     plan = memory.plan(
         sampler.model,
         sampler.memory_budget,
@@ -65,7 +78,8 @@ def _planned(sampler, num_images, *, held, batch_size, verbose):
         images_held=held,
         verbose=verbose,
         guides=() if guidance is None else guidance.networks,
-        images_on=sampler.images_on if fits_device(sampler.model) else "host",
+        images_on="host" if on_host else sampler.images_on,
+        gradients=measured,
     )
     return Sizes(plan.batch_size, plan.patches_per_call, plan.images_on, plan)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from samplers.fakes import numpy_model, some_prediction
 
-from keras_patchdpm import DDPMSchedule, PatchSampler, WholeImage
+from keras_patchdpm import DDPMSchedule, PatchSampler, TiledDenoiser, WholeImage
 from keras_patchdpm.samplers import run
 from keras_patchdpm.solvers import DDPM
 
@@ -161,3 +161,30 @@ def test_dpm_solver(monkeypatch, prediction, name, name_of):
         solver=name_of,
         steps=20,
     )
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_networks_of_diffusers_denoise_as_their_scheduler_says(kind, rng):
+    torch.manual_seed(0)
+    network = diffusers.UNet2DModel(
+        8,
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D",) * 2,
+        up_block_types=("UpBlock2D",) * 2,
+    )
+    scheduler = diffusers.DDIMScheduler(prediction_type=kind, clip_sample=False)
+    model = TiledDenoiser.from_diffusers(network, scheduler, (8, 16, 3), patch=8)
+    noisy = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    level = model.schedule.level(400)
+    clean = model.network.function(noisy, level)
+    images = torch.tensor(noisy.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        prediction = network(images, 400).sample
+    scheduler.set_timesteps(1000)
+    expected = scheduler.step(prediction, 400, images).pred_original_sample
+    expected = expected.numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(clean, expected, rtol=1e-3, atol=1e-4)
+    images = PatchSampler(model, "ddim", 3)(1)
+    assert images.shape == (1, 8, 16, 3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from samplers.fakes import numpy_model
 
-from keras_patchdpm import CascadePatching, GridPatching, PatchSampler
+from keras_patchdpm import CascadePatching, GridPatching, PatchSampler, slerp
 from keras_patchdpm.samplers.noise import (
     image_rngs,
     level_rng,
@@ -112,3 +112,51 @@ def test_tensors_of_the_backend_are_noise():
     noise = sampler.draw_noise(1)
     found = sampler(1, noise=keras.ops.convert_to_tensor(noise))
     np.testing.assert_array_equal(found, sampler(1))
+
+
+@pytest.mark.once
+def test_slerp_goes_along_a_great_circle(rng):
+    """Closed form in a plane, and the norm of noise in many dimensions."""
+    one, other = np.array([[1.0, 0, 0]]), np.array([[0, 1.0, 0]])
+    third = slerp(one, other, 1 / 3)
+    np.testing.assert_allclose(third, [[np.sqrt(3) / 2, 0.5, 0]], atol=1e-6)
+    one, other = rng.normal(size=(2, 1, 16, 16, 3))
+    between = slerp(one, other, [0, 0.25, 0.5, 1])
+    np.testing.assert_allclose(between[[0]], one, atol=1e-5)
+    np.testing.assert_allclose(between[[3]], other, atol=1e-5)
+    assert between[1:3].std(axis=(1, 2, 3)) == pytest.approx(1, abs=0.1)
+    several = slerp(np.repeat(one, 2, 0), np.repeat(other, 2, 0), [0.25, 0.5])
+    np.testing.assert_allclose(several, between[1:3], atol=1e-5)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("sign", [1, -1])
+def test_slerp_of_the_same_noise_is_straight(sign, rng):
+    noise = rng.normal(size=(2, 4, 4, 1))
+    found = slerp(noise, sign * noise, 0.25)
+    np.testing.assert_allclose(found, (0.75 + sign * 0.25) * noise, atol=1e-5)
+
+
+@pytest.mark.once
+def test_slerp_of_the_noise_of_a_cascade():
+    cascade = PatchSampler(numpy_model(patching=CascadePatching(2)), "ddim", 3)
+    noises = [cascade.draw_noise(1, seed) for seed in (1, 2)]
+    images = cascade(3, noise=slerp(*noises, [0, 0.5, 1]), dtype="float32")
+    for row, seed in ((0, 1), (2, 2)):
+        expected = cascade(1, noise=noises[seed - 1], dtype="float32")
+        np.testing.assert_allclose(images[row], expected[0], atol=1e-5)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.ones((1, 4)), np.ones((1, 5)), 0.5), "noises of one shape"),
+        (([np.ones((1, 4))], [], 0.5), "the same stages"),
+        ((np.ones((2, 4)), np.ones((2, 4)), [0.1, 0.2, 0.3]), "3 shares for 2 noises"),
+        ((np.ones((1, 4)), np.ones((1, 4)), 1.5), r"`share` must be in \[0, 1\]"),
+    ],
+)
+def test_slerp_refuses_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        slerp(*arguments)

@@ -6,8 +6,8 @@ from keras_patchdpm.metrics._extractor import Description
 
 
 @dataclasses.dataclass(frozen=True)
-class Measurement:
-    """A number that compares two sets of images. `float(measurement)` is the number.
+class Score:
+    """A number that compares two sets of images. `float(score)` is the number.
 
     Args:
         measure: String, such as `"Frechet distance"`.
@@ -54,7 +54,7 @@ class Measurement:
 
 
 def measurement(measure, value, generated, reference, *, features, **options):
-    """A `Measurement` of two `FeatureStatistics`.
+    """A `Score` of two `FeatureStatistics`.
 
     Args:
         measure: String.
@@ -67,7 +67,7 @@ def measurement(measure, value, generated, reference, *, features, **options):
     """
     sets = generated, reference
     counts = [len(each.features) if features else each.count for each in sets]
-    return Measurement(
+    return Score(
         measure,
         float(value),
         options.get("spread"),
