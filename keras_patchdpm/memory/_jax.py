@@ -1,6 +1,7 @@
 """Peak memory on JAX: the compiler's plan of its buffers, without a run."""
 
 import functools
+import os
 
 import jax
 import keras
@@ -31,16 +32,28 @@ def needs_own_process():
 def with_reserve(activations, *, training):
     """The bytes that a plan counts for a measured training step or network call.
 
-    On a CPU kernels allocate scratch memory, which is in no plan of the compiler: on
-    one core up to 3 MB in a step and 1.2 MB in a call, whatever the network. A step,
-    which Keras compiles, also calls a library, and then needs up to 21 % more
-    (`benchmarks/memory/budgets.py`).
+    On a CPU kernels allocate scratch memory, which is in no plan of the compiler. A
+    call needs up to 1.2 MB on one core and 9.2 MB on 2 to 16, whatever the network. A
+    step, which Keras compiles, calls a library, and needs up to 21 % more and 3 MB on
+    one core. With each further core another operation may run at the same time: 8
+    cores need twice the activations (`benchmarks/memory/budgets.py`).
     """
     if jax.default_backend() != "cpu":
         return activations
+    cores = _cores()
     if training:
-        return int(1.25 * activations) + 4 * 2**20
-    return activations + 2 * 2**20
+        return int((1.08 + 0.17 * cores) * activations) + cores * 4 * 2**20
+    return activations + (2 if cores == 1 else 12) * 2**20
+
+
+def _cores():
+    """The threads in which XLA computes on a CPU: `NPROC`, or the process's cores."""
+    number = os.environ.get("NPROC", "")
+    if number.isdigit():
+        return int(number)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def bytes_in_use():
