@@ -156,7 +156,8 @@ def _input_specs(network):
     """Dict of the network's inputs: name to `(shape without batch, dtype)`."""
     if not isinstance(network, keras.Model):
         raise TypeError(
-            "`model` must be a `PatchDPM` or a functional `keras.Model`. "
+            "`model` must be a `PatchDPM` or a functional `keras.Model`. The memory of "
+            "other networks cannot be measured: leave a `memory_budget` out. "
             f"Received: model={network!r} (of type {type(network).__name__})."
         )
     try:

@@ -22,12 +22,6 @@ def check_budget(budget, patches_per_call, model):
             f"the two out. Received: memory_budget={budget!r}, "
             f"whole_above={model.whole_above}."
         )
-    if not isinstance(model.network, keras.Model):
-        raise ValueError(
-            "The memory of a network can be planned only if it is a `keras.Model`. "
-            "Choose `patches_per_call` and `batch_size`, and leave `memory_budget` "
-            f"out. Received: memory_budget={budget!r}, network={model.network!r}."
-        )
     if patches_per_call != 1:
         raise ValueError(
             "`memory_budget` determines `patches_per_call`. Leave one of the two out. "

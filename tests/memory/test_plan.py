@@ -27,7 +27,7 @@ def measured(monkeypatch):
     """Memory that is exactly affine; the calls that measured it."""
     calls = []
 
-    def profile(network, batch_size, timed):
+    def profile(network, batch_size, gradients, timed):
         calls.append(batch_size)
         return types.SimpleNamespace(
             weights=WEIGHTS, activations=BASE + SLOPE * batch_size

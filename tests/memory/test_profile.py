@@ -52,6 +52,7 @@ def test_the_grid_of_a_model_is_known(handed_over):
         "batch_size": 4,
         "patches_per_call": 2,
         "divisions": (2, 2),
+        "gradients": False,
         "timed": True,
     }
     assert environment == backend_module().environment()
@@ -147,6 +148,7 @@ def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch)
     request = {
         "network": _own_process.described(network),
         "modules": [],
+        "gradients": False,
         "timed": False,
         **options,
     }

@@ -282,7 +282,7 @@ def test_the_backends_own_error_is_known():
 def test_a_budget_chooses_the_sizes(monkeypatch):
     plans = []
 
-    def plan(model, budget, num_images, images_held, verbose, guides, images_on):
+    def plan(model, budget, num_images, *, images_held, images_on, **options):
         plans.append((budget, num_images, images_held))
         assert images_on == "host"  # The network is none of Keras'.
         return memory.MemoryPlan(3, 2, 0, 0, 0, budget, images_on)

@@ -80,7 +80,7 @@ def test_wrong_results_and_budgets_are_refused():
     )
     with pytest.raises(ValueError, match=r"patches of the shape \(1, 4, 8, 1\)"):
         kp.PatchSampler(model, "ddim", 2)(1)
-    with pytest.raises(ValueError, match="only if it is a `keras.Model`"):
-        kp.PatchSampler(model, "ddim", 2, memory_budget="1GB")
+    with pytest.raises(TypeError, match="other networks cannot be measured"):
+        kp.PatchSampler(model, "ddim", 2, memory_budget="1GB")(1)
     with pytest.raises(ValueError, match="chosen when it is built"):
         kp.PatchSampler(kp.patching.tiled_model.tiled(model, shift=True), "ddim", 2)
