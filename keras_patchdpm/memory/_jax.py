@@ -34,7 +34,7 @@ def with_reserve(activations, *, training):
 
     On a CPU kernels allocate scratch memory, which is in no plan of the compiler. A
     call needs up to 1.2 MB on one core. On several, convolutions pack all their inputs,
-    which needs up to 1.8 times the activations. A step, which Keras compiles, calls a library, and needs up to 21 % more and 3 MB on
+    which needs up to 2.6 times the activations. A step, which Keras compiles, calls a library, and needs up to 21 % more and 3 MB on
     one core. With each further core another operation may run at the same time: 8
     cores need twice the activations (`benchmarks/memory/budgets.py`).
     """
@@ -43,7 +43,7 @@ def with_reserve(activations, *, training):
     cores = _cores()
     if training:
         return int((1.08 + 0.17 * cores) * activations) + cores * 4 * 2**20
-    return (1 if cores == 1 else 3) * activations + 2 * 2**20
+    return (1 if cores == 1 else 4) * activations + 2 * 2**20
 
 
 def _cores():
