@@ -108,8 +108,8 @@ def sample(
     )
 
 
-def image_shape(n=None, preset=None):
-    """`(height, width, channels)` of the images that `sample` generates.
+def image_shapes(n=None, preset=None):
+    """`(height, width, channels)` of the images of each stage; the last is the result.
 
     Raises:
         ValueError: If there is no such preset, or no preset for `n`.
@@ -117,9 +117,8 @@ def image_shape(n=None, preset=None):
     n, preset = _choice(n, preset)
     config = presets.read_config(preset)
     patching, shape = presets.patching_of(config), presets.image_shape(config)
-    return patching.tiled(shape, **_options(patching, shape, n=n, preset=preset))[
-        -1
-    ].image_shape
+    options = _options(patching, shape, n=n, preset=preset)
+    return [stage.image_shape for stage in patching.tiled(shape, **options)]
 
 
 def _choice(n, preset):

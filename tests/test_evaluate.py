@@ -155,7 +155,7 @@ GOOD = ["samples.npy", "--reference", "real.npy"]
         (["empty", *GOOD[1:]], "There is no image in empty"),
         (["three.npy", *GOOD[1:]], "need at least 4 images of each set"),
         (["grey.npy", *GOOD[1:]], "must be uint8 of shape"),
-        (["samples.npy", "--reference", "none"], "which is not a folder"),
+        (["samples.npy", "--reference", "none"], "is not a folder"),
         (["samples.npy", "--reference", "three.npy"], "3 images of three.npy"),
         (["samples.npy", "--reference", "no.npz"], "no file at that path"),
         (["samples.npy", "--reference", "bad.npz"], "not a complete file"),
@@ -167,7 +167,7 @@ GOOD = ["samples.npy", "--reference", "real.npy"]
         ([*GOOD, "--out", "none/result.json"], "There is no folder"),
         ([*GOOD, "--statistics", "real.json"], "must end in .npz"),
         ([*GOOD, "--statistics", "bad.npz"], "not a complete file"),
-        ([*GOOD, "--training", "none"], "which is not a folder"),
+        ([*GOOD, "--training", "none"], "is not a folder"),
         (
             [*GOOD[:2], "bad.npz", "--statistics", "a.npz"],
             "Leave --statistics out",

@@ -95,6 +95,28 @@ def test_what_is_not_given_is_the_presets(sampled):
     assert sampled[1]["n"] == 4
 
 
+def test_the_images_that_a_sampling_starts_from(sampled, rng):
+    """An image is resized to what the sampling needs; a folder has one for each."""
+    photograph = rng.integers(0, 256, (96, 80, 3), dtype="uint8")
+    os.mkdir("photos")
+    for name in ("photograph.png", "photos/a.png", "photos/b.jpg"):
+        Image.fromarray(photograph).save(name)
+    Image.fromarray(np.tile(np.uint8([0, 255]), (64, 32))).save("mask.png")
+    edit = "sample --init-images photograph.png --strength 0.4 --mask mask.png"
+    assert main(edit.split()) == 0
+    assert sampled[0]["num_images"] == 16
+    assert sampled[0]["init_images"].shape == (1, 64, 64, 3)
+    assert sampled[0]["strength"] == 0.4
+    np.testing.assert_array_equal(
+        sampled[0]["mask"], np.tile([False, True], (1, 64, 32))
+    )
+    assert main("sample --n 4 --thumbnails photos".split()) == 0
+    assert sampled[1]["num_images"] == 2
+    assert sampled[1]["thumbnails"].shape == (2, 64, 64, 3)
+    assert main("sample --init-images photos --num-images 2".split()) == 0
+    assert sampled[2]["num_images"] == 2
+
+
 def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert main(["sample", "--out", "~/a.png", "--checkpoint", "~/b.npz"]) == 0
@@ -106,6 +128,8 @@ def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ("--out nowhere/faces.png", "There is no folder"),
+        ("--init-images nothing.png", "not a folder or image"),
+        ("--strength 1.5", "must be a number in [0, 1]"),
         ("--out faces.psd", "must end in .npy or in the suffix of an image"),
         ("--out faces", "must end in .npy"),
         (f"--out {'a' * 300}.png", "could not be written (File name too long)"),
@@ -206,7 +230,7 @@ def test_help_explains_each_command(capsys):
         assert "the image is cut into N x N patches" in told[command]
         assert "faces128, faces64_n2" in told[command]
     for default in (
-        "16",
+        "16, or one for each of several that are given",
         "the preset's, or 50",
         "samples.png",
         "the preset's own, or 2",
@@ -286,7 +310,7 @@ def test_train_passes_its_options_on(trained, capsys):
         ("--image-size 65", "Received: source='images.npy', smallest=(65, 65)."),
         ("--prediction v", "argument --prediction: invalid choice: 'v'"),
         ("--data nofile.npy", "error: nofile.npy: No such file or directory"),
-        ("--data nofolder", "which is not a folder"),
+        ("--data nofolder", "is not a folder"),
         ("--out images.npy", "--out must be a folder"),
         ("--out images.npy/run", "images.npy"),
     ],

@@ -194,7 +194,7 @@ def _all_images(options):
 def _size(options):
     """`(height, width)` of the images that are compared."""
     from keras_patchdpm.datasets._array_file import open_array
-    from keras_patchdpm.datasets._image_folder import folder_images
+    from keras_patchdpm.datasets._listing import folder_images, list_files
     from keras_patchdpm.datasets._skipped import Unreadable
 
     if options.image_size is not None:
@@ -203,7 +203,7 @@ def _size(options):
     if path.suffix.lower() == ".npy":
         return open_array(path).shape[1:3]
     if path.is_dir():
-        for _, read in folder_images(path)[1]:
+        for _, read in folder_images(path, list_files(path))[1]:
             try:
                 image = read()
             except Unreadable:

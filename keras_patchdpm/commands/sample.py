@@ -5,10 +5,12 @@ import pathlib
 
 from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
-from keras_patchdpm.datasets import save_images
+from keras_patchdpm.datasets import load_images, save_images
 from keras_patchdpm.datasets._arrays import check_fits
 from keras_patchdpm.datasets.picture import check_path
-from keras_patchdpm.sampling import image_shape
+from keras_patchdpm.sampling import image_shapes
+
+NUM_IMAGES = 16  # If neither the option nor several images are given.
 
 
 def add_options(parser):
@@ -32,7 +34,12 @@ def add_options(parser):
         default="samples.png",
         help="file to write: a picture (.png, .jpg, ...) or an array (.npy)",
     )
-    add("--num-images", type=types.positive_int, default=16, help="images to generate")
+    add(
+        "--num-images",
+        type=types.positive_int,
+        help="images to generate (default: 16, or one for each of several that are "
+        "given)",
+    )
     add(
         "--solver",
         help="solver: ddim, dpmpp_2m, heun, ddpm, ... (default: the preset's, or ddim)",
@@ -77,24 +84,49 @@ def add_options(parser):
         "--precision",
         help="Keras dtype policy, such as mixed_float16 (default: the model's)",
     )
+    given = parser.add_argument_group(
+        "images to start from", "image files, folders of them, or .npy arrays"
+    )
+    given.add_argument("--init-images", type=types.path, help="images to change")
+    given.add_argument(
+        "--strength",
+        type=types.share,
+        help="how much of --init-images changes, above 0 and up to 1 (default: 0.6, or "
+        "1 with --mask)",
+    )
+    given.add_argument(
+        "--mask",
+        type=types.path,
+        help="image that is white where --init-images are generated anew",
+    )
+    given.add_argument(
+        "--thumbnails",
+        type=types.path,
+        help="images to enlarge, by a cascade: they are resized to the size of its "
+        "stage before the last",
+    )
 
 
 def run(options):
     """Checks that the file can be written, then generates and writes the images."""
     import keras_patchdpm
 
-    shape = (options.num_images, *image_shape(options.n, options.preset))
-    check_fits(math.prod(shape), f"--num-images {options.num_images}")
+    shapes = image_shapes(options.n, options.preset)
+    given = _given_images(options, shapes)
+    several = max((len(images) for images in given.values()), default=1)
+    num_images = options.num_images or (several if several > 1 else NUM_IMAGES)
+    shape = (num_images, *shapes[-1])
+    check_fits(math.prod(shape), f"--num-images {num_images}")
     check_path(options.out, shape)
-    given = {
+    given |= {
         name: value
-        for name in ("n", "batch_size", "checkpoint")
+        for name in ("n", "batch_size", "checkpoint", "strength")
         if (value := vars(options)[name]) is not None
     }
     if "checkpoint" in given:
         _files.check_writable(pathlib.Path(options.checkpoint))
     images = keras_patchdpm.sample(
-        num_images=options.num_images,
+        num_images=num_images,
         solver=options.solver,
         steps=options.steps,
         seed=options.seed,
@@ -110,6 +142,33 @@ def run(options):
     print(f"{word} in {options.out}")
     if options.checkpoint is not None:
         print(f"{options.checkpoint} is no longer needed")
+
+
+def _given_images(options, shapes):
+    """The images that the sampling starts from: a dict, without those not given.
+
+    Args:
+        options: Of the command line.
+        shapes: List of `(height, width, channels)` of the images of each stage.
+    """
+    given = {}
+    if options.init_images is not None:
+        given["init_images"] = _read(options.init_images, shapes[-1])
+    if options.mask is not None:
+        given["mask"] = _read(options.mask, shapes[-1]).mean(axis=-1) > 127
+    if options.thumbnails is not None:
+        if len(shapes) == 1:
+            raise ValueError(
+                "--thumbnails needs a cascade of at least two stages. Choose a larger "
+                f"--n or another --preset. Received: n={options.n}."
+            )
+        given["thumbnails"] = _read(options.thumbnails, shapes[-2])
+    return given
+
+
+def _read(path, shape):
+    """Uint8 images of a shape, enlarged if they are smaller."""
+    return load_images(path, shape[:2], smallest=1)
 
 
 def _interrupted(options):

@@ -10,6 +10,7 @@ from keras_patchdpm import _checks, _files
 from keras_patchdpm.datasets import _cache
 from keras_patchdpm.datasets._array_file import array_images, load_npz, open_array
 from keras_patchdpm.datasets._fit import Fit
+from keras_patchdpm.datasets._image_file import FORMATS
 from keras_patchdpm.datasets._listing import fingerprint, folder_images, list_files
 from keras_patchdpm.datasets._reading import read, to_memory
 from keras_patchdpm.datasets._skipped import Skipped
@@ -43,9 +44,10 @@ def load_images(
     `PIL.Image.MAX_IMAGE_PIXELS` (89 million; `None` removes the limit).
 
     Args:
-        source: Path of a folder of images; path of a `.npy` or `.npz` file with an
-            array `(count, H, W, 3)` of uint8, in a `.npz` file under the name
-            `"images"` or as the only array; or `"tfds:NAME"`, such as `"tfds:celeb_a"`.
+        source: Path of a folder of images, or of one image; path of a `.npy` or `.npz`
+            file with an array `(count, H, W, 3)` of uint8, in a `.npz` file under the
+            name `"images"` or as the only array; or `"tfds:NAME"`, such as
+            `"tfds:celeb_a"`.
         image_size: Positive int or pair `(height, width)`, in pixels.
         split: String. Split of a TensorFlow data set. Default `"train"`.
         limit: Positive int, the most images to read. Default `None`: all.
@@ -142,10 +144,13 @@ def _source(source, split):
     path = _files.path_of("source", source)
     if path.is_dir():
         return *folder_source(path, list_files(path)), None
+    if path.suffix.lower() in FORMATS and path.is_file():
+        return *folder_source(path.parent, [(path.name, None)]), None
     if path.suffix.lower() not in (".npy", ".npz"):
         raise ValueError(
-            "`source` must be a folder of images, a .npy or .npz array or 'tfds:NAME'. "
-            f"Received: source={str(path)!r}, which is not a folder."
+            "`source` must be a folder of images, an image file, a .npy or .npz array "
+            "or 'tfds:NAME'. "
+            f"Received: source={str(path)!r}, which is not a folder or image."
         )
     array = (load_npz if path.suffix.lower() == ".npz" else open_array)(path)
 

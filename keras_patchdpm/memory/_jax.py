@@ -34,9 +34,10 @@ def with_reserve(activations, *, training):
 
     On a CPU kernels allocate scratch memory, which is in no plan of the compiler. A
     call needs up to 1.2 MB on one core. On several, convolutions pack all their inputs,
-    which needs up to 2.6 times the activations. A step, which Keras compiles, calls a library, and needs up to 21 % more and 3 MB on
-    one core. With each further core another operation may run at the same time: 8
-    cores need twice the activations (`benchmarks/memory/budgets.py`).
+    which needs up to 2.6 times the activations. A step, which Keras compiles, calls a
+    library, and needs up to 21 % more and 3 MB on one core. With each further core
+    another operation may run at the same time: with 8, a step needs twice the
+    activations (`benchmarks/memory/budgets.py`).
     """
     if jax.default_backend() != "cpu":
         return activations
