@@ -34,7 +34,7 @@ def with_reserve(activations, *, training):
 
     On a CPU kernels allocate scratch memory, which is in no plan of the compiler. A
     call needs up to 1.2 MB on one core. On several, convolutions pack all their inputs,
-    which needs up to 2.6 times the activations. A step, which Keras compiles, calls a
+    which needs up to 5 times the activations. A step, which Keras compiles, calls a
     library, and needs up to 21 % more and 3 MB on one core. With each further core
     another operation may run at the same time: with 8, a step needs twice the
     activations (`benchmarks/memory/budgets.py`).
@@ -44,7 +44,7 @@ def with_reserve(activations, *, training):
     cores = _cores()
     if training:
         return int((1.08 + 0.17 * cores) * activations) + cores * 4 * 2**20
-    return (1 if cores == 1 else 4) * activations + 2 * 2**20
+    return (1 if cores == 1 else 6) * activations + 2 * 2**20
 
 
 def _cores():
