@@ -47,8 +47,8 @@ class Measurement:
     >>> measurement = kp.Measurement(grey, photograph[None] / 127.5 - 1)
     >>> images = sampler(num_images=4, measurement=measurement)
 
-    Source: Chung et al. 2022 (arXiv:2209.14687), section 3, algorithm 1. They choose the
-    length of each step by hand. Here it is the best one for a linear function, see
+    Source: Chung et al. 2022 (arXiv:2209.14687), section 3, algorithm 1. They choose
+    the length of each step by hand. Here it is the best one for a linear function, see
     `MeasuredDenoiser`.
     """
 
