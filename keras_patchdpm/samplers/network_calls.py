@@ -18,15 +18,15 @@ class NetworkCalls:
     Args:
         network: Model with `predict_on_batch`.
         function_of: Function of the network to the function that is called on rows.
-            Default: `runtime.network_call`, which predicts; the other one is
+            Default `None`: `runtime.network_call`, which predicts; the other one is
             `runtime.gradient_call`.
 
     Attributes:
         most: Int, the most rows of a call. `None` until memory runs out.
     """
 
-    def __init__(self, network, function_of=runtime.network_call):
-        self.predict = function_of(network)
+    def __init__(self, network, function_of=None):
+        self.predict = (function_of or runtime.network_call)(network)
         self.most = None
 
     def __call__(self, inputs, size):

@@ -70,7 +70,7 @@ class Run:
         self.on_device = self.images_on == "device"
         self.calls = functools.cache(self._calls)
 
-    def _calls(self, network, function_of=runtime.network_call):
+    def _calls(self, network, function_of=None):
         """Function of a stage and a `NoiseLevel` to `NetworkCalls` or `GuidedCalls`."""
         calls = NetworkCalls(network, function_of)
         if self.guidance is None:
