@@ -105,7 +105,13 @@ class Measurement:
                 f"`values` have the shape {self.values.shape}. After the first axis "
                 f"the shapes must be equal. Received: function={self.function!r}."
             )
-        _, gradient = self._misfit(self.values[:1])(image)
+        try:
+            _, gradient = self._misfit(self.values[:1])(image)
+        except Exception as error:  # Each backend has its own.
+            raise ValueError(
+                "`function` cannot be differentiated. Write it with `keras.ops`, "
+                f"without NumPy. {error} Received: function={self.function!r}."
+            ) from error
         if gradient is None or not np.isfinite(gradient).all() or not gradient.any():
             raise ValueError(
                 "`function` must be differentiable and depend on the image: its "

@@ -66,6 +66,10 @@ def grey(images):
     return ops.mean(images, axis=-1)
 
 
+def in_numpy(images):
+    return ops.convert_to_tensor(np.asarray(images).mean(axis=-1))
+
+
 @pytest.mark.parametrize(("solver", "steps"), [("dpmpp_2m", 30), ("dpmpp_2m_sde", 60)])
 def test_images_have_the_posterior_of_normal_images(solver, steps):
     """Closed form: one pixel of each pair is measured, with noise."""
@@ -262,6 +266,7 @@ WRONG = [
     (lambda: kp.Measurement(grey, ZEROS[[0] * 3]), ValueError, "one row for each"),
     (lambda: kp.Measurement(lambda x: ops.round(grey(x)), ZEROS), ValueError, "diff"),
     (lambda: kp.Measurement(lambda x: 0 * grey(x), ZEROS), ValueError, "depend on the"),
+    (lambda: kp.Measurement(in_numpy, ZEROS), ValueError, "cannot be differentiated"),
 ]
 
 
