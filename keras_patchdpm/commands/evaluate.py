@@ -96,7 +96,9 @@ def run(options):
         if stored is not None:
             check_descriptions(extractor.description, stored.description)
         images = _all_images(options)
-        reference = _reference(options, images.get("reference"), stored, extractor)
+        reference = _reference(
+            options, images.get("reference"), stored=stored, extractor=extractor
+        )
         generated = metrics.statistics(
             images["samples"],
             extractor,
@@ -226,7 +228,7 @@ def _load(source, size):
     return images
 
 
-def _reference(options, images, stored, extractor):
+def _reference(options, images, *, stored, extractor):
     """Statistics of the reference: those in the file, or computed and saved."""
     from keras_patchdpm import metrics
     from keras_patchdpm.metrics._statistics import digest_of

@@ -65,7 +65,7 @@ def write(path, identity, skipped, *, images, most, size):
         _files.check_writable(path.with_name(f"{path.name}.npy"), size_in_bytes)
         with _files.replacing_folder(path) as temporary:
             with open(temporary / _ARRAY, "x+b") as file:
-                _write(file, images, most, size)
+                _write(file, images, most=most, size=size)
             description = {"identity": _plain(identity), "skipped": skipped.listed()}
             (temporary / _DESCRIPTION).write_text(json.dumps(description, indent=1))
     except BaseException:
@@ -92,7 +92,7 @@ def _description(path):
     return found if usable else {}
 
 
-def _write(file, images, most, size):
+def _write(file, images, *, most, size):
     """Writes images one by one, so that they are never in memory together."""
     _write_header(file, most, size)
     start, count = file.tell(), 0

@@ -96,7 +96,7 @@ class ImageFolder:
             classes = {name.split(os.sep)[0] for name, error in files if not error}
         self._array = None  # The path of the cache.
         if cache is None:
-            self.names = _with_headers(path, files, self._fit, skipped)
+            self.names = _with_headers(path, files, fit=self._fit, skipped=skipped)
             skipped.warn(len(self.names))
         else:
             array = collected(
@@ -237,7 +237,7 @@ def _in_classes(files):
     ]
 
 
-def _with_headers(path, files, fit, skipped):
+def _with_headers(path, files, *, fit, skipped):
     """The names of the files whose headers can be read; counts the others."""
 
     def check(name, error):

@@ -151,7 +151,7 @@ def _prepared(
     cache = _cache.cache_folder("cache", cache)
     part = functools.partial(part_of, split=split)
     if path is None:
-        source = functools.partial(_download, name, official, part, manual)
+        source = functools.partial(_download, name, official, part=part, manual=manual)
         identity = {"source": f"tfds:{name}", "split": split}
         given = source, lambda: identity
     else:
@@ -163,7 +163,7 @@ def _prepared(
     return collected(*given, fit, skipped, cache=cache, **options)
 
 
-def _download(name, official, part, manual):
+def _download(name, official, *, part, manual):
     """`(count, items)` of a part; an error says how to get the images by hand."""
     try:
         return tfds_images(name, official, part)

@@ -131,7 +131,7 @@ def measure(network, *, batch_size, patches_per_call, divisions, gradients, time
     inputs = _inputs(_input_specs(network), batch_size, patches_per_call)
     if gradients:
         inputs["gradient"] = np.ones_like(inputs["noisy"])
-    measured = _measure(backend_module(), network, inputs, gradients)
+    measured = _measure(backend_module(), network, inputs, gradients=gradients)
     call = (gradient_call if gradients else network_call)(network)
     return ProfileReport(
         weights=variables_bytes(network.variables),
@@ -144,7 +144,7 @@ def measure(network, *, batch_size, patches_per_call, divisions, gradients, time
     )
 
 
-def _measure(backend, network, inputs, gradients):
+def _measure(backend, network, inputs, *, gradients):
     """`MemoryReport` of a network call after compilation."""
     of_call = backend.measured_gradient if gradients else backend.measured_call
     fn, args, note = of_call(network, inputs)

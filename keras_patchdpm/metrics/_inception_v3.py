@@ -50,23 +50,23 @@ def inception_v3(tensors, source):
 
 def _features(conv, inputs):
     """The features of the images, `(B, 2048)`."""
-    x = conv(inputs / 128.0 - 1.0, "Conv2d_1a_3x3", 32, 3, 2, "valid")
+    x = conv(inputs / 128.0 - 1.0, "Conv2d_1a_3x3", 32, 3, strides=2, padding="valid")
     x = conv(x, "Conv2d_2a_3x3", 32, 3, padding="valid")
     x = _max_pool(conv(x, "Conv2d_2b_3x3", 64, 3))
     x = conv(x, "Conv2d_3b_1x1", 80, 1, padding="valid")
     x = _max_pool(conv(x, "Conv2d_4a_3x3", 192, 3, padding="valid"))
     for name, pooled in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
-        x = _block_a(conv, x, name, pooled)
+        x = _block_a(conv, x, name, pooled=pooled)
     x = _block_b(conv, x, "Mixed_6a")
     for name, width in zip("bcde", (128, 160, 160, 192), strict=True):
-        x = _block_c(conv, x, f"Mixed_6{name}", width)
+        x = _block_c(conv, x, f"Mixed_6{name}", width=width)
     x = _block_d(conv, x, "Mixed_7a")
-    x = _block_e(conv, x, "Mixed_7b", _average_pool)
-    x = _block_e(conv, x, "Mixed_7c", _max_pool_same)
+    x = _block_e(conv, x, "Mixed_7b", pool=_average_pool)
+    x = _block_e(conv, x, "Mixed_7c", pool=_max_pool_same)
     return layers.GlobalAveragePooling2D(data_format="channels_last")(x)
 
 
-def _block_a(conv, x, name, pooled):
+def _block_a(conv, x, name, *, pooled):
     """Convolutions of 1, 5 and 3 x 3 pixels beside each other."""
     one = conv(x, f"{name}.branch1x1", 64, 1)
     five = conv(x, f"{name}.branch5x5_1", 48, 1)
@@ -80,14 +80,14 @@ def _block_a(conv, x, name, pooled):
 
 def _block_b(conv, x, name):
     """Halves the size."""
-    three = conv(x, f"{name}.branch3x3", 384, 3, 2, "valid")
+    three = conv(x, f"{name}.branch3x3", 384, 3, strides=2, padding="valid")
     double = conv(x, f"{name}.branch3x3dbl_1", 64, 1)
     double = conv(double, f"{name}.branch3x3dbl_2", 96, 3)
-    double = conv(double, f"{name}.branch3x3dbl_3", 96, 3, 2, "valid")
+    double = conv(double, f"{name}.branch3x3dbl_3", 96, 3, strides=2, padding="valid")
     return _join(three, double, _max_pool(x))
 
 
-def _block_c(conv, x, name, width):
+def _block_c(conv, x, name, *, width):
     """Convolutions of 1 x 7 and 7 x 1 pixels, twice and four times."""
     row, column = (1, 7), (7, 1)
     one = conv(x, f"{name}.branch1x1", 192, 1)
@@ -106,15 +106,15 @@ def _block_c(conv, x, name, width):
 def _block_d(conv, x, name):
     """Halves the size."""
     three = conv(x, f"{name}.branch3x3_1", 192, 1)
-    three = conv(three, f"{name}.branch3x3_2", 320, 3, 2, "valid")
+    three = conv(three, f"{name}.branch3x3_2", 320, 3, strides=2, padding="valid")
     seven = conv(x, f"{name}.branch7x7x3_1", 192, 1)
     seven = conv(seven, f"{name}.branch7x7x3_2", 192, (1, 7))
     seven = conv(seven, f"{name}.branch7x7x3_3", 192, (7, 1))
-    seven = conv(seven, f"{name}.branch7x7x3_4", 192, 3, 2, "valid")
+    seven = conv(seven, f"{name}.branch7x7x3_4", 192, 3, strides=2, padding="valid")
     return _join(three, seven, _max_pool(x))
 
 
-def _block_e(conv, x, name, pool):
+def _block_e(conv, x, name, *, pool):
     """Convolutions of 1 x 3 and 3 x 1 pixels beside each other."""
     row, column = (1, 3), (3, 1)
     one = conv(x, f"{name}.branch1x1", 320, 1)
@@ -161,7 +161,7 @@ class _Builder:
         self.weights = []  # Pairs of a layer and its two arrays.
         self.used = set()
 
-    def __call__(self, x, name, filters, kernel_size, strides=1, padding="same"):
+    def __call__(self, x, name, filters, kernel_size, *, strides=1, padding="same"):
         """A convolution, batch normalisation and ReLU of `x`."""
         layer = layers.Conv2D(
             filters // DIVISOR,

@@ -134,14 +134,14 @@ def _warn_of_others(path):
 
 
 def _keras_inception(name, weights):
-    return _application(keras.applications.InceptionV3, name, weights, 299)
+    return _application(keras.applications.InceptionV3, name, weights, size=299)
 
 
 def _keras_mobilenet(name, weights):
-    return _application(keras.applications.MobileNetV2, name, weights, 224)
+    return _application(keras.applications.MobileNetV2, name, weights, size=224)
 
 
-def _application(build, name, weights, size):
+def _application(build, name, weights, *, size):
     """One of Keras' networks behind a layer that scales images to [-1, 1]."""
     try:
         network = build(

@@ -108,7 +108,7 @@ def statistics(
     kept = Reservoir(most, extractor.description.dimensions, seed)
     digest = hashlib.sha256()
     progress = keras.utils.Progbar(total, unit_name="image") if verbose else None
-    for batch in _batches(pieces, extractor, batch_size, digest):
+    for batch in _batches(pieces, extractor, batch_size, digest=digest):
         features = extractor.features(batch, batch_size)
         moments.add(features)
         kept.add(features)
@@ -215,7 +215,7 @@ def _streamed(items):
         yield pixels(array[None] if array.ndim == 3 else array, warn=not number)
 
 
-def _batches(pieces, extractor, batch_size, digest):
+def _batches(pieces, extractor, batch_size, *, digest):
     """Yields resized images, `batch_size` at a time; updates the digest."""
     waiting = []
     for piece in pieces:

@@ -81,7 +81,7 @@ class PatchDenoiser:
                 out[:, rows, cols] += tiles.blend(index) * clean[:, slot]
         return out
 
-    def pulled_back(self, noisy, level, gradient, calls):
+    def pulled_back(self, noisy, level, gradient, *, calls):
         """The gradient by the noisy images, of a number that has one by the estimate.
 
         Each patch is differentiated by its own noisy pixels alone, without clipping.

@@ -240,7 +240,9 @@ class MeasuredDenoiser:
 
     def _covariance(self, noisy, level, gradient):
         """The covariance of the clean images, times a gradient: patch by patch."""
-        back = self.denoise.pulled_back(noisy, level, gradient, self.gradients(level))
+        back = self.denoise.pulled_back(
+            noisy, level, gradient, calls=self.gradients(level)
+        )
         back *= np.float32(level.sigma**2 / level.alpha)
         return back
 

@@ -79,7 +79,7 @@ def test_inputs_are_those_of_a_sampling_step():
 
 def test_time_is_measured_if_asked(monkeypatch):
     memory_report = types.SimpleNamespace(bytes=1000, method="none", notes=())
-    monkeypatch.setattr(_profile, "_measure", lambda *args: memory_report)
+    monkeypatch.setattr(_profile, "_measure", lambda *args, **options: memory_report)
     monkeypatch.setattr(_measuring, "REPEATS", 1)
     network = small_network(2, 32)
     timed = memory.profile(network, isolated=False)
@@ -142,7 +142,7 @@ REPORT = memory.MemoryReport(1000, "none", "cpu", "none", True, "none", ())
 def test_the_other_process_measures_what_was_checked_here(tmp_path, monkeypatch):
     nothing = types.SimpleNamespace(prepare=lambda: None)
     monkeypatch.setattr(_own_process, "backend_module", lambda: nothing)
-    monkeypatch.setattr(_profile, "_measure", lambda *args: REPORT)
+    monkeypatch.setattr(_profile, "_measure", lambda *args, **options: REPORT)
     network = tiny_model(CascadePatching(2)).network
     options = {"batch_size": 1, "patches_per_call": 9, "divisions": [2, 2]}
     request = {

