@@ -121,8 +121,10 @@ def _public(namespace):
 def arguments_of(function):
     """The named arguments of a callable: dict of names to their defaults."""
     open_ended = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
-    if "__init__" in getattr(function, "__dict__", {}):  # Not that of `__new__`.
-        function = function.__init__
+    for kind in getattr(function, "__mro__", ()):  # Not `__new__` of Keras' layers.
+        if "__init__" in vars(kind) and kind.__module__.startswith("keras_patchdpm"):
+            function = kind.__init__
+            break
     return {
         name: parameter.default
         for name, parameter in inspect.signature(function).parameters.items()
