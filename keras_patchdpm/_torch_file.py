@@ -52,9 +52,11 @@ def read(path, argument, otherwise):
 
 def as_array(tensor):
     """A tensor of any library as a float32 array; raises `TypeError`, `ValueError`."""
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu().float().numpy()
-    return np.asarray(tensor).astype("float32")
+    try:
+        array = tensor.detach().cpu().float().numpy()
+    except AttributeError:  # No tensor of PyTorch.
+        array = np.asarray(tensor)
+    return array.astype("float32")
 
 
 def _torch(path, argument, otherwise):

@@ -666,7 +666,9 @@ ENTRIES = {
     "TiledDenoiser.from_diffusers": Entry(
         kp.TiledDenoiser.from_diffusers,
         "network=object scheduler=object image_shape=object",
-        network=Lazy(lambda: types.SimpleNamespace(parameters=0, forward=0, eval=dict)),
+        network=Lazy(
+            lambda: types.SimpleNamespace(parameters=0, forward=0, train=bool)
+        ),
         scheduler=types.SimpleNamespace(betas=[0.1], config={}),
         image_shape=(8, 8, 3),
         patch=4,

@@ -176,20 +176,20 @@ def _all_images(options):
             )
     images = {}
     for name, source in sources.items():
-        found = _load(source, size)
+        chosen = _load(source, size)
         if name != "training" and options.count is not None:
-            if len(found) < options.count:
+            if len(chosen) < options.count:
                 raise ValueError(
-                    f"{source} has {len(found)} images, fewer than --count. Choose a "
+                    f"{source} has {len(chosen)} images, fewer than --count. Choose a "
                     f"smaller --count. Received: --count {options.count}."
                 )
-            found = found[: options.count]
-        if len(found) < (2 if name == "training" else _LEAST):
+            chosen = chosen[: options.count]
+        if len(chosen) < (2 if name == "training" else _LEAST):
             raise ValueError(
                 f"The measures need at least {_LEAST} images of each set. Received: "
-                f"{len(found)} images of {source}."
+                f"{len(chosen)} images of {source}."
             )
-        images[name] = found
+        images[name] = chosen
     return images
 
 

@@ -2,9 +2,9 @@
 
 from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
+from keras_patchdpm.datasets._fit import CROPS
 
 PATCHINGS = ("cascade", "grid", "crops")
-CROPS = ("center", "top", "stretch")
 
 
 def add_options(parser):

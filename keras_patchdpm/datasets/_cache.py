@@ -36,10 +36,10 @@ def find(path, identity, skipped):
     Returns:
         `Path` of the `.npy` file, or `None` if there is no such cache.
     """
-    found = _description(path)
-    if found.get("identity") != _plain(identity):
+    description = _description(path)
+    if description.get("identity") != _plain(identity):
         return None
-    skipped.restore(found["skipped"])
+    skipped.restore(description["skipped"])
     return path / _ARRAY
 
 
@@ -84,12 +84,12 @@ def _plain(identity):
 def _description(path):
     """What an earlier call has written, or an empty dict."""
     try:
-        found = json.loads((path / _DESCRIPTION).read_text())
+        description = json.loads((path / _DESCRIPTION).read_text())
         complete = np.lib.format.open_memmap(path / _ARRAY, mode="r")
     except (OSError, ValueError):
         return {}
-    usable = isinstance(found, dict) and complete.dtype == np.uint8
-    return found if usable else {}
+    usable = isinstance(description, dict) and complete.dtype == np.uint8
+    return description if usable else {}
 
 
 def _write(file, images, *, most, size):

@@ -52,9 +52,10 @@ def _cores():
     number = os.environ.get("NPROC", "")
     if number.isdigit():
         return int(number)
-    if hasattr(os, "sched_getaffinity"):
+    try:
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    except AttributeError:  # On macOS and Windows a process has all cores.
+        return os.cpu_count() or 1
 
 
 def bytes_in_use():

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.metrics._extractor import check_descriptions
-from keras_patchdpm.metrics._score import measurement
+from keras_patchdpm.metrics._score import score
 from keras_patchdpm.metrics._statistics import FeatureStatistics
 
 _ROWS = 1024  # Features that are compared at a time.
@@ -54,7 +54,7 @@ def frechet_distance(generated, reference):
     shared = np.linalg.svd(first.T @ second, compute_uv=False).sum()
     traces = np.trace(generated.covariance) + np.trace(reference.covariance)
     value = max(apart @ apart + traces - 2 * shared, 0.0)  # Rounding can go below 0.
-    return measurement("Frechet distance", value, generated, reference, features=False)
+    return score("Frechet distance", value, generated, reference, features=False)
 
 
 def kernel_distance(generated, reference, *, subsets=100, subset_size=None, seed=0):
@@ -108,7 +108,7 @@ def kernel_distance(generated, reference, *, subsets=100, subset_size=None, seed
         )
         for _ in range(subsets)
     ]
-    return measurement(
+    return score(
         "kernel distance",
         np.mean(values),
         generated,
@@ -162,7 +162,7 @@ def precision_recall(generated, reference, *, neighbours=3):
         for inner, outer in ((generated, reference), (reference, generated))
     )
     return tuple(
-        measurement(name, value, generated, reference, **options)
+        score(name, value, generated, reference, **options)
         for name, value in zip(("precision", "recall"), values, strict=True)
     )
 

@@ -49,11 +49,11 @@ class Score:
         )
 
     def as_dict(self):
-        """The measurement as a dict of numbers and texts, for JSON."""
+        """The score as a dict of numbers and texts, for JSON."""
         return dataclasses.asdict(self)
 
 
-def measurement(measure, value, generated, reference, *, features, **options):
+def score(measure, value, generated, reference, *, features, **options):
     """A `Score` of two `FeatureStatistics`.
 
     Args:

@@ -16,7 +16,6 @@ import numpy as np
 from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F401
 
 _compiled = weakref.WeakKeyDictionary()
-_gradients = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 # Without this option, XLA holds transposed copies of all kernels at the same time. For
 # small patches those are most of the memory, and the network is not faster with them.
@@ -60,14 +59,6 @@ def processes():
     return jax.process_count(), jax.process_index()
 
 
-def gradient_call(network):
-    """See `runtime.gradient_call`."""
-    with _lock:
-        if network not in _gradients:
-            _gradients[network] = _gradient_of(weakref.ref(network))
-        return _gradients[network]
-
-
 def value_and_gradient(function):
     """See `runtime.value_and_gradient`."""
 
@@ -79,8 +70,8 @@ def value_and_gradient(function):
     return call
 
 
-def _gradient_of(reference):
-    """The compiled function of `gradient_call`."""
+def gradient_call(reference):
+    """See `runtime.gradient_call`; `reference` is a weak one to the network."""
     call = compiled(lambda state, inputs: pulled_back(reference(), state, inputs))
     return lambda inputs: np.asarray(call(_state(reference()), inputs))
 

@@ -12,21 +12,12 @@ from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F4
 # to convert them takes a tenth of the time of tracing.
 _graph_function = functools.partial(tf.function, autograph=False)
 _graphs = weakref.WeakKeyDictionary()
-_gradients = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
 def network_call(network):
     """`predict_on_batch` of the network, which Keras compiles."""
     return network.predict_on_batch
-
-
-def gradient_call(network):
-    """See `runtime.gradient_call`."""
-    with _lock:
-        if network not in _gradients:
-            _gradients[network] = _gradient_of(weakref.ref(network))
-        return _gradients[network]
 
 
 def value_and_gradient(function):
@@ -43,8 +34,8 @@ def value_and_gradient(function):
     return call
 
 
-def _gradient_of(reference):
-    """The compiled function of `gradient_call`."""
+def gradient_call(reference):
+    """See `runtime.gradient_call`; `reference` is a weak one to the network."""
 
     def pulled_back(inputs):
         inputs = dict(inputs)

@@ -32,9 +32,8 @@ def network_call(network):
         return _traced[network]
 
 
-def gradient_call(network):
-    """See `runtime.gradient_call`; on PyTorch it is not compiled."""
-    reference = weakref.ref(network)
+def gradient_call(reference):
+    """See `runtime.gradient_call`; `reference` is a weak one to the network."""
 
     def pulled_back(inputs):
         inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}

@@ -1,6 +1,8 @@
 """A network call with as little memory as possible on the backend, and gradients."""
 
 import importlib
+import threading
+import weakref
 
 import keras
 
@@ -11,6 +13,9 @@ from keras_patchdpm.runtime.backend import (
     backend_name,
     check_process,
 )
+
+_gradients = weakref.WeakKeyDictionary()  # Network to its function of gradients.
+_lock = threading.Lock()
 
 
 def network_call(network):
@@ -57,7 +62,11 @@ def gradient_call(network):
         RuntimeError: In a process that was forked, see `check_process`.
     """
     check_process()
-    return backend_module().gradient_call(network)
+    with _lock:
+        if network not in _gradients:
+            reference = weakref.ref(network)
+            _gradients[network] = backend_module().gradient_call(reference)
+        return _gradients[network]
 
 
 def value_and_gradient(function):

@@ -143,7 +143,7 @@ class TiledDenoiser:
         _checks.one_of("the scheduler's prediction_type", kind, tuple(PREDICTIONS))
         betas = [float(beta) for beta in scheduler.betas]
         schedule = DDPMSchedule(betas, prediction=PREDICTIONS[kind])
-        call = runtime.torch_call(network.eval())
+        call = runtime.torch_call(network.train(False))
 
         def denoise(noisy, level):
             prediction = call(noisy.transpose(0, 3, 1, 2), level.timestep)
