@@ -68,7 +68,7 @@ print(face.shape, face.dtype, sampler)
 # (SDEdit, Meng et al. 2021). Little noise leaves the face as it is. With much noise it
 # becomes another face.
 
-# %%
+# %% alt="A face, and four changed ones: the same woman, until the last is a man."
 strengths = (0.2, 0.4, 0.6, 0.8)
 changed = [sampler(1, 1, init_images=face[None], strength=s)[0] for s in strengths]
 show([face, *changed], f"The face; changed with strength {strengths}")
@@ -83,7 +83,7 @@ assert apart[0] < apart[-1]
 # to the last bit. `repeats` makes each step several times, so that the new pixels fit
 # the old ones (RePaint, Lugmayr et al. 2022).
 
-# %%
+# %% alt="A face, a grey box over nose and mouth, three new noses and mouths."
 mask = np.zeros((64, 64), bool)
 mask[30:56, 14:50] = True  # Nose and mouth.
 holes = np.where(mask[..., None], np.uint8(128), face)
@@ -100,7 +100,7 @@ assert np.abs(filled[0][mask].astype(float) - face[mask]).mean() > 1
 # of 64 x 64 pixels becomes one of 128 x 128 in 16 patches, and no network call is
 # larger than before. The detail is generated: another seed gives other hair.
 
-# %%
+# %% alt="A face of 64 pixels, blurred at 128 pixels, and sharp at 128 pixels."
 larger = model.sampler(model.tiled(4), steps=2 if FAST else 12)
 (enlarged,) = larger(1, 0, thumbnails=face[None])
 blurred = keras.ops.image.resize(
@@ -119,7 +119,7 @@ assert error < (128 if FAST else 8)
 # `draw_noise` returns the noise that a seed starts from, and `kp.slerp` is the noise in
 # between. The solver must add no noise; that of the preset, `dpmpp_2m`, adds none.
 
-# %%
+# %% alt="Six faces, from a woman with long hair to a man in a black suit."
 one, other = sampler.draw_noise(1, SEED), sampler.draw_noise(1, 12)
 between = kp.slerp(one, other, np.linspace(0, 1, 3 if FAST else 6))
 path = sampler(len(between[0]), SEED, noise=between)
@@ -136,7 +136,7 @@ np.testing.assert_allclose(path[0].astype(float), face, atol=2)
 # patch.
 
 
-# %%
+# %% alt="A face, the same in grey, and three colourings of it that differ."
 def grey(images):
     """The brightness of each pixel, in [-1, 1]."""
     return keras.ops.mean(images, axis=-1)

@@ -59,7 +59,7 @@ BATCH, SHOWN, SAMPLES = 32, 10, 10 if FAST else 64
 # edge to edge. Each scene also has a house and a sun.
 
 
-# %%
+# %% alt="Twenty scenes: a house under a sun, with sky and ground in one colour."
 def show(rows):
     """Shows rows of images, with a label each."""
     figure, axes = plt.subplots(
@@ -104,7 +104,7 @@ assert edge_gap(scenes) == 0.0
 # `PatchGrid` defines the patches. `split` divides an image into patches, row by row
 # from the top left. `merge` joins them again, bit for bit.
 
-# %%
+# %% alt="The four patches of ten scenes: two with sky, two with ground."
 grid = kp.PatchGrid(N)
 patches = keras.ops.convert_to_numpy(grid.split(scenes[:SHOWN]))
 assert patches.shape == (SHOWN, N * N, 32 // N, 32 // N, 3)
@@ -117,7 +117,7 @@ show({f"patch {index}": patches[:, index] for index in range(N * N)})
 # mean of N x N noisy pixels, which leaves 1/N of the noise. So the content shows the
 # layout of an image while noise still hides the patches.
 
-# %%
+# %% alt="Ten images of noise; pooled, the ground is a little darker than the sky."
 clean = scenes[:SHOWN] / 127.5 - 1
 noise = np.random.default_rng(0).normal(size=clean.shape)
 noisy = 0.5 * clean + np.sqrt(0.75) * noise
@@ -221,7 +221,7 @@ assert losses[-1] < losses[0]
 # After training, samples are scenes: sky above ground, in one theme. The pooled image
 # shows little of how a house continues in the next patch; that takes longer to learn.
 
-# %%
+# %% alt="Before training grey images; after it scenes whose houses are cut."
 after = make_samples(model, SAMPLES)
 show({"before": before, "after": after, "real": scenes})
 print(f"upright {upright(after):.0%}, gap between the edges {edge_gap(after):.0f}")
@@ -248,7 +248,7 @@ assert np.abs(pair[0] - pair[1]).max() <= 1
 # - **Without GCC** the network knows the position of a patch, but not the other
 #   patches: each patch has its own theme, and the edges differ.
 
-# %%
+# %% alt="Samples: no position mixes sky and ground, no GCC mixes the colours."
 samples = {"full": after}
 for label, patching in {
     "no position": kp.GridPatching(N, position=False),

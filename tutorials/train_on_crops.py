@@ -80,7 +80,7 @@ print(f"images of a step, over one of whole images: {patching.mean_batch_multipl
 # The crops are cut while the batches are built. Here is one batch of each size, with
 # each crop at its position:
 
-# %%
+# %% alt="Crops of a quarter and a half of the side, and whole scenes."
 batches = patching.batches(scenes, batch_size=SHOWN, seed=0, labels=labels)
 figure, axes = plt.subplots(3, SHOWN, figsize=(SHOWN, 3.2))
 for line, number in zip(axes, range(3), strict=True):
@@ -134,10 +134,10 @@ print(f"loss {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3
 # %% [markdown]
 # ## Sampling, towards a label
 #
-# The sampler generates whole images with Heun's method. Each row has one label, each
-# column starts from the same noise: it shows the same scene under different skies.
+# The sampler generates whole images with Heun's method. Each row has one label. The
+# images of a column start from the same noise, so some of them have the same house.
 
-# %%
+# %% alt="Ten samples for each label: red, green and blue skies."
 guidance = kp.Guidance("label", 1.5)
 sampler = kp.PatchSampler(model, solver="heun", steps=STEPS, guidance=guidance)
 figure, axes = plt.subplots(3, SHOWN, figsize=(SHOWN, 3.2))

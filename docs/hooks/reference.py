@@ -1,0 +1,80 @@
+"""Fits docstrings to what renders them, and links public names to their entries.
+
+`` `GridPatching` `` in a docstring or in a page becomes a link to its entry in
+`docs/api/`; the docstring in Python's `help()` stays without one.
+"""
+
+import collections
+import pathlib
+import re
+
+import griffe
+
+API = pathlib.Path(__file__).parent.parent / "api"
+# From a line with a prompt to the next empty line: Markdown would quote it.
+_EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
+# What is returned, in backquotes: it is shown as code already.
+_RETURNED = re.compile(r"^(Returns:\n +)`([^`\n]+)`:", re.MULTILINE)
+# Blocks of code and links stay as they are; a name may have arguments.
+_NAME = re.compile(
+    r"^```.*?^```|^#.*?$|!?\[[^\]]*\]\([^)]*\)|``[^`]+``|`(?:kp\.)?([\w.]+)(\([^`]*\))?`",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def _entries():
+    """Every way to write the name of an entry, and the path of the entry."""
+    text = "\n".join(path.read_text() for path in API.glob("*.md"))
+    blocks = re.findall(r"^::: (\S+)\n((?: .*\n)*)", text + "\n", re.MULTILINE)
+    paths = [path for path, options in blocks if "root_heading: false" not in options]
+    count = collections.Counter(path.rpartition(".")[2] for path in paths)
+    names = {}
+    for path in paths:
+        last = path.rpartition(".")[2]
+        names[path] = names[path.removeprefix("keras_patchdpm.")] = path
+        # Not `plan` or `table`, which are words of their own.
+        if count[last] == 1 and (last[0].isupper() or "_" in last):
+            names[last] = path
+    return names
+
+
+ENTRIES = _entries()
+
+
+def linked(text, *, own="", once=False):
+    """Links the names in `text`, but `own`; `once` links the first of each alone."""
+    seen = {own}
+
+    def link(match):
+        path = ENTRIES.get(match[1])
+        if path is None or path in seen:
+            return match[0]
+        if once:
+            seen.add(path)
+        return f"[{match[0]}][{path}]"
+
+    return _NAME.sub(link, text)
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Called by MkDocs with the text of each page."""
+    if page.file.src_uri.startswith("notebooks/"):
+        return markdown
+    return linked(markdown, once=True)
+
+
+def on_page_content(html, page, config, files):
+    """Called by MkDocs with the HTML of each page: returned values have no name."""
+    return re.sub(r"(<li[^>]*>)\s*–\s*", r"\1", html)
+
+
+class Docstrings(griffe.Extension):
+    """Shows examples as code, names as links, and returned values once as code."""
+
+    def on_instance(self, *, obj, **kwargs):
+        """Rewrites the docstring of an object."""
+        if obj.docstring:
+            text = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
+            text = _RETURNED.sub(r"\1\2:", text)
+            own = ENTRIES.get(obj.name, "")
+            obj.docstring.value = linked(text, own=own)
