@@ -106,6 +106,7 @@ format: $(FULL)/ready
 
 docs: $(FULL)/ready
 	$(BIN)/mkdocs build --strict
+	$(BIN)/python .ci/crawl_site.py
 	@echo "The site is in $(CURDIR)/site"
 
 # Each tutorials/NAME.py becomes notebooks/NAME.ipynb, with its outputs.

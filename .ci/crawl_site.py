@@ -18,7 +18,9 @@ import urllib.parse
 
 from browser import find_browser, open_page
 
-FACTS = pathlib.Path(__file__).with_name("page_facts.js").read_text()
+READ = pathlib.Path(__file__).with_name("page_facts.js").read_text()
+FACTS = ("links", "ids", "images", "wide", "raw", "prompts")
+ON_EVERY_SCREEN = ("sideways", "scheme", "cut", "faint")
 # Types a word into the search, and returns the links of its results.
 SEARCH = """
 new Promise((resolve, reject) => {{
@@ -37,7 +39,7 @@ new Promise((resolve, reject) => {{
 }})
 """
 # A word, and the page that its first result is on.
-WORDS = {"GCC": "method.html"}
+WORDS = {"GCC": "method.html", "unet": "api/networks.html"}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -76,7 +78,7 @@ class Crawl:
         for name in self.names:
             self.page.set_screen(1280, 900)
             self.page.open(root + name)
-            facts = self.facts[name] = self.page.evaluate(FACTS)
+            facts = self.facts[name] = self.read(*FACTS, *ON_EVERY_SCREEN)
             self.requests(name, root)
             self.looks(name, facts, "default", "at 1280 pixels")
             self.say(name, *(f"too wide at 1280 pixels: {x}" for x in facts["wide"]))
@@ -85,8 +87,11 @@ class Crawl:
             self.say(name, *(f"prompts are copied: {x}" for x in facts["prompts"]))
             self.page.set_screen(390, 844, dark=True)
             self.page.wait_for("document.body.dataset.mdColorScheme === 'slate'")
-            small = self.page.evaluate(FACTS)
-            self.looks(name, small, "slate", "at 390 pixels")
+            self.looks(name, self.read(*ON_EVERY_SCREEN), "slate", "at 390 pixels")
+
+    def read(self, *names):
+        """Facts of the page that is open, by name."""
+        return self.page.evaluate(f"({READ})({list(names)})")
 
     def looks(self, name, facts, scheme, screen):
         """What must be true on every screen."""

@@ -3,8 +3,8 @@
 import ast
 import json
 import os
+import pkgutil
 import re
-import runpy
 import types
 
 import keras
@@ -108,7 +108,7 @@ def names():
 
 
 @pytest.mark.parametrize(
-    "page", ["data", "evaluate", "extending", "patch_diffusion", "sampling"]
+    "page", ["data", "evaluate", "extending", "faq", "patch_diffusion", "sampling"]
 )
 def test_the_blocks_of_a_page_run(page, names, folders):
     for source in blocks(ROOT / "docs" / f"{page}.md"):
@@ -117,40 +117,56 @@ def test_the_blocks_of_a_page_run(page, names, folders):
         exec(source, names)  # noqa: S102 (our own pages)
 
 
-def linked(path):
-    """What the links of a notebook lead to, without those to the web."""
-    cells = json.loads(path.read_text())["cells"]
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] != "code"]
-    links = re.findall(r"\]\(([^)#]+)", "\n".join(texts))
-    return [link for link in links if "://" not in link]
-
-
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "tutorials").glob("*.py")), ids=lambda path: path.stem
 )
 def test_a_notebook_has_the_cells_of_its_tutorial(path):
-    """`make notebooks` writes it; only the tutorials are edited."""
+    """`make notebooks` writes it; only the tutorials are edited.
+
+    A figure's text is `# %% alt="..."`, of which Jupyter makes metadata.
+    """
     import jupytext
 
     notebook = ROOT / "notebooks" / f"{path.stem}.ipynb"
     cells = json.loads(notebook.read_text())["cells"]
-    found = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    found = [
+        (cell["cell_type"], "".join(cell["source"]), cell["metadata"]) for cell in cells
+    ]
     tutorial = jupytext.read(path)
-    assert found == [(cell.cell_type, cell.source) for cell in tutorial.cells]
+    assert found == [
+        (cell.cell_type, cell.source, cell.metadata) for cell in tutorial.cells
+    ]
 
 
 def test_links_of_notebooks_lead_somewhere():
-    """In the repository as they stand, on the site as its hook writes them."""
-    hook = runpy.run_path(str(ROOT / "docs" / "hooks" / "notebook_links.py"))
+    """In the repository; MkDocs checks those of the site."""
     count = 0
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for link in linked(path):
-            target = (path.parent / link).resolve()
-            assert target.is_file(), f"{path.name} links to {link}"
-            page = target.relative_to(ROOT).as_posix().removeprefix("docs/")
-            found = hook["site_links"](f'<a href="{link}">')
-            # From site/notebooks/, where each page has the name of its source.
-            expected = os.path.relpath(page, "notebooks").rpartition(".")[0] + ".html"
-            assert found == f'<a href="{expected}">'
-            count += 1
+        cells = json.loads(path.read_text())["cells"]
+        texts = ["".join(cell["source"]) for cell in cells]
+        for link in re.findall(r"\]\(([^)#]+)", "\n".join(texts)):
+            if link.endswith((".md", ".ipynb")):
+                assert (path.parent / link).is_file(), f"{path.name} links to {link}"
+                count += 1
     assert count >= 6
+
+
+def test_the_table_of_presets_is_that_of_the_package():
+    text = (ROOT / "docs" / "presets.md").read_text()
+    for preset in kp.PatchDPM.presets():
+        height, width = preset["image_size"]
+        divisions = ", ".join(map(str, preset["n"]))
+        size = f"{preset['bytes'] / 1e6:.1f} MB"
+        cells = [f"`{preset['name']}`", f"{height} x {width}", divisions, size]
+        assert f"| {' | '.join([*cells, preset['licence']])} |\n" in text
+        assert f'"keras_patchdpm/presets/{preset["name"]}/card.md' in text
+
+
+def test_entries_of_the_reference_can_be_imported():
+    """The heading of an entry is its path."""
+    pages = (ROOT / "docs").rglob("*.md")
+    text = "\n".join(page.read_text() for page in pages)
+    paths = re.findall(r"^::: (\S+)", text, re.M)
+    for path in paths:
+        assert pkgutil.resolve_name(path) is not None
+    assert len(paths) == len(set(paths)) > 60

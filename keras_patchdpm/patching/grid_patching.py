@@ -33,8 +33,9 @@ class GridPatching(Patching):
             in one training step, drawn at random.
         halo: Int of at least 0. Pixels of the noisy image around a patch, on each side,
             which the network sees and predicts too. At the edge of the image they lie
-            on the other side of the patch. Memory grows as `(1 + 2 * halo / h) ** 2`
-            for patches of `h` pixels.
+            on the other side of the patch. Memory grows at least as
+            `(1 + 2 * halo / h) ** 2` for patches of `h` pixels; that of attention
+            grows faster.
         shift: Bool. Whether the grid is shifted at random in every step of training and
             of sampling, so that no border stays where it is. Sampling then takes
             `(rows + 1) * (cols + 1)` patches a step. It needs `"coordinates"`, or no

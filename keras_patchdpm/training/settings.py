@@ -23,8 +23,9 @@ class TrainingSettings:
             a share of all steps: see `AveragingAdam`. Default 0.05.
         steps_per_epoch: Positive int. Steps of an epoch, after which a backup is
             written. Default 100.
-        precision: Keras dtype policy. Default `"mixed_bfloat16"`, the fastest on CPUs
-            with bfloat16 arithmetic.
+        precision: Keras dtype policy. Default `"mixed_bfloat16"`, faster than float32
+            where the device has bfloat16 arithmetic. Choose `"float32"` on other
+            devices, and with JAX on a CPU.
         flip: Bool. Whether each image is mirrored left to right with probability 1/2.
             Default: yes.
         seed: Int in [0, 2**31). Seed of the weights, the order of the images, noise
