@@ -71,7 +71,8 @@ class Crawl:
 
     def say(self, name, *problems):
         """Notes problems of a page."""
-        self.problems += [f"{name}: {problem}" for problem in problems]
+        lines = [" ".join(problem.split())[:160] for problem in problems]
+        self.problems += [f"{name}: {line}" for line in lines]
 
     def look(self, root):
         """Reads every page, on a wide screen in light and on a phone in dark."""
