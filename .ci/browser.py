@@ -131,8 +131,8 @@ class Page:
         self.command("Emulation.setEmulatedMedia", features=[scheme])
 
     def wait_for(self, condition):
-        """Waits until an expression is true, at most two seconds."""
-        end = time.monotonic() + 2
+        """Waits until an expression is true, at most ten seconds."""
+        end = time.monotonic() + 10
         while not self.evaluate(condition) and time.monotonic() < end:
             time.sleep(0.02)
 

@@ -31,7 +31,7 @@ new Promise((resolve, reject) => {{
   const timer = setInterval(() => {{
     field.dispatchEvent(new Event("keyup", {{bubbles: true}}));
     const links = [...document.querySelectorAll(".md-search-result__link")];
-    if (links.length || Date.now() - start > 10000) {{
+    if (links.length || Date.now() - start > 20000) {{
       clearInterval(timer);
       resolve(links.map((link) => [link.href, link.innerText]));
     }}

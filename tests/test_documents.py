@@ -162,6 +162,10 @@ def test_the_table_of_presets_is_that_of_the_package():
         assert f'"keras_patchdpm/presets/{preset["name"]}/card.md' in text
 
 
+def test_the_citation_names_the_version():
+    assert f"\nversion: {kp.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
 def test_entries_of_the_reference_can_be_imported():
     """The heading of an entry is its path."""
     pages = (ROOT / "docs").rglob("*.md")

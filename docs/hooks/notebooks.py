@@ -52,7 +52,8 @@ def page_of(notebook, name):
             if "image/png" in data:
                 file = f"{name}_{len(figures)}.png"
                 figures[file] = base64.b64decode("".join(data["image/png"]))
-                parts.append(f"![{described(cell, name, number)}]({file})")
+                figure = f"![{described(cell, name, number)}]({file})"
+                parts.append(f"[{figure}]({file})")  # In full size, for phones.
             elif "text/markdown" in data:
                 parts.append("".join(data["text/markdown"]))
             else:

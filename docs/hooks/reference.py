@@ -5,11 +5,13 @@
 """
 
 import collections
+import logging
 import pathlib
 import re
 
 import griffe
 
+LOG = logging.getLogger("mkdocs.hooks.reference")
 API = pathlib.Path(__file__).parent.parent / "api"
 # From a line with a prompt to the next empty line: Markdown would quote it.
 _EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
@@ -41,6 +43,14 @@ def _entries():
 ENTRIES = _entries()
 
 
+def _listed(markdown):
+    """`(path, members)` of each entry of a page that lists its members."""
+    for path, options in re.findall(r"^::: (\S+)\n((?: .*\n)*)", markdown + "\n", re.M):
+        listed = re.search(r"members:(.*?)(?=\n {6}\w|\Z)", options, re.DOTALL)
+        if listed:
+            yield path, re.findall(r"\b(?!false\b|true\b)\w+", listed[1])
+
+
 def linked(text, *, own="", once=False):
     """Links the names in `text`, but `own`; `once` links the first of each alone."""
     seen = {own}
@@ -65,6 +75,10 @@ def on_page_markdown(markdown, page, config, files):
 
 def on_page_content(html, page, config, files):
     """Called by MkDocs with the HTML of each page: returned values have no name."""
+    for path, members in _listed(page.markdown or ""):
+        for member in members:
+            if f'id="{path}.{member}"' not in html:
+                LOG.warning(f"{page.file.src_uri} lists {path}.{member}: not shown.")
     return re.sub(r"(<li[^>]*>)\s*–\s*", r"\1", html)
 
 
@@ -78,3 +92,24 @@ class Docstrings(griffe.Extension):
             text = _RETURNED.sub(r"\1\2:", text)
             own = ENTRIES.get(obj.name, "")
             obj.docstring.value = linked(text, own=own)
+
+    def on_package(self, *, pkg, **kwargs):
+        """Shows the values of defaults that are constants."""
+        for function in _functions(pkg):
+            for parameter in function.parameters:
+                constant = function.module.members.get(str(parameter.default))
+                if constant is not None and constant.is_alias:
+                    constant = constant.final_target
+                if constant is not None and constant.is_attribute:
+                    parameter.default = constant.value
+
+
+def _functions(thing):
+    """All functions of a package, and methods of its classes."""
+    for member in thing.members.values():
+        if member.is_alias:
+            continue
+        if member.is_function:
+            yield member
+        elif member.is_module or member.is_class:
+            yield from _functions(member)

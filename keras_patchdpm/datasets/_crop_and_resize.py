@@ -8,7 +8,8 @@ from keras import ops
 from keras_patchdpm import _checks
 from keras_patchdpm.datasets._arrays import check_fits, in_dtype
 
-AREA, ASPECT = (0.8, 1.0), (0.9, 1.1)
+AREA = (0.8, 1.0)
+ASPECT = (0.9, 1.1)
 
 
 def random_crop_and_resize(images, rng, *, area=AREA, aspect=ASPECT, size=None):
