@@ -31,6 +31,7 @@ def open_page(executable):
         options = ["--headless", "--disable-gpu", "--remote-debugging-port=0"]
         options += ["--disable-dev-shm-usage", f"--user-data-dir={profile}"]
         options += ["--no-first-run", "--disable-background-networking"]
+        options += ["--in-process-gpu", "--renderer-process-limit=1"]  # Fewer to start.
         if os.geteuid() == 0:  # Chromium refuses its sandbox to root, as in containers.
             options.append("--no-sandbox")
         process = subprocess.Popen(
@@ -127,8 +128,12 @@ class Page:
             deviceScaleFactor=1,
             mobile=False,
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.command("Emulation.setEmulatedMedia", features=[scheme])
+        prefers = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce",  # Colours change at once.
+        }
+        features = [{"name": name, "value": prefers[name]} for name in prefers]
+        self.command("Emulation.setEmulatedMedia", features=features)
 
     def wait_for(self, condition):
         """Waits until an expression is true, at most ten seconds."""
