@@ -40,7 +40,9 @@
       .map((one) => {
         const copy = one.cloneNode(true);
         const dash = copy.textContent.trim().startsWith("–") ? "– " : "";
-        copy.querySelectorAll("code, math").forEach((code) => code.remove());
+        // In code, a backquote alone is Markdown that was not rendered.
+        copy.querySelectorAll("code, math").forEach((code) =>
+          code.replaceWith(/`/.test(code.textContent) ? "`" : ""));
         return dash + copy.textContent.trim();
       })
       .filter((text) => /^– |`|\]\[|\]\(|\*\*[^*\d][^*]*\*\*/.test(text))

@@ -17,6 +17,8 @@ API = pathlib.Path(__file__).parent.parent / "api"
 _EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 # What is returned, in backquotes: it is shown as code already.
 _RETURNED = re.compile(r"^(Returns:\n +)`([^`\n]+)`:", re.MULTILINE)
+# What is returned, in words: text before a colon would be shown as code.
+_IN_WORDS = re.compile(r"^((?:Returns|Yields):\n +[^:\n]* [^:\n]*): ", re.MULTILINE)
 # Blocks of code and links stay as they are; a name may have arguments.
 _NAME = re.compile(
     r"^```.*?^```|^#.*?$|!?\[[^\]]*\]\([^)]*\)|``[^`]+``|`(?:kp\.)?([\w.]+)(\([^`]*\))?`",
@@ -90,6 +92,7 @@ class Docstrings(griffe.Extension):
         if obj.docstring:
             text = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
             text = _RETURNED.sub(r"\1\2:", text)
+            text = _IN_WORDS.sub(r"\1 – ", text)
             own = ENTRIES.get(obj.name, "")
             obj.docstring.value = linked(text, own=own)
 
