@@ -134,12 +134,12 @@ class Crawl:
         self.page.set_screen(1280, 900)
         for word, expected in WORDS.items():
             self.page.open(root + "index.html")
-            found = self.page.evaluate(SEARCH.format(word=word))
+            results = self.page.evaluate(SEARCH.format(word=word))
             self.requests(f"{root}index.html", root)
-            pages = [link.removeprefix(root).partition("?")[0] for link, _ in found]
+            pages = [link.removeprefix(root).partition("?")[0] for link, _ in results]
             if not pages or pages[0].partition("#")[0] != expected:
                 self.say(root, f"search for {word} finds {pages[:3]}, not {expected}")
-            for _, text in found:
+            for _, text in results:
                 if "¶" in text or "In [" in text or "Copied!" in text:
                     self.say(root, f"search for {word} shows {text[:60]!r}")
 

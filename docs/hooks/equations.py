@@ -1,6 +1,6 @@
 """Renders equations as MathML, which browsers show without a script or a network.
 
-A block of code in the language `math` holds LaTeX; GitHub renders the same block.
+A block of code in the language `math` contains LaTeX; GitHub renders the same block.
 """
 
 import re
