@@ -19,7 +19,7 @@ import urllib.parse
 from browser import find_browser, open_page
 
 READ = pathlib.Path(__file__).with_name("page_facts.js").read_text()
-FACTS = ("links", "ids", "images", "wide", "raw", "prompts")
+FACTS = ("links", "ids", "images", "wide", "raw", "boxes", "prompts")
 ON_EVERY_SCREEN = ("sideways", "scheme", "cut", "faint")
 # Types a word into the search, and returns the links of its results.
 SEARCH = """
@@ -85,6 +85,7 @@ class Crawl:
             self.say(name, *(f"too wide at 1280 pixels: {x}" for x in facts["wide"]))
             self.say(name, *(f"no text, or no image: {x}" for x in facts["images"]))
             self.say(name, *(f"Markdown not rendered: {x}" for x in facts["raw"]))
+            self.say(name, *(f"unknown section: {x}" for x in facts["boxes"]))
             self.say(name, *(f"prompts are copied: {x}" for x in facts["prompts"]))
             self.page.set_screen(390, 844, dark=True)
             self.page.wait_for("document.body.dataset.mdColorScheme === 'slate'")

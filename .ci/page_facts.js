@@ -39,14 +39,18 @@
       .filter((one) => !one.querySelector("pre"))
       .map((one) => {
         const copy = one.cloneNode(true);
-        const dash = copy.textContent.trim().startsWith("–") ? "– " : "";
+        const dash = copy.textContent.trim().startsWith("–") ? "no name: " : "";
         // In code, a backquote alone is Markdown that was not rendered.
         copy.querySelectorAll("code, math").forEach((code) =>
           code.replaceWith(/`/.test(code.textContent) ? "`" : ""));
         return dash + copy.textContent.trim();
       })
-      .filter((text) => /^– |`|\]\[|\]\(|\*\*[^*\d][^*]*\*\*/.test(text))
+      .filter((text) => /^no name: |`|\]\[|\]\(|\*\*[^*\d][^*]*\*\*/.test(text))
       .map((text) => text.slice(0, 60).replaceAll("\n", " ")),
+
+    // Sections of docstrings that the renderer does not know: it shows a box to unfold.
+    boxes: () => [...document.querySelectorAll("article details > summary")]
+      .map((one) => one.textContent),
 
     // What the copy button copies of examples with prompts.
     prompts: () => [...document.querySelectorAll("article pre > code")]

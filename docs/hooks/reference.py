@@ -19,6 +19,8 @@ _EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 _RETURNED = re.compile(r"^(Returns:\n +)`([^`\n]+)`:", re.MULTILINE)
 # What is returned, in words: text before a colon would be shown as code.
 _IN_WORDS = re.compile(r"^((?:Returns|Yields):\n +[^:\n]* [^:\n]*): ", re.MULTILINE)
+# A section that Keras' layers have, and the renderer does not know.
+_CALL = re.compile(r"^Call arguments:\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
 # Blocks of code and links stay as they are; a name may have arguments.
 _NAME = re.compile(
     r"^```.*?^```|^#.*?$|!?\[[^\]]*\]\([^)]*\)|``[^`]+``|`(?:kp\.)?([\w.]+)(\([^`]*\))?`",
@@ -84,6 +86,16 @@ def on_page_content(html, page, config, files):
     return re.sub(r"(<li[^>]*>)\s*–\s*", r"\1", html)
 
 
+def _call_arguments(match):
+    """The arguments of a call as a list, one line each."""
+    lines = ["**Call arguments:**\n"]
+    for argument in re.split(r"^ {4}(?=\w[\w, ]*: )", match[1], flags=re.MULTILINE):
+        if argument.strip():
+            name, text = " ".join(argument.split()).split(": ", 1)
+            lines.append(f"- **`{name}`** – {text}")
+    return "\n".join(lines) + "\n\n"
+
+
 class Docstrings(griffe.Extension):
     """Shows examples as code, names as links, and returned values once as code."""
 
@@ -93,6 +105,7 @@ class Docstrings(griffe.Extension):
             text = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
             text = _RETURNED.sub(r"\1\2:", text)
             text = _IN_WORDS.sub(r"\1 – ", text)
+            text = _CALL.sub(_call_arguments, text)
             own = ENTRIES.get(obj.name, "")
             obj.docstring.value = linked(text, own=own)
 
