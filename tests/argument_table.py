@@ -427,7 +427,8 @@ ENTRIES = {
     "datasets.ImageBatches": Entry(
         kp.datasets.ImageBatches,
         "images=images batch_size=count flip=bool steps=count seed=seed "
-        "augment=function workers=count labels=labels num_shards=object shard=object",
+        "augment=function workers=count labels=labels num_shards=object shard=object "
+        "images_on=choice",
         images=IMAGES,
         batch_size=2,
     ),

@@ -187,7 +187,7 @@ def _crops_to_fit(model, data, *, check, arguments):
                 "`class_weight` of a data set is not carried over to its crops. Pass "
                 "arrays: `fit(images, labels, class_weight=...)`."
             )
-        x = _batches.checked(x, check)
+        x = _to_cut(x, check)
     batches = _crop_batches(
         model.patching,
         x,
@@ -198,6 +198,13 @@ def _crops_to_fit(model, data, *, check, arguments):
         epochs=arguments["epochs"],
     )
     return batches, model.epochs_trained
+
+
+def _to_cut(batches, check):
+    """Validated batches whose images are on the host, where crops are cut."""
+    if isinstance(batches, ImageBatches):
+        batches = batches.on_host()
+    return _batches.checked(batches, check)
 
 
 def _to_measure(model, data, *, check, batch_size):
@@ -211,7 +218,7 @@ def _to_measure(model, data, *, check, batch_size):
     x, labels, weights = data
     if not isinstance(x, CropBatches):
         if _batches.kind_of(x) != "array":
-            x = _batches.checked(x, check)
+            x = _to_cut(x, check)
         x = _crop_batches(
             model.patching,
             x,
