@@ -158,14 +158,13 @@ class GeometricAugmentation(Configured):
         """
         height, width = images.shape[1:3]
         columns = ops.unstack(parameters[:, :, None, None], NUM_PARAMETERS, axis=1)
-        inverse = self._inverse(*columns[:6])
-        right, down = columns[6:]
+        *others, right, down = columns
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
         across = ops.arange(width, dtype="float32")[None, None, :] - middle_x
         along = ops.arange(height, dtype="float32")[None, :, None] - middle_y
         across = across - right * self.translation * width
         along = along - down * self.translation * height
-        (xx, xy), (yx, yy) = inverse
+        (xx, xy), (yx, yy) = self._inverse(others)
         found = _interpolated(
             images,
             rows=yx * across + yy * along + middle_y,
@@ -212,12 +211,13 @@ class GeometricAugmentation(Configured):
             "translation": self.translation,
         }
 
-    def _inverse(self, mirror, flip, scale, angle, direction, stretch):
+    def _inverse(self, parameters):
         """The inverse of all transformations but the movements: rows of a 2x2 matrix.
 
         It maps `(x, y)`, to the right and down from the middle of the transformed
         image, to the place in the image where that pixel comes from.
         """
+        mirror, flip, scale, angle, direction, stretch = parameters
         shrink = 2.0 ** (-self.scale * scale)
         cos, sin = ops.cos(angle), ops.sin(angle)
         # Undoes a counterclockwise rotation, seen with `y` down.

@@ -73,9 +73,8 @@ def test_a_model_is_trained(patching):
     model = tiny_model(patching, augmentation=OFTEN)
     before = values(model.network.trainable_variables)
     optimizer = keras.optimizers.Adam(1e-3)
-    held = {"validation_data": (IMAGES[:4],), "epochs": 2}
-    history = train(model, IMAGES, optimizer, **held)
-    assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    history = train(model, IMAGES, optimizer, epochs=2)
+    assert np.isfinite(history["loss"]).all()
     changes = [
         np.abs(one - other).max()
         for one, other in zip(
