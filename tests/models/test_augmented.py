@@ -182,8 +182,8 @@ def test_sampling_has_labels_of_zero(patching):
 
 
 @pytest.mark.once
-def test_labels_change_the_prediction_and_zeros_do_not():
-    """A U-Net with labels of 0 is the U-Net without them."""
+def test_labels_change_the_prediction_of_a_unet():
+    """The network of a sampling is the one with labels of 0."""
     tiny = {"width": 8, "multipliers": (1,), "blocks_per_depth": 1}
     patching = GridPatching(2)
     augmented = unet(SIZE, patching, augmented=True, **tiny)
