@@ -71,7 +71,8 @@ INNER = set(
     "example stages tilings options_of target at_strength "
     "of_arrays of_open_sizes sampling_divisions window_sizes refuse tiling "
     "tiles draw corners coefficients correction noise_first check_schedule "
-    "add_noise clean weight make_loss alpha_sigma resize features".split()
+    "add_noise clean weight make_loss alpha_sigma resize features "
+    "cut transform labels".split()
 )
 
 

@@ -9,6 +9,7 @@ from keras_patchdpm import _images
 from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import (
     _arguments,
+    _augmented,
     _batches,
     _epochs,
     _labels,
@@ -196,6 +197,7 @@ def _crops_to_fit(model, data, *, check, arguments):
         labels=labels,
         sample_weight=weights,
         epochs=arguments["epochs"],
+        **_augmented.options_of_batches(model),
     )
     return batches, model.epochs_trained
 
