@@ -34,7 +34,7 @@ ARGUMENTS = {
     "patches_per_call": "patches of each image in a call of the network",
     "rounds": "times that each contestant is measured, alternately",
     "kills": "processes that are killed",
-    "seed": "of the random moments",
+    "seed": "of what is random",
 }
 CHOICES = {"network": ("unet", "arakawa_unet")}
 ENVIRONMENT = ("KERAS_BACKEND", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")

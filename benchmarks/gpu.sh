@@ -16,7 +16,9 @@ LIMIT="${LIMIT:-120}"
 PYTHON="${PYTHON:-python}"
 UNET=(--image-size 128 --width 96 --images 64 --steps 2 --places device)
 ARAKAWA=(--network arakawa_unet --image-size 128 --width 128 --images 64 --steps 1)
+FIT=(--image-size 128 --width 96 --batch 512 --steps 20 --rounds 3 --workers 8)
 if [ -n "${SMALL:-}" ]; then
+    FIT=(--image-size 32 --width 8 --batch 8 --steps 4 --rounds 1)
     UNET=(--image-size 32 --width 8 --images 2 --steps 1 --places device)
     ARAKAWA=(--network arakawa_unet --image-size 64 --width 8 --images 2 --steps 1)
 fi
@@ -44,6 +46,12 @@ for backend in jax torch; do
         --rounds 3
     measure $backend speed.sampler_overhead --kinds $GRIDS "${ARAKAWA[@]}" \
         --places device --rounds 3
+done
+# `fit` over a compiled loop of steps, with the images on the host and on the device.
+for backend in jax torch; do
+    for place in host device; do
+        measure $backend speed.fit_overhead --images-on $place "${FIT[@]}"
+    done
 done
 # One image, whole, beside `diffusers`.
 measure torch speed.throughput --diffusers --batch 1 --n --steps 20 \

@@ -17,6 +17,7 @@ from keras_patchdpm import (
     testing,
     training,
 )
+from keras_patchdpm.augmentation import GeometricAugmentation
 from keras_patchdpm.datasets import save_images
 from keras_patchdpm.grid import PatchGrid
 from keras_patchdpm.latents import LatentSpace
@@ -44,6 +45,7 @@ __all__ = [
     "CascadePatching",
     "DDPMSchedule",
     "EDMSchedule",
+    "GeometricAugmentation",
     "GridPatching",
     "Guidance",
     "LatentSpace",

@@ -16,6 +16,7 @@ import unittest.mock
 import keras_patchdpm as kp
 
 # isort: split
+import keras
 import numpy as np
 from tiny_models import tiny_images, tiny_model
 
@@ -328,7 +329,7 @@ ENTRIES = {
     "RandomPatching.batches": Entry(
         method(crops, "batches"),
         "images=images batch_size=count seed=seed sample_weight=weights epochs=count "
-        "labels=labels",
+        "labels=labels whole=bool",
         images=IMAGES,
         batch_size=2,
         seed=0,
@@ -339,6 +340,17 @@ ENTRIES = {
     ),
     "WholeImage.image_shape": Entry(
         method(kp.WholeImage, "image_shape"), "window_shape=ints", window_shape=SHAPE
+    ),
+    "GeometricAugmentation": Entry(
+        kp.GeometricAugmentation,
+        "probability=fraction mirror_probability=fraction vertical_flip=bool "
+        "scale=fraction rotation=angle stretch=fraction translation=fraction",
+    ),
+    "GeometricAugmentation.__call__": Entry(
+        kp.GeometricAugmentation(),
+        "images=images seed_generator=object",
+        images=IMAGES,
+        seed_generator=Lazy(lambda: keras.random.SeedGenerator(0)),
     ),
     # Solvers.
     "solvers.DDPM": Entry(kp.solvers.DDPM, "variance=choice"),
@@ -386,7 +398,7 @@ ENTRIES = {
         kp.networks.unet,
         "image_size=size patching=object channels=count width=count multipliers=ints "
         "blocks_per_depth=count attention_depths=indices stem=count dropout=fraction "
-        "schedule=object num_classes=count name=text",
+        "schedule=object num_classes=count augmented=bool name=text",
         image_size=8,
         patching=kp.GridPatching(2),
         **TINY,
@@ -427,7 +439,8 @@ ENTRIES = {
     "datasets.ImageBatches": Entry(
         kp.datasets.ImageBatches,
         "images=images batch_size=count flip=bool steps=count seed=seed "
-        "augment=function workers=count labels=labels num_shards=object shard=object",
+        "augment=function workers=count labels=labels num_shards=object shard=object "
+        "images_on=choice",
         images=IMAGES,
         batch_size=2,
     ),
@@ -567,7 +580,7 @@ ENTRIES = {
     "PatchDPM": Entry(
         kp.PatchDPM,
         "network=object schedule=object patching=object seed=index test_seed=index "
-        "label_dropout=fraction latents=bool",
+        "label_dropout=fraction latents=bool augmentation=object",
         network=Lazy(lambda: model().network),
         schedule=Lazy(lambda: model().schedule),
         patching=Lazy(lambda: model().patching),

@@ -74,6 +74,7 @@ KINDS = {
     "seed": {"zero", "one", "huge"},
     "fraction": {"zero", "one", "minus zero", "half"},
     "small": set(),
+    "angle": {"zero", "one", "minus zero", "float", "half"},
     "rate": {*_FLOATS, "function", "class"},
     "positive": {"one", "float", "half", "huge"},
     "non-negative": _FLOATS,

@@ -60,6 +60,8 @@ def test_the_readme_starts_without_tensorflow(tmp_path):
 SIZE = 64
 SMALL = {
     "num_images=1000": "num_images=2",
+    '"8GB"': '"20MB"',
+    '"300MB"': '"20MB"',
     "steps=50": "steps=2",
     "steps=20": "steps=2",
     "epochs=10": "epochs=1, verbose=0",
@@ -108,7 +110,17 @@ def names():
 
 
 @pytest.mark.parametrize(
-    "page", ["data", "evaluate", "extending", "faq", "patch_diffusion", "sampling"]
+    "page",
+    [
+        "cutting",
+        "data",
+        "evaluate",
+        "extending",
+        "faq",
+        "fit_your_gpu",
+        "patch_diffusion",
+        "sampling",
+    ],
 )
 def test_the_blocks_of_a_page_run(page, names, folders):
     for source in blocks(ROOT / "docs" / f"{page}.md"):

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "keras_patchdpm"
 LINES = (
     ("_backend", "_checks", "_registration"),
     ("_files", "_images", "_npz", "_torch_file"),
-    ("grid", "resize", "schedules", "solvers", "windows"),
+    ("augmentation", "grid", "resize", "schedules", "solvers", "windows"),
     ("patching", "layers"),
     ("networks",),
     ("presets",),

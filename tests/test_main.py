@@ -272,6 +272,7 @@ def test_version(capsys):
 )
 def test_train_says_what_the_network_sees(options, patching, trained):
     assert main([*TRAIN, *options.split()]) == 0
+    assert "augmentation" not in trained[0][0]
     chosen = dict(trained[0][0]["patching"])
     scales = chosen.pop("detail_scale", [])  # Measured.
     assert chosen == patching
@@ -281,10 +282,13 @@ def test_train_says_what_the_network_sees(options, patching, trained):
 
 def test_train_passes_its_options_on(trained, capsys):
     options = "--image-size 32x48 --multipliers 1 2 --seed 7 --learning-rate 1e-3"
+    options += " --augment 0.15"
     assert main([*TRAIN, *options.split()]) == 0
     config, images, *_, settings = trained[0]
     assert config["network"]["image_size"] == [32, 48]
     assert config["network"]["multipliers"] == [1, 2]
+    chosen = {"name": "GeometricAugmentation", "probability": 0.15}
+    assert config["augmentation"] == chosen
     assert images.shape == (64, 32, 48, 3)
     assert settings.seed == 7 and settings.learning_rate == 1e-3
     assert "64 images of images.npy are used" in capsys.readouterr().out
@@ -298,6 +302,7 @@ def test_train_passes_its_options_on(trained, capsys):
         ("--learning-rate -1", "--learning-rate: must be a number above 0, not '-1'"),
         ("--learning-rate nan", "--learning-rate: must be a number above 0"),
         ("--ema-share 2", "--ema-share: must be a number in"),
+        ("--augment 12", "--augment: must be a number in [0, 1], not '12'"),
         ("--minutes 0", "--minutes: must be a number above 0"),
         ("--minutes inf", "--minutes: must be"),
         ("--epochs 0", "--epochs: must be an int of at least 1"),

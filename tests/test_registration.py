@@ -14,6 +14,7 @@ OBJECTS = [
     kp.CascadePatching(4),
     kp.RandomPatching(8, fractions=(0.5, 1.0)),
     kp.WholeImage(),
+    kp.GeometricAugmentation(0.15, rotation=10),
 ]
 
 

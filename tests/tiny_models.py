@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM
+from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, augmentation
 from keras_patchdpm.layers import (
     LabelEmbedding,
     PositionOneHotEmbedding,
@@ -51,6 +51,7 @@ def tiny_network(
     regularizer=None,
     schedule=None,
     num_classes=None,
+    augmented=False,
 ):
     """Two convolutions that see every input the patching gives."""
     timestep_dtype = "int32" if schedule is None else schedule.timestep_dtype
@@ -62,6 +63,8 @@ def tiny_network(
     inputs["timestep"] = keras.Input((), dtype=timestep_dtype, name="timestep")
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
+    if augmented:
+        inputs[augmentation.LABELS] = augmentation.labels_input()
     told = layers.Dense(8)(TimestepEmbedding(8)(inputs["timestep"]))
     if "patch_index" in inputs:
         place = PositionOneHotEmbedding(specs["patch_index"].size, 8)
@@ -71,6 +74,9 @@ def tiny_network(
         told = layers.Add()([told, layers.Dense(8)(noise)])
     if "label" in inputs:
         told = layers.Add()([told, LabelEmbedding(num_classes, 8)(inputs["label"])])
+    if augmented:
+        labels = layers.Dense(8, use_bias=False)(inputs[augmentation.LABELS])
+        told = layers.Add()([told, labels])
     x = inputs["noisy"]
     if "content" in inputs:
         x = layers.Concatenate()([x, inputs["content"]])
@@ -82,12 +88,13 @@ def tiny_network(
     return keras.Model(inputs, layers.Conv2D(3, 1, dtype="float32")(x))
 
 
-def tiny_model(patching=None, schedule=None, seed=0, **network):
+def tiny_model(patching=None, schedule=None, seed=0, augmentation=None, **network):
     """A `PatchDPM` whose weights depend on nothing but the arguments."""
     patching = GridPatching(2) if patching is None else patching
     schedule = DDPMSchedule(prediction="velocity") if schedule is None else schedule
+    network["augmented"] = augmentation is not None
     network = tiny_network(patching, schedule=schedule, **network)
-    model = PatchDPM(network, schedule, patching, seed=seed)
+    model = PatchDPM(network, schedule, patching, seed=seed, augmentation=augmentation)
     rng = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(rng.normal(0, 0.3, weight.shape).astype("float32"))

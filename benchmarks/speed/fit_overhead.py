@@ -25,7 +25,8 @@ def main():
     )
     add = parser.add_argument
     add("--patching", default="cascade4", help="kind and N")
-    add("--workers", type=int, default=1, help="threads that prepare batches")
+    add("--workers", type=int, default=2, help="threads that prepare batches")
+    add("--images-on", choices=("device", "host"), help="as in `ImageBatches`")
     add("--steps-per-execution", type=int, default=1, help="as in `compile`")
     options = parser.parse_args()
     model = measuring.build_model(
@@ -37,7 +38,11 @@ def main():
     )
     images = kp.datasets.synthetic_scenes(8 * options.batch, options.image_size)
     batches = kp.datasets.ImageBatches(
-        images, options.batch, steps=options.steps, workers=options.workers
+        images,
+        options.batch,
+        steps=options.steps,
+        workers=options.workers,
+        images_on=options.images_on,
     )
     fit = functools.partial(model.fit, batches, verbose=0)
     fit()  # Builds the optimizer's variables.

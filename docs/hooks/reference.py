@@ -15,10 +15,8 @@ LOG = logging.getLogger("mkdocs.hooks.reference")
 API = pathlib.Path(__file__).parent.parent / "api"
 # From a line with a prompt to the next empty line: Markdown would quote it.
 _EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
-# What is returned, in backquotes: it is shown as code already.
-_RETURNED = re.compile(r"^(Returns:\n +)`([^`\n]+)`:", re.MULTILINE)
-# What is returned, in words: text before a colon would be shown as code.
-_IN_WORDS = re.compile(r"^((?:Returns|Yields):\n +[^:\n]* [^:\n]*): ", re.MULTILINE)
+# What is returned: text before a colon would be shown as code.
+_RETURNED = re.compile(r"^((?:Returns|Yields):\n +[^:\n]+):(?=\s)", re.MULTILINE)
 # A section that Keras' layers have, and the renderer does not know.
 _CALL = re.compile(r"^Call arguments:\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
 # Blocks of code and links stay as they are; a name may have arguments.
@@ -97,14 +95,13 @@ def _call_arguments(match):
 
 
 class Docstrings(griffe.Extension):
-    """Shows examples as code, names as links, and returned values once as code."""
+    """Shows examples as code, names as links, and returned values as text."""
 
     def on_instance(self, *, obj, **kwargs):
         """Rewrites the docstring of an object."""
         if obj.docstring:
             text = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
-            text = _RETURNED.sub(r"\1\2:", text)
-            text = _IN_WORDS.sub(r"\1 – ", text)
+            text = _RETURNED.sub(r"\1 –", text)
             text = _CALL.sub(_call_arguments, text)
             own = ENTRIES.get(obj.name, "")
             obj.docstring.value = linked(text, own=own)

@@ -38,6 +38,9 @@ def run(options):
         },
         "patching": _patching(options),
     }
+    if options.augment:
+        name = "GeometricAugmentation"
+        config["augmentation"] = {"name": name, "probability": options.augment}
     settings = TrainingSettings(
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -109,23 +112,22 @@ def _add_data(group):
 
 
 def _add_model(group):
-    group.add_argument(
+    add = group.add_argument
+    add(
         "--n",
         type=types.positive_int,
         default=2,
         help="N: the image is cut into N x N patches",
     )
-    group.add_argument(
+    add(
         "--patching",
         choices=PATCHINGS,
         default="cascade",
         help="cascade: a thumbnail first, no borders; grid: the method of Arakawa et "
         "al.; crops: Patch Diffusion, one model for any N",
     )
-    group.add_argument(
-        "--width", type=types.positive_int, default=64, help="channels of the network"
-    )
-    group.add_argument(
+    add("--width", type=types.positive_int, default=64, help="channels of the network")
+    add(
         "--multipliers",
         type=types.positive_int,
         nargs="+",
@@ -133,19 +135,19 @@ def _add_model(group):
         help="channels of each resolution, in multiples of --width: fewer suit small "
         "images (default: the network's, see `keras_patchdpm.networks.unet`)",
     )
-    group.add_argument(
+    add(
         "--stem",
         type=types.positive_int,
         default=2,
         help="side of the blocks of pixels that the network moves into channels first",
     )
-    group.add_argument(
+    add(
         "--prediction",
         choices=("noise", "clean", "velocity"),
         default="velocity",
         help="what the network predicts (not used with --patching crops)",
     )
-    group.add_argument(
+    add(
         "--start-from",
         type=types.path,
         help="preset of the same network whose weights to start from: "
@@ -154,19 +156,18 @@ def _add_model(group):
 
 
 def _add_grid(group):
-    group.add_argument(
+    add = group.add_argument
+    add(
         "--position",
         choices=("one_hot", "coordinates"),
         help="how the network receives the position (default: one_hot)",
     )
-    group.add_argument(
+    add(
         "--halo",
         type=types.non_negative_int,
         help="pixels around its patch that the network sees (default: 0)",
     )
-    group.add_argument(
-        "--shift", action="store_true", help="shift the grid at every step"
-    )
+    add("--shift", action="store_true", help="shift the grid at every step")
 
 
 def _add_training(group):
@@ -210,6 +211,13 @@ def _add_training(group):
         default=0,
         help="seed of the weights, the order of the images and the noise",
     )
+    add(
+        "--augment",
+        type=types.share,
+        default=0.0,
+        metavar="P",
+        help="probability of each transformation of an image; samples have none",
+    )
     add("--precision", default="mixed_bfloat16", help="Keras dtype policy")
 
 
@@ -247,9 +255,8 @@ def _check_folder(path):
             "--out must be a folder, and this path is a file. Choose another name. "
             f"Received: --out {path}."
         )
-    existing = path.absolute()
-    while not existing.exists():
-        existing = existing.parent
+    path = path.absolute()
+    existing = next(p for p in (path, *path.parents) if p.exists())
     _files.check_writable(existing / path.name)
 
 

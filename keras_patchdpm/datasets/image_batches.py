@@ -1,6 +1,7 @@
 """Shuffled batches of an array of images, for `fit` on every backend."""
 
 import copy
+import functools
 import math
 
 import keras
@@ -10,7 +11,9 @@ from keras_patchdpm import _checks
 from keras_patchdpm.datasets._arrays import in_dtype
 from keras_patchdpm.datasets._image_folder import ImageFolder, as_images
 from keras_patchdpm.datasets._reading import default_workers
-from keras_patchdpm.runtime import processes
+from keras_patchdpm.runtime import free_bytes, processes
+
+SHARE = 0.1  # Of the device's free memory: the most that images take by default.
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -79,6 +82,7 @@ class ImageBatches(keras.utils.PyDataset):
         workers=None,
         num_shards=None,
         shard=None,
+        images_on=None,
         **kwargs,
     ):
         if workers is None:
@@ -110,6 +114,7 @@ class ImageBatches(keras.utils.PyDataset):
         self.augment = augment
         if augment is not None:
             _checks.function("augment", augment)
+        self.images_on = self._place(images_on)
         self.epoch = 0
         self._counts = True
         self._begun = False  # Keras also calls `on_epoch_end` before the first epoch.
@@ -125,10 +130,14 @@ class ImageBatches(keras.utils.PyDataset):
         number = index * self.num_shards + self.shard  # Among those of all shards.
         start = number * self.batch_size
         chosen = np.sort(order[start : start + self.batch_size])
-        batch = self.images[chosen]
+        mirrored = np.zeros(len(chosen), bool)
         if self.flip:
             rng = np.random.default_rng((self.seed, epoch, 1, number))
-            mirrored = rng.random(len(batch)) < 0.5
+            mirrored = rng.random(len(chosen)) < 0.5
+        if self.images_on == "device":
+            batch = self._gathered(chosen, mirrored)
+        else:
+            batch = self.images[chosen]
             batch[mirrored] = batch[mirrored, :, ::-1]
         if self.augment is not None:
             rng = np.random.default_rng((self.seed, epoch, 2, number))
@@ -162,6 +171,52 @@ class ImageBatches(keras.utils.PyDataset):
         other = copy.copy(self)
         other.epoch, other._counts = 0, False
         return other
+
+    def on_host(self):
+        """A copy whose batches are NumPy arrays; called where `fit` cuts crops."""
+        other = copy.copy(self)
+        other.images_on = "host"
+        return other
+
+    @functools.cached_property
+    def _on_device(self):
+        """The images as a tensor of the backend."""
+        return keras.ops.convert_to_tensor(np.asarray(self.images))
+
+    def _gathered(self, chosen, mirrored):
+        """The images of a batch, a tensor on the device."""
+        batch = keras.ops.take(self._on_device, chosen.astype("int32"), axis=0)
+        if not self.flip:
+            return batch
+        mirrored = keras.ops.convert_to_tensor(mirrored[:, None, None, None])
+        return keras.ops.where(mirrored, keras.ops.flip(batch, axis=2), batch)
+
+    def _place(self, images_on):
+        """Validates `images_on`; `None`: where the images are best."""
+        _checks.one_of("images_on", images_on, (None, "device", "host"))
+        reason = self._only_on_host()
+        if images_on == "device" and reason:
+            raise ValueError(
+                f"The images cannot be on the device: {reason}. Leave `images_on` out. "
+                f"Received: images_on={images_on!r}."
+            )
+        if images_on is not None:
+            return images_on
+        free = None if reason else free_bytes()
+        fits = free is not None and self.images.nbytes <= SHARE * free
+        return "device" if fits else "host"
+
+    def _only_on_host(self):
+        """Why the images must be on the host, or `None` if they need not."""
+        if isinstance(self.images, ImageFolder):
+            return "they are decoded from files"
+        if self.augment is not None:
+            return "`augment` computes on the host"
+        if keras.backend.backend() == "tensorflow":
+            return "TensorFlow reads batches from the host's memory"
+        if self.num_shards > 1 or keras.distribution.distribution() is not None:
+            return "several processes or devices share each step"
+        return None
 
     def _order(self, epoch):
         """Indices of the images of an epoch; their counts differ by at most 1."""

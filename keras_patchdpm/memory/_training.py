@@ -119,7 +119,8 @@ def _batches(model, batch_size):
         labels = None if labels is None else labels[:batch_size]
         image_batch = np.array(images[:batch_size])
         return [keras.utils.pack_x_y_sample_weight(image_batch, labels)]
-    batches = model.patching.batches(images, batch_size, 0, labels=labels)
+    whole = {} if model.augmentation is None else {"whole": True}
+    batches = model.patching.batches(images, batch_size, 0, labels=labels, **whole)
     by_shapes = {}
     for step in range(len(batches)):
         batch = batches[step]

@@ -62,6 +62,7 @@ class BatchCheck:
         self.table = table
         self.shards = _shards()
         self.first = True  # A doubtful range is warned of once.
+        self.all_checked = False  # Whether the images of all batches are validated.
         self.error = None
 
     def __call__(self, batch, number, whole=True):
@@ -103,12 +104,17 @@ class BatchCheck:
                 return
             yield batch
 
+    def check_images(self, images):
+        """Validates a NumPy array of images."""
+        warn, self.first = self.first, False
+        _images.check(images, self.image_shape, latents=self.latents, warn=warn)
+
     def _check(self, images, labels, weights):
         """Validates the arrays or tensors of one batch."""
-        warn, self.first = self.first, False
-        _images.check(
-            _as_numpy(images), self.image_shape, latents=self.latents, warn=warn
-        )
+        if self.all_checked:
+            _images.check_shape(images.shape, self.image_shape)
+        else:
+            self.check_images(_as_numpy(images))
         _labels.require(labels, self.num_classes)
         if self.num_classes is not None:
             _labels.check(_as_numpy(labels), self.num_classes, len(images))
@@ -177,6 +183,10 @@ class CheckedBatches(keras.utils.PyDataset):
             max_queue_size=batches.max_queue_size,
         )
         self.batches, self.check_batch = batches, check
+        if isinstance(batches, ImageBatches) and batches.images_on == "device":
+            # All at once: batches would have to be copied back to the host.
+            check.check_images(batches.images)
+            check.all_checked = True
 
     @property
     def num_batches(self):

@@ -9,6 +9,7 @@ from keras_patchdpm import _images
 from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import (
     _arguments,
+    _augmented,
     _batches,
     _epochs,
     _labels,
@@ -187,7 +188,7 @@ def _crops_to_fit(model, data, *, check, arguments):
                 "`class_weight` of a data set is not carried over to its crops. Pass "
                 "arrays: `fit(images, labels, class_weight=...)`."
             )
-        x = _batches.checked(x, check)
+        x = _to_cut(x, check)
     batches = _crop_batches(
         model.patching,
         x,
@@ -196,8 +197,16 @@ def _crops_to_fit(model, data, *, check, arguments):
         labels=labels,
         sample_weight=weights,
         epochs=arguments["epochs"],
+        **_augmented.options_of_batches(model),
     )
     return batches, model.epochs_trained
+
+
+def _to_cut(batches, check):
+    """Validated batches whose images are on the host, where crops are cut."""
+    if isinstance(batches, ImageBatches):
+        batches = batches.on_host()
+    return _batches.checked(batches, check)
 
 
 def _to_measure(model, data, *, check, batch_size):
@@ -211,7 +220,7 @@ def _to_measure(model, data, *, check, batch_size):
     x, labels, weights = data
     if not isinstance(x, CropBatches):
         if _batches.kind_of(x) != "array":
-            x = _batches.checked(x, check)
+            x = _to_cut(x, check)
         x = _crop_batches(
             model.patching,
             x,

@@ -5,7 +5,9 @@ from keras import ops
 
 from keras_patchdpm import _checks, _images, runtime
 from keras_patchdpm._registration import serializable
+from keras_patchdpm.augmentation import LABELS
 from keras_patchdpm.models import (
+    _augmented,
     _ema,
     _labels,
     _parts,
@@ -44,6 +46,9 @@ class PatchDPM(PresetModel):
             network without labels. Default 0.1.
         latents: Bool. Whether the model is trained on latents: floats of any range and
             any number of channels (see `LatentSpace`). Default `False`: on images.
+        augmentation: `GeometricAugmentation` of the training images, for a network with
+            the input `augmentation_labels`. `evaluate` and sampling use images that are
+            not transformed. Default `None`: none.
         **kwargs: Passed to `keras.Model` (`name`, `dtype`).
 
     Raises:
@@ -71,11 +76,14 @@ class PatchDPM(PresetModel):
         test_seed=1234,
         label_dropout=0.1,
         latents=False,
+        augmentation=None,
         **kwargs,
     ):
         _parts.check_choices(schedule, patching)
         image_shape = patching.image_shape(_parts.patch_shape(network, patching))
-        num_classes = _parts.check_network(network, patching.input_specs(image_shape))
+        labels = _augmented.check(augmentation, network, latents=latents)
+        specs = {**patching.input_specs(image_shape), **labels}
+        num_classes = _parts.check_network(network, specs)
         _parts.check_timestep(network, schedule)
         # Loss scaling follows the policy of the model that is compiled.
         kwargs.setdefault("dtype", network.dtype_policy)
@@ -84,6 +92,7 @@ class PatchDPM(PresetModel):
         self.network = network
         self.schedule = schedule
         self.patching = patching
+        self.augmentation = augmentation
         self.image_shape = image_shape
         self.num_classes = num_classes
         self.label_dropout = _checks.real(
@@ -172,8 +181,8 @@ class PatchDPM(PresetModel):
             seed_generator: `keras.random.SeedGenerator`, for all random choices.
             labels: Int tensor of shape `(B,)`. Default `None`: for a network without
                 labels.
-            training: Bool. Whether some labels are replaced by "no label", as
-                `label_dropout` says. Default: yes.
+            training: Bool. Whether images are augmented, and some labels replaced by
+                "no label", as `label_dropout` says. Default: yes.
 
         Returns:
             `(inputs, target, weight)`: the network's inputs, what it should return,
@@ -182,6 +191,10 @@ class PatchDPM(PresetModel):
         images, where = _images.and_places(images, self.patching)
         clean = _images.to_range(images, None if where else self.image_shape)
         batch = ops.shape(clean)[0]
+        if self.augmentation is not None:
+            clean, transformed = _augmented.apply(
+                self, clean, where, seed_generator=seed_generator, training=training
+            )
         timestep = self.schedule.draw(batch, seed_generator)
 
         def add_noise(clean):
@@ -195,6 +208,8 @@ class PatchDPM(PresetModel):
         )
         weight = self.schedule.weight(timestep)
         inputs["timestep"] = self._per_patch(timestep)
+        if self.augmentation is not None:
+            inputs[LABELS] = self._per_patch(transformed)
         _labels.require(labels, self.num_classes)
         if self.num_classes is not None:
             rate = self.label_dropout if training else 0.0
@@ -261,6 +276,7 @@ class PatchDPM(PresetModel):
             "test_seed": self.test_seed,
             "label_dropout": self.label_dropout,
             "latents": self.latents,
+            "augmentation": serialize(self.augmentation),
             "network_arguments": recorded(self.network),
         }
         return {**super().get_config(), **own}
@@ -270,6 +286,10 @@ class PatchDPM(PresetModel):
         config = dict(config)
         for key in ("network", "schedule", "patching"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
+        if config.get("augmentation") is not None:
+            config["augmentation"] = keras.saving.deserialize_keras_object(
+                config["augmentation"]
+            )
         record(config["network"], config.pop("network_arguments", None))
         return cls(**config)
 

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from keras_patchdpm import augmentation
 from keras_patchdpm.layers import (
     GlobalContentConditioning,
     LabelEmbedding,
@@ -23,7 +24,7 @@ def with_maps(inputs, specs):
 
 
 def embedding_of(inputs, specs, *, width, num_classes):
-    """One vector of the noise level, the label and all inputs that are no maps."""
+    """One vector of the noise level, all labels and all inputs that are no maps."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["timestep"])
     vectors = [layers.Dense(4 * width, activation="silu", name="level_dense")(x)]
     for name, spec in specs.items():
@@ -36,6 +37,10 @@ def embedding_of(inputs, specs, *, width, num_classes):
     if num_classes is not None:
         label = LabelEmbedding(num_classes, 4 * width, name="label_vector")
         vectors.append(label(inputs["label"]))
+    if augmentation.LABELS in inputs:
+        # Without a bias: labels of 0 change nothing.
+        augmented = layers.Dense(4 * width, use_bias=False, name="augmentation_vector")
+        vectors.append(augmented(inputs[augmentation.LABELS]))
     x = vectors[0]
     if len(vectors) > 1:
         x = layers.Concatenate(name="all_vectors")(vectors)

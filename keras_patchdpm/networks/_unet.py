@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, augmentation
 from keras_patchdpm.layers import DepthToSpace, SpaceToDepth
 from keras_patchdpm.networks import limits
 from keras_patchdpm.networks._joined import embedding_of, with_maps
@@ -31,6 +31,7 @@ def unet(
     dropout=0.0,
     schedule=None,
     num_classes=None,
+    augmented=False,
     name="unet",
 ):
     """A U-Net for the patches of images of `image_size`.
@@ -60,6 +61,8 @@ def unet(
             (`DDPMSchedule`) or floats (`EDMSchedule`). Default `None`: ints.
         num_classes: Int from 1 to 1,000,000. The network then also has the input
             `label` `(B,)`: see `layers.LabelEmbedding`. Default `None`: no labels.
+        augmented: Bool. Whether the network also has the input `augmentation_labels`
+            `(B, 9)`, for `PatchDPM(augmentation=)`. Default: no.
         name: Name of the model. Default `"unet"`.
 
     Returns:
@@ -98,6 +101,7 @@ def unet(
         num_classes = _checks.integer(
             "num_classes", num_classes, minimum=1, maximum=limits.CLASSES
         )
+    augmented = _checks.boolean("augmented", augmented)
     patching = WholeImage() if patching is None else patching
     _checks.like(
         "patching", patching, asked=("input_specs",), example="GridPatching(2)"
@@ -137,6 +141,8 @@ def unet(
     inputs["timestep"] = keras.Input((), dtype=timestep_dtype, name="timestep")
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
+    if augmented:
+        inputs[augmentation.LABELS] = augmentation.labels_input()
     embedding = embedding_of(inputs, specs, width=width, num_classes=num_classes)
     x = with_maps(inputs, specs)
     if stem > 1:

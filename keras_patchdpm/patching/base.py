@@ -209,7 +209,9 @@ class Patching(Configured, abc.ABC):
         """Bool. Whether patches are cut while batches are made. Default: no.
 
         Such a patching has a method `batches`, as `RandomPatching`. `fit` and
-        `evaluate` call it with the user's images, and train on what it returns.
+        `evaluate` call it with the user's images, and train on what it returns. For a
+        model with an augmentation, `batches` must accept `whole=True`, and a method
+        `cut` must cut the patches out of the whole images.
         """
         return False
 

@@ -24,6 +24,8 @@ class CropBatches(keras.utils.PyDataset):
             patching is progressive. Default 1.
         labels: Int array `(count,)`. A data set has them in its batches. Default
             `None`: no labels.
+        whole: Bool. Whether batches have the whole images, not the crops. Default: the
+            crops.
 
     Attributes:
         epoch: Int. The current epoch, which `PatchDPM.fit` sets. Each epoch has other
@@ -42,10 +44,11 @@ class CropBatches(keras.utils.PyDataset):
         sample_weight=None,
         epochs=1,
         labels=None,
+        whole=False,
     ):
         super().__init__()
         self.patching = patching
-        self.seed = seed
+        self.seed, self.whole = seed, whole
         if hasattr(images, "shape"):
             batch_size = _checks.positive_int("batch_size", batch_size)
             self.stream = _ArrayStream(
@@ -81,7 +84,7 @@ class CropBatches(keras.utils.PyDataset):
                 self.patching.image_size, self.patching.sizes[size], strict=True
             )
         )
-        if not self.patching.content:  # Only the crop is needed on the device.
+        if not self.whole:  # Only the crop is needed on the device.
             image = np.arange(len(images))[:, None, None]
             images = images[image, rows[:, :, None], cols[:, None, :]]
         data = {
@@ -107,7 +110,7 @@ class CropBatches(keras.utils.PyDataset):
     def open_shapes(self):
         """Shapes of the arrays of a batch, with `None` where batches differ."""
         height, width, channels = self.stream.image_shape
-        if not self.patching.content:
+        if not self.whole:
             height = width = None
         images = (None, height, width, channels)
         return {"images": images, "rows": (None, None), "cols": (None, None)}

@@ -1,5 +1,7 @@
 """The sizes of random crops, and how often each is used in training."""
 
+import warnings
+
 import numpy as np
 
 from keras_patchdpm import _checks
@@ -83,3 +85,28 @@ def _fraction(name, value):
 
 def _probability(name, value):
     return _checks.real(name, value, minimum=0, maximum=1)
+
+
+def other_size(image_size, trained, *, coordinates):
+    """Validates `image_size` of `tiled`; warns if coordinates do not suit it.
+
+    Args:
+        image_size: Positive int or pair `(height, width)`.
+        trained: `(height, width)` of the training images.
+        coordinates: Bool. Whether the network receives coordinates.
+
+    Returns:
+        `(height, width)`.
+    """
+    size = _checks.pair("image_size", image_size)
+    if coordinates and size != trained:
+        height, width = trained
+        warnings.warn(
+            "The network is conditioned on the coordinates of every pixel, and was "
+            f"trained on images of {height}x{width} pixels. In images of another "
+            "size, the coordinates of neighbouring pixels are closer together or "
+            "further apart. Train the network on images of that size, or without "
+            f"`coordinates`. Received: image_size={image_size}.",
+            stacklevel=5,
+        )
+    return size

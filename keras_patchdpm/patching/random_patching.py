@@ -133,7 +133,15 @@ class RandomPatching(Patching):
         return (*self.image_size, channels)
 
     def batches(
-        self, images, batch_size, seed, *, sample_weight=None, epochs=1, labels=None
+        self,
+        images,
+        batch_size,
+        seed,
+        *,
+        sample_weight=None,
+        epochs=1,
+        labels=None,
+        whole=False,
     ):
         """Batches of crops, with the position of each crop; called by `fit`.
 
@@ -149,6 +157,9 @@ class RandomPatching(Patching):
                 it. Default 1.
             labels: Int array `(count,)`. A data set has its own. Default `None`: no
                 labels.
+            whole: Bool. Whether batches have the whole images, which the model cuts
+                after an augmentation. Default: the crops, if the network receives no
+                content.
 
         Returns:
             `CropBatches`.
@@ -170,7 +181,18 @@ class RandomPatching(Patching):
             sample_weight=sample_weight,
             epochs=epochs,
             labels=labels,
+            whole=_checks.boolean("whole", whole) or self.content,
         )
+
+    def cut(self, images, *, rows, cols):
+        """Cuts the crops out of whole images, for `example`; crops are returned.
+
+        Called by `PatchDPM` after an augmentation. With `content` the images stay
+        whole, and `example` cuts them.
+        """
+        if self.content or tuple(images.shape[1:3]) != self.image_size:
+            return images
+        return pick(images, rows, cols)
 
     def example(self, images, add_noise, seed_generator, *, rows, cols):
         """The network's inputs and target, for crops whose positions are in the batch.
@@ -211,7 +233,9 @@ class RandomPatching(Patching):
         channels = _checks.shape("image_shape", image_shape)[-1]
         size = self.image_size
         if image_size is not None:
-            size = self._other_size(image_size)
+            size = crop_sizes.other_size(
+                image_size, self.image_size, coordinates=self.coordinates
+            )
         tiling = Tiling(size, divisions, shift=shift, overlap=overlap)
         if tiling.window_size not in self.sizes:
             trained = ", ".join(f"{h}x{w}" for h, w in self.sizes)
@@ -256,21 +280,6 @@ class RandomPatching(Patching):
             "progressive": self.progressive,
             "coordinates": self.coordinates,
         }
-
-    def _other_size(self, image_size):
-        """Validates `image_size` of `tiled`; warns if coordinates do not suit it."""
-        size = _checks.pair("image_size", image_size)
-        if self.coordinates and size != self.image_size:
-            height, width = self.image_size
-            warnings.warn(
-                "The network is conditioned on the coordinates of every pixel, and was "
-                f"trained on images of {height}x{width} pixels. In images of another "
-                "size, the coordinates of neighbouring pixels are closer together or "
-                "further apart. Train the network on images of that size, or without "
-                f"`coordinates`. Received: image_size={image_size}.",
-                stacklevel=5,
-            )
-        return size
 
     def _pooled(self, noisy, rows_shape, cols_shape):
         """The whole image pooled to the size of a crop, which a graph may not know."""

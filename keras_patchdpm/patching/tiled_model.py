@@ -6,8 +6,9 @@ import os
 import typing
 
 import keras
+from keras import layers
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, augmentation
 from keras_patchdpm.patching.stage import Stage
 
 PARTS = ("network", "schedule", "patching", "image_shape")
@@ -25,7 +26,7 @@ class TiledModel:
 
     Attributes:
         network: Functional `keras.Model` over inputs of fixed size, with the model's
-            weights.
+            weights and without the labels of an augmentation.
         schedule: Of the model.
         patching: Of the model.
         stages: List of `Stage`s.
@@ -152,7 +153,7 @@ def _of_stages(model, stages):
     """The `TiledModel` of a model with those stages."""
     _check_positions(model, stages)
     return TiledModel(
-        network=_of_fixed_size(model.network, stages[-1].window_shape),
+        network=_for_sampling(model.network, stages[-1].window_shape),
         schedule=model.schedule,
         patching=model.patching,
         stages=stages,
@@ -162,16 +163,16 @@ def _of_stages(model, stages):
     )
 
 
-def _of_fixed_size(network, window_shape):
+def _for_sampling(network, window_shape):
     """The network for one size of patch, so that it is compiled, and measured, for it.
 
-    Raises:
-        ValueError: If the network needs an input that the patching does not provide.
+    The labels of an augmentation are 0: the images are not transformed.
     """
-    if not isinstance(network, keras.Model):  # Its sizes are fixed.
+    if not isinstance(network, keras.Model):  # Its inputs are fixed.
         return network
     shapes = {name: tuple(x.shape[1:]) for name, x in network.input.items()}
-    if not any(None in shape for shape in shapes.values()):
+    augmented = shapes.pop(augmentation.LABELS, None) is not None
+    if not augmented and not any(None in shape for shape in shapes.values()):
         return network
     inputs = {
         name: keras.Input(
@@ -181,4 +182,14 @@ def _of_fixed_size(network, window_shape):
         )
         for name, shape in shapes.items()
     }
-    return keras.Model(inputs, network(inputs), name=f"{network.name}_of_fixed_size")
+    fixed = {augmentation.LABELS: _zeros(inputs["timestep"])} if augmented else {}
+    prediction = network({**inputs, **fixed})
+    return keras.Model(inputs, prediction, name=f"{network.name}_for_sampling")
+
+
+def _zeros(timestep):
+    """Zeros in place of the labels of an augmentation, one row for each patch."""
+    x = layers.Reshape((1,), name="column")(timestep)
+    x = layers.Rescaling(0.0, dtype="float32", name="zero")(x)
+    x = layers.RepeatVector(augmentation.NUM_LABELS, dtype="float32", name="zeros")(x)
+    return layers.Flatten(dtype="float32", name="no_augmentation")(x)

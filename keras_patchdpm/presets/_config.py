@@ -11,6 +11,7 @@ MOST_BYTES = 2**20
 WEIGHTS = "weights.npz"  # If the configuration names no other file.
 PARTS = ("network", "schedule", "patching")
 OPTIONS = ("label_dropout", "latents")  # Arguments of `PatchDPM`.
+AUGMENTATION = "augmentation"
 SAMPLING = "sampling"  # Arguments of `PatchSampler`.
 RECORDS = ("training", "licence", "weights", "sha256")
 
@@ -51,7 +52,7 @@ def check(config):
     """
     _check_dict("config", config)
     missing = [key for key in PARTS if key not in config]
-    known = (*PARTS, *OPTIONS, SAMPLING, *RECORDS)
+    known = (*PARTS, AUGMENTATION, *OPTIONS, SAMPLING, *RECORDS)
     unknown = [key for key in config if key not in known]
     if missing or unknown:
         raise ValueError(
@@ -59,7 +60,8 @@ def check(config):
             f"{', '.join(known[len(PARTS) :])}. Missing: {missing or 'none'}. Unknown: "
             f"{unknown[:20] or 'none'}. Received: {list(config)[:20]}."
         )
-    for key in (*PARTS, *(("training",) if "training" in config else ())):
+    optional = [key for key in (AUGMENTATION, "training") if key in config]
+    for key in (*PARTS, *optional):
         _check_dict(key, config[key])
     image_shape(config)
     if SAMPLING in config:

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from keras_patchdpm import _files, networks
+from keras_patchdpm.augmentation import GeometricAugmentation
 from keras_patchdpm.networks.int8 import with_int8_kernels
 from keras_patchdpm.networks.limits import at_most_weights
 from keras_patchdpm.patching import (
@@ -29,7 +30,13 @@ PATCHINGS = {
     "WholeImage": WholeImage,
 }
 SCHEDULES = {"DDPMSchedule": DDPMSchedule, "EDMSchedule": EDMSchedule}
-_MAKERS = {"network": NETWORKS, "schedule": SCHEDULES, "patching": PATCHINGS}
+AUGMENTATIONS = {"GeometricAugmentation": GeometricAugmentation}
+_MAKERS = {
+    "network": NETWORKS,
+    "schedule": SCHEDULES,
+    "patching": PATCHINGS,
+    _config.AUGMENTATION: AUGMENTATIONS,
+}
 
 
 def names():
@@ -84,6 +91,7 @@ def with_defaults(config):
     return {
         part: _builders.with_defaults(makers, config[part])
         for part, makers in _MAKERS.items()
+        if part in config
     }
 
 
@@ -97,7 +105,7 @@ def parts(config):
 
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of `name` and
-            arguments; `latents` and `label_dropout` are optional.
+            arguments; `augmentation`, `latents` and `label_dropout` are optional.
 
     Returns:
         Dict of the arguments of `PatchDPM`.
@@ -110,14 +118,19 @@ def parts(config):
     _config.check(config)
     patching = patching_of(config)
     schedule = _builders.build("schedule", SCHEDULES, config["schedule"])
+    options = {key: config[key] for key in _config.OPTIONS if key in config}
+    if _config.AUGMENTATION in config:
+        options[_config.AUGMENTATION] = _builders.build(
+            _config.AUGMENTATION, AUGMENTATIONS, config[_config.AUGMENTATION]
+        )
     network = _builders.build(
         "network",
         NETWORKS,
         config["network"],
         patching=patching,
         schedule=schedule,
+        augmented=_config.AUGMENTATION in config,
     )
-    options = {key: config[key] for key in _config.OPTIONS if key in config}
     return {"network": network, "schedule": schedule, "patching": patching, **options}
 
 

@@ -108,6 +108,10 @@ def describe(model):
         "latents": model.latents,
         "label_dropout": model.label_dropout,
     }
+    if model.augmentation is not None:
+        config[_config.AUGMENTATION] = _builders.named(
+            _config.AUGMENTATION, _load.AUGMENTATIONS, model.augmentation
+        )
     config = json.loads(json.dumps(config))
     with blank_weights():
         built = _load.parts(config)["network"]

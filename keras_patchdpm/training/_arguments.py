@@ -27,9 +27,10 @@ def settings(value):
 def config(value):
     """Validates a configuration; returns it with the types of JSON."""
     parts = {"network", "schedule", "patching"}
-    if not isinstance(value, dict) or set(value) != parts:
+    if not isinstance(value, dict) or set(value) - {"augmentation"} != parts:
         raise ValueError(
-            "`config` must be a dict with `network`, `schedule` and `patching`. "
+            "`config` must be a dict with `network`, `schedule` and `patching`, and "
+            "may have `augmentation`. "
             f"Received: config={value!r}."
         )
     for part, arguments in value.items():

@@ -30,7 +30,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
 
     Args:
         config: Dict of `network`, `schedule` and `patching`, each a dict of a `name`
-            and its arguments.
+            and its arguments; and of `augmentation`, if there is one.
         images: Uint8 array of shape `(count, H, W, C)`, or a `datasets.ImageFolder`.
         folder: Path. The folder is created if it does not exist.
         minutes: Number of at least 0. Time limit of this call, checked after each

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tiny_models import assert_same, tiny_images, tiny_model, train, values
 
+import keras_patchdpm as kp
 from keras_patchdpm.datasets import ImageBatches, image_batches
 
 
@@ -42,6 +43,70 @@ def test_seed_and_epoch_decide(numbered):
     # Any batch by itself, in any order.
     batches.epoch = 1
     assert (batches[2][0][:, 0, [0, -1], 0].min(axis=-1) == first[0][2]).all()
+
+
+def on_tensorflow():
+    return keras.backend.backend() == "tensorflow"
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_batches_on_the_device_are_the_same(rng, flip):
+    images = rng.integers(0, 256, (12, 4, 4, 3), dtype="uint8")
+    options = {"flip": flip, "labels": np.arange(12), "seed": 3}
+    on_host = ImageBatches(images, 4, **options)
+    assert on_host.images_on == "host"  # A CPU has no memory to copy the images to.
+    if on_tensorflow():
+        with pytest.raises(ValueError, match="TensorFlow reads batches from the host"):
+            ImageBatches(images, 4, images_on="device")
+        return
+    on_device = ImageBatches(images, 4, images_on="device", **options)
+    for epoch in range(3):
+        on_host.epoch = on_device.epoch = epoch
+        for (batch, labels), (other, other_labels) in zip(
+            on_host, on_device, strict=True
+        ):
+            assert keras.ops.is_tensor(other) and not isinstance(other, np.ndarray)
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(other), batch)
+            np.testing.assert_array_equal(other_labels, labels)
+
+
+@pytest.mark.parametrize("crops", [False, True])
+def test_training_is_the_same_with_images_on_the_device(crops):
+    if on_tensorflow():
+        return  # It has none: see above.
+    images, trained = tiny_images(12), []
+    for place in ("host", "device"):
+        model = tiny_model(kp.RandomPatching(8, (0.5, 1.0)) if crops else None)
+        batches = ImageBatches(images, 4, images_on=place, workers=2)
+        train(model, batches, keras.optimizers.Adam(0.01), epochs=2)
+        trained.append(values(model.trainable_variables))
+    assert_same(*trained)
+
+
+def test_bad_images_on_the_device_are_refused_at_once(rng):
+    if on_tensorflow():
+        return
+    images = rng.uniform(-1, 1, (12, 8, 8, 3)).astype("float32")
+    images[11] = np.nan
+    batches = ImageBatches(images, 4, images_on="device", steps=1)
+    with pytest.raises(ValueError, match="NaN"):
+        train(tiny_model(), batches, keras.optimizers.Adam())
+
+
+def test_the_device_is_chosen_where_the_images_fit(numbered, monkeypatch):
+    for free, place in ((None, "host"), (9 * numbered.nbytes, "host"), (1e9, "device")):
+        monkeypatch.setattr(image_batches, "free_bytes", lambda free=free: free)
+        expected = "host" if on_tensorflow() else place
+        assert ImageBatches(numbered, 4).images_on == expected
+    augmented = ImageBatches(numbered, 4, augment=lambda batch, rng: batch)
+    assert augmented.images_on == "host"
+    assert ImageBatches(numbered, 4, num_shards=2, shard=0).images_on == "host"
+    for wrong in (
+        {"augment": lambda batch, rng: batch},
+        {"num_shards": 2, "shard": 0},
+    ):
+        with pytest.raises(ValueError, match="cannot be on the device"):
+            ImageBatches(numbered, 4, images_on="device", **wrong)
 
 
 def test_half_are_mirrored(numbered):
