@@ -66,7 +66,7 @@ print(f"{network.count_params() / 1e6:.1f} million weights")
 # Their schedule: cosine, 1000 steps, the network predicts the noise. Position (one-hot)
 # and GCC are those of `GridPatching(4)`.
 
-# %%
+# %% alt="Four samples: noise, since the weights of this page are random."
 model = kp.PatchDPM(
     network, kp.DDPMSchedule("cosine", prediction="noise"), kp.GridPatching(4)
 )

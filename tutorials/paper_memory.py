@@ -113,7 +113,7 @@ print(results("peak_memory")[0]["command"])
 # million pixels each, so their distances say how methods compare under a small budget,
 # and not what the method reaches.
 
-# %%
+# %% alt="Memory against quality: of the paper, and of short trainings here."
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
 left.plot(*zip(*PAPER.values(), strict=True), "o-", color="tab:gray")
 for n, (gigabytes, distance) in PAPER.items():

@@ -90,7 +90,7 @@ for name, patching in CHOICES.items():
 # %% [markdown]
 # The images of the six models. They start from the same noise.
 
-# %%
+# %% alt="Ten scenes, and ten samples of each model: worse without GCC and position."
 figure, axes = plt.subplots(len(samples), SHOWN, figsize=(SHOWN, 7.4))
 for line, (label, images) in zip(axes, samples.items(), strict=True):
     for axis, image in zip(line, images, strict=False):
