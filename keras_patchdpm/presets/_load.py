@@ -21,7 +21,11 @@ from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 BUILT_IN = pathlib.Path(__file__).resolve().parent
 CONFIG = "config.json"
 
-NETWORKS = {"unet": networks.unet, "arakawa_unet": networks.arakawa_unet}
+NETWORKS = {
+    "unet": networks.unet,
+    "unet2d": networks.unet2d,
+    "arakawa_unet": networks.arakawa_unet,
+}
 PATCHINGS = {
     "CascadePatching": CascadePatching,
     "GridPatching": GridPatching,
