@@ -161,7 +161,7 @@ def whole_images_network():
 @functools.cache
 def diffusers_tensors():
     """Tensors of the names and shapes of `diffusers`."""
-    slots = diffusers_weights._slots(whole_images_network())
+    slots = diffusers_weights.slots(whole_images_network())
     return {
         name: np.zeros(slot.shape, "float32") for slot in slots for name in slot.tensors
     }

@@ -28,6 +28,8 @@ SMALL = {
     "down_block_types": ("AttnDownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "AttnUpBlock2D"),
 }
+# Those that are arguments of `unet2d`.
+OURS = [name for name in SMALL if name not in ("act_fn", "time_embedding_type")]
 
 
 def random_unet(seed=0, **config):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_patchdpm.layers import GroupNormalization2D, SelfAttention2D
-from keras_patchdpm.networks import tensor_files
+from keras_patchdpm.networks import int8, tensor_files
 from keras_patchdpm.networks.authors_checkpoint import listed
 from keras_patchdpm.networks.diffusers_blocks import HEADS
 from keras_patchdpm.networks.recorded import recorded
@@ -64,14 +64,18 @@ def load_diffusers_weights(network, source):
 
     Source: `huggingface/diffusers` (Apache-2.0), `UNet2DModel` for the names.
     """
-    slots = _slots(network)
+    slots(network)  # Raises an error before the file is opened.
     with tensor_files.opened(source) as tensors:
-        tensors = _with_new_names(tensors)
-        _check_match(slots, tensors.shapes)
-        values = [slot.read(tensors) for slot in slots]
-    for slot, value in zip(slots, values, strict=True):
-        slot.variable.assign(value)
+        assign(network, tensors)
     return network
+
+
+def assign(network, tensors):
+    """Assigns `Tensors` with the names of `diffusers` to a network of `unet2d`."""
+    places = slots(network)
+    tensors = _with_new_names(tensors)
+    _check_match(places, tensors.shapes)
+    int8.assign(network, {one.variable.path: one.read(tensors) for one in places})
 
 
 def _with_new_names(tensors):
@@ -88,7 +92,7 @@ def _with_new_names(tensors):
     return tensor_files.Tensors(shapes, lambda name: tensors.read(names[name]))
 
 
-def _slots(network):
+def slots(network):
     """One slot for each weight of the network."""
     if not isinstance(network, keras.Model):
         raise TypeError(
@@ -145,9 +149,9 @@ def _module(name):
     return name
 
 
-def _check_match(slots, found):
+def _check_match(places, found):
     """Refuses tensors whose names and shapes are not exactly those of the network."""
-    wanted = {name: slot.shape for slot in slots for name in slot.tensors}
+    wanted = {name: slot.shape for slot in places for name in slot.tensors}
     missing = [name for name in wanted if name not in found]
     surplus = [name for name in found if name not in wanted]
     other = [

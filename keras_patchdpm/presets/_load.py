@@ -13,7 +13,7 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.presets import _builders, _config, _settings
+from keras_patchdpm.presets import _builders, _config, _diffusers, _settings
 from keras_patchdpm.presets._blank_weights import blank_weights
 from keras_patchdpm.presets._weights import WeightsFile
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
@@ -51,7 +51,7 @@ def find(preset):
     folder = _files.path_of("preset", preset)
     if os.fspath(preset) in names():
         return BUILT_IN / preset
-    if (folder / CONFIG).is_file():
+    if (folder / CONFIG).is_file() or _diffusers.network_folder(folder):
         return folder
     if folder.suffix in (".keras", ".h5"):
         advice = (
@@ -75,7 +75,7 @@ def read_config(preset):
     Raises:
         ValueError: If there is no such preset, or its `config.json` is damaged.
     """
-    return _config.read(find(preset) / CONFIG)
+    return _read(find(preset))
 
 
 def image_shape(config):
@@ -150,9 +150,9 @@ def load(preset, storage=None):
                 arguments = parts(config)
             except Exception as error:  # Untrusted arguments can raise any error.
                 raise ValueError(
-                    f"{folder / CONFIG} and {weights.path.name} do not describe a "
-                    "model of this package. Correct the configuration, or copy the "
-                    f"folder again. The error is: {error}"
+                    f"The configuration in {folder} and {weights.path.name} do not "
+                    "describe a model of this package. Correct the configuration, or "
+                    f"copy the folder again. The error is: {error}"
                 ) from error
         if storage == "int8":
             with blank_weights():
@@ -206,10 +206,13 @@ def listing():
 
 
 def _open(folder):
-    """`(config, WeightsFile)` of a preset.
+    """`(config, weights)` of a preset, the weights open for reading.
 
     If another process replaces the preset meanwhile, the new one is read.
     """
+    if _diffusers.network_folder(folder):
+        config = _diffusers.read(folder)
+        return config, _diffusers.DiffusersWeights(_diffusers.weights_file(folder))
     while True:
         config = _config.read(folder / CONFIG)
         path = folder / config.get("weights", _config.WEIGHTS)
@@ -221,6 +224,13 @@ def _open(folder):
                     f"There is no file {path}, the weight file that {CONFIG} names. "
                     "Copy the folder again, or reinstall the package."
                 ) from error
+
+
+def _read(folder):
+    """The configuration of a preset of this package, or of a folder of `diffusers`."""
+    if _diffusers.network_folder(folder):
+        return _diffusers.read(folder)
+    return _config.read(folder / CONFIG)
 
 
 def _listed(name):

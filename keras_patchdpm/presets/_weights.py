@@ -90,12 +90,7 @@ class WeightsFile:
             )
         weights = int8.without_scales(network)
         for weight in weights:
-            most = np.abs(_value(arrays, weight.path)).max(initial=0)
-            if weight.dtype == "float16" and most > np.finfo("float16").max:
-                raise ValueError(
-                    "A weight is out of the range of float16. Load the preset without "
-                    f"`storage`. Received: {weight.path!r} with values up to {most:g}."
-                )
+            int8.check_range(weight, _value(arrays, weight.path))
         scales = int8.scales(network)
         for weight in weights:
             if weight.path in scales:

@@ -36,7 +36,7 @@ def tensors(built):
     rng = np.random.default_rng(0)
     return {
         name: rng.normal(size=slot.shape).astype("float32")
-        for slot in diffusers_weights._slots(built)
+        for slot in diffusers_weights.slots(built)
         for name in slot.tensors
     }
 

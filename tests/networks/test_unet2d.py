@@ -24,7 +24,6 @@ OTHERS = {
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
     "up_block_types": ("UpBlock2D", "UpBlock2D"),
 }
-OURS = (*THEIRS, *OTHERS, "block_out_channels", "norm_num_groups", "add_attention")
 
 
 def wave(shape, shift):
@@ -59,7 +58,8 @@ def test_equals_the_network_of_diffusers(base, options):
     diffusers_models = pytest.importorskip("diffusers_models")
     config = {**getattr(diffusers_models, base), **options}
     theirs = diffusers_models.random_unet(**config)
-    chosen = {name: value for name, value in config.items() if name in OURS}
+    names = (*diffusers_models.OURS, *options)
+    chosen = {name: config[name] for name in names}
     network = unet2d((64, 32), **chosen)
     load_diffusers_weights(network, diffusers_models.arrays(theirs))
     values = inputs_of(network)
