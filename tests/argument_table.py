@@ -630,7 +630,7 @@ ENTRIES = {
     "PatchDPM.presets": Entry(kp.PatchDPM.presets),
     "PatchDPM.save_to_preset": Entry(
         method(built_model, "save_to_preset"),
-        "folder=path card=text storage=choice",
+        "folder=path card=text storage=choice format=choice",
         folder=Lazy(tempfile.mkdtemp),
     ),
     "PatchDPM.sampler": Entry(

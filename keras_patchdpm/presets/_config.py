@@ -100,9 +100,12 @@ def _check_records(config):
         raise ValueError(
             f"`sha256` must be 64 hexadecimal digits. Received: sha256={sha256!r}."
         )
-    if not isinstance(weights, str) or not re.fullmatch(r"[\w-]+\.npz", weights):
+    if not isinstance(weights, str) or not re.fullmatch(
+        r"[\w-]+\.(npz|safetensors)", weights
+    ):
         raise ValueError(
-            "`weights` must be the name of a .npz file in the same folder. "
+            "`weights` must be the name of a .npz or .safetensors file in the same "
+            "folder. "
             f"Received: weights={weights!r}."
         )
     if not isinstance(config.get("licence", ""), str):

@@ -13,7 +13,7 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.presets import _builders, _config, _diffusers, _settings
+from keras_patchdpm.presets import _builders, _config, _diffusers, _hub, _settings
 from keras_patchdpm.presets._blank_weights import blank_weights
 from keras_patchdpm.presets._weights import WeightsFile
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
@@ -42,12 +42,15 @@ def names():
 
 
 def find(preset):
-    """The folder of a preset, a built-in one or one of the user's.
+    """The folder of a preset: a built-in one, one of the user's, or a downloaded one.
 
     Raises:
         TypeError: If `preset` is no path.
+        ImportError, OSError: If a preset cannot be downloaded; see `_hub.download`.
         ValueError: If there is no such preset; the message lists the built-in ones.
     """
+    if _hub.is_address(preset):
+        return _hub.download(preset)
     folder = _files.path_of("preset", preset)
     if os.fspath(preset) in names():
         return BUILT_IN / preset
@@ -67,6 +70,15 @@ def find(preset):
         f"There is no preset of that name, and no folder of that name with a {CONFIG}. "
         f"{advice} Received: preset={os.fspath(preset)!r}."
     )
+
+
+def as_text(name, value):
+    """The name, path or address of a preset as a string.
+
+    Raises:
+        TypeError, ValueError: If `value` is none of them; `name` is the argument.
+    """
+    return value if _hub.is_address(value) else str(_files.path_of(name, value))
 
 
 def read_config(preset):
