@@ -44,6 +44,7 @@ def test_at_first_it_computes_what_its_source_computes(make, options, patching, 
     np.testing.assert_allclose(network.predict_on_batch(values), expected, atol=1e-5)
 
 
+@pytest.mark.once
 def test_the_new_inputs_are_trained(rng):
     source = unet2d(4, **TINY)
     randomise(source, rng, scale=0.1)
