@@ -21,7 +21,7 @@ import numpy as np
 from tiny_models import tiny_images, tiny_model
 
 from keras_patchdpm import networks, presets
-from keras_patchdpm.networks import authors_weights
+from keras_patchdpm.networks import authors_weights, diffusers_weights
 
 # Callables whose accepted calls take long: tests give them a few of the values, and the
 # report all of them.
@@ -36,6 +36,7 @@ SLOW = {
     "PatchSampler.stream",
     "networks.arakawa_unet",
     "networks.unet",
+    "networks.unet2d",
     "sample",
     "train",
 }
@@ -145,6 +146,26 @@ def authors_tensors():
     """Tensors of the authors' names and shapes."""
     slots = authors_weights._slots(authors_network())
     return {slot.tensor: np.zeros(slot.shape, "float32") for slot in slots}
+
+
+def small_unet2d():
+    return networks.unet2d(
+        4, block_out_channels=(4,), layers_per_block=1, norm_num_groups=2
+    )
+
+
+@functools.cache
+def whole_images_network():
+    return small_unet2d()
+
+
+@functools.cache
+def diffusers_tensors():
+    """Tensors of the names and shapes of `diffusers`."""
+    slots = diffusers_weights.slots(whole_images_network())
+    return {
+        name: np.zeros(slot.shape, "float32") for slot in slots for name in slot.tensors
+    }
 
 
 def colours(images):
@@ -373,13 +394,13 @@ ENTRIES = {
         units=4,
     ),
     "layers.LinearAttention": Entry(
-        kp.layers.LinearAttention, "num_heads=count head_size=count"
+        kp.layers.LinearAttention, "num_heads=count head_size=count use_bias=bool"
     ),
     "layers.GroupNormalization2D": Entry(
         kp.layers.GroupNormalization2D, "groups=count epsilon=positive"
     ),
     "layers.SelfAttention2D": Entry(
-        kp.layers.SelfAttention2D, "num_heads=count head_size=count"
+        kp.layers.SelfAttention2D, "num_heads=count head_size=count use_bias=bool"
     ),
     "layers.PixelPositionEmbedding": Entry(
         kp.layers.PixelPositionEmbedding, "initializer=function"
@@ -391,7 +412,9 @@ ENTRIES = {
         units=4,
     ),
     "layers.TimestepEmbedding": Entry(
-        kp.layers.TimestepEmbedding, "dim=count max_period=positive", dim=4
+        kp.layers.TimestepEmbedding,
+        "dim=count max_period=positive freq_shift=fraction flip_sin_to_cos=bool",
+        dim=4,
     ),
     # Networks.
     "networks.unet": Entry(
@@ -410,6 +433,33 @@ ENTRIES = {
         image_size=8,
         dim=8,
         multipliers=(1,),
+    ),
+    "networks.unet2d": Entry(
+        kp.networks.unet2d,
+        "image_size=size patching=object channels=count block_out_channels=ints "
+        "down_block_types=choice up_block_types=choice layers_per_block=count "
+        "attention_head_dim=count add_attention=bool norm_num_groups=count "
+        "norm_eps=positive flip_sin_to_cos=bool freq_shift=fraction "
+        "downsample_padding=index mid_block_scale_factor=positive "
+        "center_input_sample=bool dropout=fraction schedule=object num_classes=count "
+        "name=text",
+        image_size=8,
+        patching=kp.GridPatching(2),
+        block_out_channels=(4,),
+        layers_per_block=1,
+        norm_num_groups=2,
+    ),
+    "networks.load_diffusers_weights": Entry(
+        kp.networks.load_diffusers_weights,
+        "network=object source=object",
+        network=Lazy(whole_images_network),
+        source=Lazy(diffusers_tensors),
+    ),
+    "networks.start_from": Entry(
+        kp.networks.start_from,
+        "network=object source=object",
+        network=Lazy(small_unet2d),
+        source=Lazy(whole_images_network),
     ),
     "networks.load_authors_weights": Entry(
         kp.networks.load_authors_weights,
@@ -593,7 +643,7 @@ ENTRIES = {
     "PatchDPM.presets": Entry(kp.PatchDPM.presets),
     "PatchDPM.save_to_preset": Entry(
         method(built_model, "save_to_preset"),
-        "folder=path card=text storage=choice",
+        "folder=path card=text storage=choice format=choice",
         folder=Lazy(tempfile.mkdtemp),
     ),
     "PatchDPM.sampler": Entry(

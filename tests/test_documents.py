@@ -13,6 +13,7 @@ import pytest
 from fresh_python import ROOT, run_python
 
 import keras_patchdpm as kp
+from keras_patchdpm.networks import diffusers_weights
 
 pytestmark = pytest.mark.once
 
@@ -65,6 +66,19 @@ SMALL = {
     "steps=50": "steps=2",
     "steps=20": "steps=2",
     "epochs=10": "epochs=1, verbose=0",
+    "hf://google/ddpm-celebahq-256": "theirs",  # No connection in tests.
+}
+TINY_UNET2D = {
+    "block_out_channels": (4,),
+    "down_block_types": ("AttnDownBlock2D",),
+    "up_block_types": ("AttnUpBlock2D",),
+    "layers_per_block": 1,
+    "norm_num_groups": 2,
+    "attention_head_dim": None,
+    "norm_eps": 1e-6,
+    "downsample_padding": 0,
+    "flip_sin_to_cos": False,
+    "freq_shift": 1,
 }
 
 
@@ -74,6 +88,32 @@ def tiny_unet(*arguments, **options):
     return kp.networks.unet(*arguments, **{**options, **tiny, "attention_depths": ()})
 
 
+def tiny_unet2d(*arguments, **options):
+    return kp.networks.unet2d(*arguments, **{**options, **TINY_UNET2D})
+
+
+def write_diffusers(folder):
+    """A small network in the files of `diffusers`, and its weights as `.npz`."""
+    from safetensors.numpy import save_file
+
+    slots = diffusers_weights.slots(tiny_unet2d(16))
+    tensors = {
+        name: np.full(slot.shape, 0.1, "float32")
+        for slot in slots
+        for name in slot.tensors
+    }
+    network = {"_class_name": "UNet2DModel", "_diffusers_version": "0.0.4"}
+    files = {
+        "config.json": {**network, "sample_size": 16, **TINY_UNET2D},
+        "scheduler_config.json": {"_class_name": "DDPMScheduler"},
+    }
+    (folder / "theirs").mkdir()
+    for name, config in files.items():
+        (folder / "theirs" / name).write_text(json.dumps(config))
+    save_file(tensors, folder / "theirs" / "diffusion_pytorch_model.safetensors")
+    np.savez(folder / "weights.npz", **tensors)
+
+
 def convolution(channels, filters):
     image = keras.Input((SIZE, SIZE, channels))
     return keras.Sequential([image, keras.layers.Conv2D(filters, 1)])
@@ -81,20 +121,23 @@ def convolution(channels, filters):
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """The folders of images that the blocks read."""
+    """The folders of images and weights that the blocks read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for number, image in enumerate(kp.datasets.synthetic_scenes(66, 2 * SIZE)):
         for name in (f"photos/{'ab'[number % 2]}", "img_align_celeba"):
             os.makedirs(name, exist_ok=True)
             kp.save_images(image[None], f"{name}/{number}.bmp")
+    write_diffusers(tmp_path)
 
 
 @pytest.fixture
 def names():
     """What the blocks of a page use and do not define."""
     package = types.SimpleNamespace(**vars(kp))
-    package.networks = types.SimpleNamespace(unet=tiny_unet)
+    package.networks = types.SimpleNamespace(
+        **{**vars(kp.networks), "unet": tiny_unet, "unet2d": tiny_unet2d}
+    )
     patching = kp.CascadePatching(2)
     network = tiny_unet(16, patching)
     return {
@@ -118,6 +161,7 @@ def names():
         "extending",
         "faq",
         "fit_your_gpu",
+        "other_weights",
         "patch_diffusion",
         "sampling",
     ],

@@ -6,7 +6,7 @@ import math
 import sys
 import warnings
 
-from keras_patchdpm import _files
+from keras_patchdpm import _files, presets
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -96,6 +96,14 @@ def path(text):
     """A path with `~` expanded, as a string, since it may also be a name."""
     try:
         return str(_files.path_of("path", text))
+    except (ValueError, RuntimeError) as error:  # No such user has a home.
+        raise argparse.ArgumentTypeError(f"must be a path, not {text!r}") from error
+
+
+def preset(text):
+    """A path with `~` expanded, a name, or an address such as `hf://user/name`."""
+    try:
+        return presets.as_text("path", text)
     except (ValueError, RuntimeError) as error:  # No such user has a home.
         raise argparse.ArgumentTypeError(f"must be a path, not {text!r}") from error
 

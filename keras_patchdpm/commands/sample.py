@@ -19,9 +19,10 @@ def add_options(parser):
     add = parser.add_argument
     add(
         "--preset",
-        type=types.path,
-        help="trained model: the folder of one (`train` writes OUT/preset), or one of "
-        f"the package: {', '.join(presets.names())} (default: the package's for --n)",
+        type=types.preset,
+        help="trained model: the folder of one (`train` writes OUT/preset), an address "
+        "such as hf://user/name, or one of the package: "
+        f"{', '.join(presets.names())} (default: the package's for --n)",
     )
     add(
         "--n",

@@ -149,9 +149,10 @@ def _add_model(group):
     )
     add(
         "--start-from",
-        type=types.path,
+        type=types.preset,
         help="preset of the same network whose weights to start from: "
-        f"{', '.join(presets.names())}, or a folder (default: random weights)",
+        f"{', '.join(presets.names())}, a folder, or an address such as hf://user/name "
+        "(default: random weights)",
     )
 
 

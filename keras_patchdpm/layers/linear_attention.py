@@ -18,6 +18,7 @@ class LinearAttention(SelfAttention2D):
     Args:
         num_heads: Positive int. Default 4.
         head_size: Positive int. Channels of one head. Default 32.
+        use_bias: Bool. Whether queries, keys and values have a bias. Default: no.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
@@ -27,7 +28,8 @@ class LinearAttention(SelfAttention2D):
         Float tensor of shape `(B, h, w, C)`.
 
     Raises:
-        TypeError: If `num_heads` or `head_size` is not an int.
+        TypeError: If `num_heads` or `head_size` is not an int, or `use_bias` not a
+            bool.
         ValueError: If `num_heads` or `head_size` is below 1.
 
     Example:

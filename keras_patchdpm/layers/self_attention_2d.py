@@ -17,6 +17,7 @@ class SelfAttention2D(keras.layers.Layer):
     Args:
         num_heads: Positive int. Default 4.
         head_size: Positive int. Channels of one head. Default 32.
+        use_bias: Bool. Whether queries, keys and values have a bias. Default: no.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
@@ -26,7 +27,8 @@ class SelfAttention2D(keras.layers.Layer):
         Float tensor of shape `(B, h, w, C)`.
 
     Raises:
-        TypeError: If `num_heads` or `head_size` is not an int.
+        TypeError: If `num_heads` or `head_size` is not an int, or `use_bias` not a
+            bool.
         ValueError: If `num_heads` or `head_size` is below 1.
 
     Example:
@@ -37,17 +39,20 @@ class SelfAttention2D(keras.layers.Layer):
     Source: Vaswani et al. 2017 (arXiv:1706.03762), equation 1.
     """
 
-    def __init__(self, num_heads=4, head_size=32, **kwargs):
+    def __init__(self, num_heads=4, head_size=32, use_bias=False, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = _checks.positive_int("num_heads", num_heads)
         self.head_size = _checks.positive_int("head_size", head_size)
+        self.use_bias = _checks.boolean("use_bias", use_bias)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
         size = self.num_heads * self.head_size
         make = keras.layers.Dense
         policy = self.dtype_policy
-        self.to_qkv = make(3 * size, use_bias=False, dtype=policy, name="to_qkv")
+        self.to_qkv = make(
+            3 * size, use_bias=self.use_bias, dtype=policy, name="to_qkv"
+        )
         self.to_qkv.build(input_shape)
         self.to_out = make(input_shape[-1], dtype=policy, name="to_out")
         self.to_out.build((*input_shape[:-1], size))
@@ -84,5 +89,9 @@ class SelfAttention2D(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        own = {"num_heads": self.num_heads, "head_size": self.head_size}
+        own = {
+            "num_heads": self.num_heads,
+            "head_size": self.head_size,
+            "use_bias": self.use_bias,
+        }
         return {**super().get_config(), **own}

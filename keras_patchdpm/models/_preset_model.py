@@ -20,11 +20,14 @@ class PresetModel(ImageFitting):
 
     @classmethod
     def from_preset(cls, preset, precision=None, storage=None):
-        """Loads a trained model, from the package or from a folder.
+        """Loads a trained model: from the package, from a folder or from the hub.
 
         Args:
             preset: Name of a built-in preset (`PatchDPM.presets()` lists them), or path
-                of a folder that `save_to_preset` or `train` wrote.
+                of a folder that `save_to_preset` or `train` wrote. Or a folder of
+                `diffusers` with a `UNet2DModel`, which becomes a `networks.unet2d` for
+                whole images. Or `"hf://user/name"`, either of them in a repository of
+                the Hugging Face hub (needs the extra `hub`).
             precision: Keras dtype policy, such as `"mixed_float16"`, for a device that
                 computes in it. On a CPU it needs more memory, not less. Default
                 `None`: the global policy.
@@ -42,14 +45,18 @@ class PresetModel(ImageFitting):
             `PatchDPM`, not compiled.
 
         Raises:
+            ImportError: If a library of the extra `hub` is needed and not installed.
             ValueError: If there is no such preset (the message lists all), one of its
-                files is damaged (the message names the file), or an argument has
-                another value.
+                files is damaged (the message names the file), the package cannot
+                express the model, or an argument has another value.
+            OSError: If the hub refuses, or cannot be reached.
 
         Example:
 
         >>> model = PatchDPM.from_preset("faces128")
+        >>> model = PatchDPM.from_preset("hf://google/ddpm-celebahq-256")
         """
+        preset = presets.find(preset)
         with in_precision(precision, storage):
             model = cls(**presets.load(preset, storage))
             model.sampling = presets.sampling(preset, cls, storage)
@@ -73,7 +80,7 @@ class PresetModel(ImageFitting):
         """
         return presets.listing()
 
-    def save_to_preset(self, folder, card=None, storage="float16"):
+    def save_to_preset(self, folder, card=None, *, storage="float16", format="npz"):
         """Writes the model as a preset, which `from_preset` reads.
 
         A preset is a folder of a few files, to share or to sample from. It contains
@@ -84,25 +91,31 @@ class PresetModel(ImageFitting):
 
         Args:
             folder: Path. The folder is created if it does not exist. A preset in it is
-                replaced.
+                replaced. Or `"hf://user/name"`, a repository of the Hugging Face hub,
+                for which you are logged in (needs the extra `hub`). A repository that
+                does not exist is created, and is public.
             card: String, the text of `card.md`: what the model generates, its training
                 images, their licence. `{sha256}` in it is replaced by the checksum of
-                the weights. Default `None`: one line that says how it was written.
+                the weights. Default `None`: one line that says how it was written. On
+                the hub it is the model card too, with the metadata of the hub in front.
             storage: How weights are stored. Default `"float16"`. `"int8"`, with a scale
                 for each output channel, needs half the space; images look the same.
+            format: Format of the weights. `"npz"`, the default, is compressed.
+                `"safetensors"` can be read by other tools (needs the extra `hub`).
 
         Raises:
             TypeError: If `folder` is no path, or `card` no string.
+            ImportError: If a library of the extra `hub` is needed and not installed.
             ValueError: If the network, schedule or patching is not one of this package,
                 a weight is not finite, or `folder` is the name of a built-in preset.
-            OSError: If a file cannot be written.
+            OSError: If a file cannot be written, or the hub refuses.
 
         Example:
 
         >>> model.save_to_preset("runs/mine", card="Trained on my photographs.")
         >>> images = keras_patchdpm.sample(preset="runs/mine")
         """
-        presets.save_model(self, folder, card=card, storage=storage)
+        presets.save_model(self, folder, card=card, storage=storage, format=format)
 
     def sampler(self, model=None, **options):
         """Builds a `PatchSampler` with the settings of the preset or `set_sampling`.

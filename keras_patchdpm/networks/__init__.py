@@ -1,7 +1,17 @@
 """Networks: functions that return functional Keras models."""
 
 from keras_patchdpm.networks._arakawa_unet import arakawa_unet
+from keras_patchdpm.networks._start_from import start_from
 from keras_patchdpm.networks._unet import unet
+from keras_patchdpm.networks._unet2d import unet2d
 from keras_patchdpm.networks.authors_weights import load_authors_weights
+from keras_patchdpm.networks.diffusers_weights import load_diffusers_weights
 
-__all__ = ["arakawa_unet", "load_authors_weights", "unet"]
+__all__ = [
+    "arakawa_unet",
+    "load_authors_weights",
+    "load_diffusers_weights",
+    "start_from",
+    "unet",
+    "unet2d",
+]

@@ -26,25 +26,28 @@ def with_maps(inputs, specs):
 def embedding_of(inputs, specs, *, width, num_classes):
     """One vector of the noise level, all labels and all inputs that are no maps."""
     x = TimestepEmbedding(width, name="level_waves")(inputs["timestep"])
-    vectors = [layers.Dense(4 * width, activation="silu", name="level_dense")(x)]
-    for name, spec in specs.items():
-        if spec.kind in _VECTORS:
-            vectors.append(
-                _VECTORS[spec.kind](
-                    inputs[name], size=spec.size, width=width, name=name
-                )
-            )
+    x = layers.Dense(4 * width, activation="silu", name="level_dense")(x)
+    others = vectors(inputs, specs, width=width, num_classes=num_classes)
+    if others:
+        x = layers.Concatenate(name="all_vectors")([x, *others.values()])
+    return layers.Dense(4 * width, activation="silu", name="embedding")(x)
+
+
+def vectors(inputs, specs, *, width, num_classes):
+    """The vectors of the label and of all inputs that are no maps, a dict by name."""
+    found = {
+        name: _VECTORS[spec.kind](inputs[name], size=spec.size, width=width, name=name)
+        for name, spec in specs.items()
+        if spec.kind in _VECTORS
+    }
     if num_classes is not None:
         label = LabelEmbedding(num_classes, 4 * width, name="label_vector")
-        vectors.append(label(inputs["label"]))
+        found["label"] = label(inputs["label"])
     if augmentation.LABELS in inputs:
         # Without a bias: labels of 0 change nothing.
         augmented = layers.Dense(4 * width, use_bias=False, name="augmentation_vector")
-        vectors.append(augmented(inputs[augmentation.LABELS]))
-    x = vectors[0]
-    if len(vectors) > 1:
-        x = layers.Concatenate(name="all_vectors")(vectors)
-    return layers.Dense(4 * width, activation="silu", name="embedding")(x)
+        found["augmentation"] = augmented(inputs[augmentation.LABELS])
+    return found
 
 
 def _position(x, *, size, width, name):

@@ -60,6 +60,39 @@ def scales(network):
     }
 
 
+def assign(network, values):
+    """Assigns float32 values to the weights of a network, of any type.
+
+    Args:
+        network: Functional `keras.Model`.
+        values: Dict of the paths of all weights to arrays. Those of int8 kernels are
+            quantised.
+
+    Raises:
+        ValueError: If a value is out of the range of a float16 weight.
+    """
+    kernels = scales(network)
+    weights = without_scales(network)
+    for weight in weights:
+        check_range(weight, values[weight.path])
+    for weight in weights:
+        value = values[weight.path]
+        if weight.path in kernels:
+            value, scale = quantised(value)
+            kernels[weight.path].assign(scale)
+        weight.assign(value)
+
+
+def check_range(weight, value):
+    """Refuses values that a float16 weight cannot have."""
+    most = np.abs(value).max(initial=0)
+    if weight.dtype == "float16" and most > np.finfo("float16").max:
+        raise ValueError(
+            "A weight is out of the range of float16. Load the preset without "
+            f"`storage`. Received: {weight.path!r} with values up to {most:g}."
+        )
+
+
 def without_scales(network):
     """The weights of a network but the scales of int8 kernels, in their order."""
     left_out = {scale.path for scale in scales(network).values()}

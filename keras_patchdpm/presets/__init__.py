@@ -1,14 +1,16 @@
 """Trained models as plain data: a configuration, float16 weights, a model card.
 
-A preset is a folder with `config.json`, a `.npz` file of weights (whose name is in
-`config.json`), and `card.md`, a text for people. It contains no code: the configuration
-names a builder of this package, whose arguments are validated, and a SHA-256 of the
-weights is compared before they are read.
+A preset is a folder with `config.json`, a `.npz` or `.safetensors` file of weights
+(whose name is in `config.json`), and `card.md`, a text for people. It contains no code:
+the configuration names a builder of this package, whose arguments are validated, and a
+SHA-256 of the weights is compared before they are read. A folder of `diffusers` with a
+`UNet2DModel` is read as a preset too.
 """
 
 from keras_patchdpm.presets._load import (
     BUILT_IN,
     CONFIG,
+    as_text,
     find,
     image_shape,
     listing,
@@ -26,6 +28,7 @@ from keras_patchdpm.presets._save import describe, save, save_model
 __all__ = [
     "BUILT_IN",
     "CONFIG",
+    "as_text",
     "describe",
     "find",
     "image_shape",

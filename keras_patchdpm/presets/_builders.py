@@ -4,8 +4,10 @@ import inspect
 import json
 
 from keras_patchdpm import _checks
+from keras_patchdpm.presets._config import MOST_BETAS
 
-MOST_ELEMENTS = 64  # The longest list in a configuration.
+MOST_ELEMENTS = 64  # The longest list in a configuration, except:
+_LONG = {"beta_schedule": MOST_BETAS}
 MOST = 10**6  # The largest int in a configuration.
 
 
@@ -82,9 +84,10 @@ def named(part, makers, value):
 def _check_plain(name, value):
     """Refuses numbers and lists above the limits of a configuration."""
     if isinstance(value, list | tuple):
-        if len(value) > MOST_ELEMENTS:
+        most = _LONG.get(name, MOST_ELEMENTS)
+        if len(value) > most:
             raise ValueError(
-                f"`{name}` must have at most {MOST_ELEMENTS} elements. "
+                f"`{name}` must have at most {most} elements. "
                 f"Received: {len(value)} elements."
             )
         for element in value:

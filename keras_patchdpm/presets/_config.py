@@ -8,6 +8,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.presets import _settings
 
 MOST_BYTES = 2**20
+MOST_BETAS = 10_000  # The longest `beta_schedule`.
 WEIGHTS = "weights.npz"  # If the configuration names no other file.
 PARTS = ("network", "schedule", "patching")
 OPTIONS = ("label_dropout", "latents")  # Arguments of `PatchDPM`.
@@ -25,22 +26,35 @@ def read(path):
     Raises:
         ValueError: If the file is not JSON, or not the configuration of a preset.
     """
-    with open(path, "rb") as file:
-        content = file.read(MOST_BYTES + 1)
     try:
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"The file has more than {MOST_BYTES} bytes.")
-        config = json.loads(
-            content, parse_constant=_refuse_constant, parse_float=_finite
-        )
+        config = read_json(path)
         check(config)
         _check_records(config)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is not the configuration of a preset. Correct the file, or copy "
             f"the folder again. The error is: {error}"
         ) from error
     return config
+
+
+def read_json(path):
+    """Reads JSON of at most `MOST_BYTES`.
+
+    Args:
+        path: `Path` of the file.
+
+    Raises:
+        ValueError: If the file is larger, or is not JSON of finite numbers.
+    """
+    with open(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"The file has more than {MOST_BYTES} bytes.")
+    try:
+        return json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("The file has too many brackets inside brackets.") from error
 
 
 def check(config):
@@ -88,9 +102,12 @@ def _check_records(config):
         raise ValueError(
             f"`sha256` must be 64 hexadecimal digits. Received: sha256={sha256!r}."
         )
-    if not isinstance(weights, str) or not re.fullmatch(r"[\w-]+\.npz", weights):
+    if not isinstance(weights, str) or not re.fullmatch(
+        r"[\w-]+\.(npz|safetensors)", weights
+    ):
         raise ValueError(
-            "`weights` must be the name of a .npz file in the same folder. "
+            "`weights` must be the name of a .npz or .safetensors file in the same "
+            "folder. "
             f"Received: weights={weights!r}."
         )
     if not isinstance(config.get("licence", ""), str):

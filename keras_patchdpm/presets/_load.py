@@ -14,7 +14,7 @@ from keras_patchdpm.patching import (
     RandomPatching,
     WholeImage,
 )
-from keras_patchdpm.presets import _builders, _config, _settings
+from keras_patchdpm.presets import _builders, _config, _diffusers, _hub, _settings
 from keras_patchdpm.presets._blank_weights import blank_weights
 from keras_patchdpm.presets._weights import WeightsFile
 from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
@@ -22,7 +22,11 @@ from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 BUILT_IN = pathlib.Path(__file__).resolve().parent
 CONFIG = "config.json"
 
-NETWORKS = {"unet": networks.unet, "arakawa_unet": networks.arakawa_unet}
+NETWORKS = {
+    "unet": networks.unet,
+    "unet2d": networks.unet2d,
+    "arakawa_unet": networks.arakawa_unet,
+}
 PATCHINGS = {
     "CascadePatching": CascadePatching,
     "GridPatching": GridPatching,
@@ -45,16 +49,19 @@ def names():
 
 
 def find(preset):
-    """The folder of a preset, a built-in one or one of the user's.
+    """The folder of a preset: a built-in one, one of the user's, or a downloaded one.
 
     Raises:
         TypeError: If `preset` is no path.
+        ImportError, OSError: If a preset cannot be downloaded; see `_hub.download`.
         ValueError: If there is no such preset; the message lists the built-in ones.
     """
+    if _hub.is_address(preset):
+        return _hub.download(preset)
     folder = _files.path_of("preset", preset)
     if os.fspath(preset) in names():
         return BUILT_IN / preset
-    if (folder / CONFIG).is_file():
+    if (folder / CONFIG).is_file() or _diffusers.network_folder(folder):
         return folder
     if folder.suffix in (".keras", ".h5"):
         advice = (
@@ -72,13 +79,22 @@ def find(preset):
     )
 
 
+def as_text(name, value):
+    """The name, path or address of a preset as a string.
+
+    Raises:
+        TypeError, ValueError: If `value` is none of them; `name` is the argument.
+    """
+    return value if _hub.is_address(value) else str(_files.path_of(name, value))
+
+
 def read_config(preset):
     """The configuration of a preset, a dict.
 
     Raises:
         ValueError: If there is no such preset, or its `config.json` is damaged.
     """
-    return _config.read(find(preset) / CONFIG)
+    return _read(find(preset))
 
 
 def image_shape(config):
@@ -159,9 +175,9 @@ def load(preset, storage=None):
                 arguments = parts(config)
             except Exception as error:  # Untrusted arguments can raise any error.
                 raise ValueError(
-                    f"{folder / CONFIG} and {weights.path.name} do not describe a "
-                    "model of this package. Correct the configuration, or copy the "
-                    f"folder again. The error is: {error}"
+                    f"The configuration in {folder} and {weights.path.name} do not "
+                    "describe a model of this package. Correct the configuration, or "
+                    f"copy the folder again. The error is: {error}"
                 ) from error
         if storage == "int8":
             with blank_weights():
@@ -215,10 +231,13 @@ def listing():
 
 
 def _open(folder):
-    """`(config, WeightsFile)` of a preset.
+    """`(config, weights)` of a preset, the weights open for reading.
 
     If another process replaces the preset meanwhile, the new one is read.
     """
+    if _diffusers.network_folder(folder):
+        config = _diffusers.read(folder)
+        return config, _diffusers.DiffusersWeights(_diffusers.weights_file(folder))
     while True:
         config = _config.read(folder / CONFIG)
         path = folder / config.get("weights", _config.WEIGHTS)
@@ -230,6 +249,13 @@ def _open(folder):
                     f"There is no file {path}, the weight file that {CONFIG} names. "
                     "Copy the folder again, or reinstall the package."
                 ) from error
+
+
+def _read(folder):
+    """The configuration of a preset of this package, or of a folder of `diffusers`."""
+    if _diffusers.network_folder(folder):
+        return _diffusers.read(folder)
+    return _config.read(folder / CONFIG)
 
 
 def _listed(name):

@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+import pathlib
+import tempfile
 
 from keras_patchdpm import _checks, _files
-from keras_patchdpm.networks import int8
+from keras_patchdpm.networks import int8, tensor_files
 from keras_patchdpm.networks.recorded import recorded
-from keras_patchdpm.presets import _builders, _config, _load, _settings
+from keras_patchdpm.presets import _builders, _config, _hub, _load, _settings
+from keras_patchdpm.presets._archives import FORMATS
 from keras_patchdpm.presets._blank_weights import blank_weights
 from keras_patchdpm.presets._weights import STORAGES, pack
 
@@ -17,7 +20,7 @@ Written by `PatchDPM.save_to_preset`. SHA-256 of the weights: {sha256}.
 """
 
 
-def save(folder, config, network, *, card, storage="float16"):
+def save(folder, config, network, *, card, storage="float16", format="npz"):
     """Writes a preset; replaces one that is in the folder.
 
     Each weight file has a new name. `config.json`, which contains that name, is written
@@ -31,6 +34,7 @@ def save(folder, config, network, *, card, storage="float16"):
         card: Text of the model card. `{sha256}` in it is replaced by the checksum of
             the weights.
         storage: `"float16"` (the default) or `"int8"`, see `pack`.
+        format: `"npz"` (the default) or `"safetensors"`.
 
     Raises:
         ValueError: If a weight is not finite, or there is a file named `folder`.
@@ -43,9 +47,9 @@ def save(folder, config, network, *, card, storage="float16"):
             f"name. Received: folder='{folder}'."
         )
     _config.check(config)
-    content = pack(network, storage)
+    content = pack(network, storage, format)
     checksum = hashlib.sha256(content).hexdigest()
-    name = f"weights-{checksum[:12]}.npz"
+    name = f"weights-{checksum[:12]}.{format}"
     config = {**config, "weights": name, "sha256": checksum}
     text = json.dumps(config, indent=2, allow_nan=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,8 +61,22 @@ def save(folder, config, network, *, card, storage="float16"):
         (folder / former).unlink(missing_ok=True)
 
 
-def save_model(model, folder, *, card=None, storage="float16"):
+def save_model(model, folder, *, card=None, storage="float16", format="npz"):
     """Writes a `PatchDPM` as a preset: see `PatchDPM.save_to_preset`."""
+    options = {"card": card, "storage": storage, "format": format}
+    if not _hub.is_address(folder):
+        _save_model(model, folder, **options)
+        return
+    _hub.check(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        _save_model(model, temporary, **options)
+        place = pathlib.Path(temporary)
+        card = _hub.model_card((place / "card.md").read_text(), folder)
+        _files.write(place / "README.md", card)
+        _hub.upload(place, folder)
+
+
+def _save_model(model, folder, *, card, storage, format):
     path = _files.path_of("folder", folder)
     if os.fspath(folder) in _load.names():
         raise ValueError(
@@ -67,6 +85,9 @@ def save_model(model, folder, *, card=None, storage="float16"):
         )
     card = _CARD if card is None else card
     _checks.one_of("storage", storage, STORAGES)
+    _checks.one_of("format", format, FORMATS)
+    if format == "safetensors":
+        tensor_files.library()
     if not isinstance(card, str):
         raise TypeError(
             f"`card` must be a string. Received: card={card!r} "
@@ -83,8 +104,9 @@ def save_model(model, folder, *, card=None, storage="float16"):
             guide.network,
             card=_CARD,
             storage=storage,
+            format=format,
         )
-    save(path, config, model.network, card=card, storage=storage)
+    save(path, config, model.network, card=card, storage=storage, format=format)
 
 
 def describe(model):

@@ -1,17 +1,14 @@
-"""The weight file of a preset, a `.npz` file that is validated before it is read."""
+"""The weight file of a preset, which is validated before it is assigned."""
 
 import hashlib
-import io
 import math
-import zipfile
 
 import numpy as np
 from keras import ops
 
-from keras_patchdpm import _npz
 from keras_patchdpm.networks import int8
+from keras_patchdpm.presets import _archives
 
-_DTYPES = ("float16", "float32", "float64")
 _SCALE = ".scale"  # Suffix of the scales of an int8 array, one for each channel.
 STORAGES = ("float16", "int8")
 
@@ -20,7 +17,7 @@ class WeightsFile:
     """The weights of a preset, open for reading.
 
     At first only names, shapes and types are read, since a small compressed file can
-    hold arrays of many gigabytes.
+    contain arrays of many gigabytes.
 
     Args:
         path: `Path` of the file.
@@ -45,7 +42,7 @@ class WeightsFile:
                     f"Received: a file with the SHA-256 {found}, where config.json has "
                     f"{sha256}."
                 )
-            self._headers = self._parsed(self._read_headers)
+            self._headers = self._parsed(_checked_headers)
         except BaseException:
             self._file.close()
             raise
@@ -78,7 +75,8 @@ class WeightsFile:
                 is not finite.
         """
         self._check_fits(network)
-        arrays = self._parsed(self._read_arrays)
+        names = self._headers
+        arrays = self._parsed(lambda one: {name: one.array(name) for name in names})
         odd = [
             name for name in self.shapes if not np.isfinite(_value(arrays, name)).all()
         ]
@@ -90,12 +88,7 @@ class WeightsFile:
             )
         weights = int8.without_scales(network)
         for weight in weights:
-            most = np.abs(_value(arrays, weight.path)).max(initial=0)
-            if weight.dtype == "float16" and most > np.finfo("float16").max:
-                raise ValueError(
-                    "A weight is out of the range of float16. Load the preset without "
-                    f"`storage`. Received: {weight.path!r} with values up to {most:g}."
-                )
+            int8.check_range(weight, _value(arrays, weight.path))
         scales = int8.scales(network)
         for weight in weights:
             if weight.path in scales:
@@ -108,39 +101,15 @@ class WeightsFile:
     def _parsed(self, read):
         """The result of `read` for the archive; any error becomes a `ValueError`."""
         try:
-            with _npz.LOCK, zipfile.ZipFile(self._file) as archive:
+            with _archives.opened(self.path, self._file) as archive:
                 return read(archive)
+        except ImportError:  # Of the library that reads the format.
+            raise
         except Exception as error:  # Damaged bytes can raise any error.
             raise ValueError(
                 f"{self.path} is not a weight file. {_ADVICE} Reading it failed: "
                 f"{type(error).__name__}: {error}"
             ) from error
-
-    def _read_headers(self, archive):
-        headers = {}
-        for member in archive.infolist():
-            name = member.filename.removesuffix(".npy")
-            if name in headers or name == member.filename:
-                raise ValueError(f"{name!r} is not a .npy file, or occurs twice")
-            headers[name] = _read_header(archive, member)
-        if not headers:
-            raise ValueError("it contains no array")
-        for name, (shape, dtype) in headers.items():
-            scale, _ = headers.get(name + _SCALE, (None, None))
-            if (dtype == "int8") != (scale is not None):
-                raise ValueError(
-                    f"{name!r} is {dtype}: int8 arrays need a scale, others have none"
-                )
-            if scale is not None and scale != shape[-1:]:
-                raise ValueError(f"{name!r} needs one scale for each channel")
-        return headers
-
-    def _read_arrays(self, archive):
-        arrays = {}
-        for name in self._headers:
-            with archive.open(f"{name}.npy") as file:
-                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-        return arrays
 
     def _check_fits(self, network):
         weights = int8.without_scales(network)
@@ -160,8 +129,8 @@ class WeightsFile:
         )
 
 
-def pack(network, storage="float16"):
-    """The weights of `network` as the bytes of a `.npz` file.
+def pack(network, storage="float16", format="npz"):
+    """The weights of `network` as the bytes of a file.
 
     Args:
         network: Keras model.
@@ -170,6 +139,7 @@ def pack(network, storage="float16"):
             large tensors are stored as ints with a float scale for each output channel,
             the others as float16. Kernels that the network itself holds as int8 are
             stored as they are.
+        format: `"npz"` (the default) or `"safetensors"`.
 
     Raises:
         ValueError: If a weight is not finite.
@@ -194,9 +164,7 @@ def pack(network, storage="float16"):
             continue
         fits = np.abs(array).max(initial=0) <= np.finfo("float16").max
         arrays[name] = array.astype("float16") if fits else array
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    return _archives.pack(arrays, format)
 
 
 def _value(arrays, name):
@@ -215,21 +183,20 @@ def _as_int8(arrays, name):
     return int8.quantised(_value(arrays, name))
 
 
-def _read_header(archive, member):
-    """Reads shape and type of one array; refuses other types and a wrong size."""
-    with archive.open(member) as file:
-        # Version 1 has at most 64 KB of header.
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{member.filename} has another version of the format")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.name not in (*_DTYPES, "int8"):
-            raise ValueError(f"{member.filename} contains {dtype.name}, not floats")
-        if min(shape, default=0) < 0 or member.file_size - file.tell() != size:
+def _checked_headers(archive):
+    """Names, shapes and types of an archive; each int8 array must have scales."""
+    headers = archive.headers()
+    if not headers:
+        raise ValueError("it contains no array")
+    for name, (shape, dtype) in headers.items():
+        scale, _ = headers.get(name + _SCALE, (None, None))
+        if (dtype == "int8") != (scale is not None):
             raise ValueError(
-                f"the size of {member.filename} does not match its shape {shape}"
+                f"{name!r} is {dtype}: int8 arrays need a scale, others have none"
             )
-    return shape, dtype.name
+        if scale is not None and scale != shape[-1:]:
+            raise ValueError(f"{name!r} needs one scale for each channel")
+    return headers
 
 
 _ADVICE = "Copy the folder again, or reinstall the package."

@@ -2,7 +2,7 @@
 
 import warnings
 
-from keras_patchdpm import presets
+from keras_patchdpm import networks, presets
 from keras_patchdpm.callbacks import _settings
 
 
@@ -15,7 +15,8 @@ def from_preset(preset, config, network):
         network: The network of that configuration.
 
     Returns:
-        Int, the number of patches that the preset was trained on.
+        Int, the number of patches that the preset was trained on: 0 if it was trained
+        on whole images, and `config` has patches.
 
     Raises:
         ValueError: If the preset has another network; the message lists the settings
@@ -23,12 +24,17 @@ def from_preset(preset, config, network):
     """
     if preset is None:
         return 0
-    found = presets.read_config(preset)
+    folder = presets.find(preset)
+    found = presets.read_config(folder)
+    if _is_of_whole_images(found, config):
+        source = presets.load(folder)["network"]
+        networks.start_from(network, source)
+        return 0
     differences = _settings.differences(
         presets.with_defaults(found), presets.with_defaults(config)
     )
     try:
-        presets.load_weights(network, preset)
+        presets.load_weights(network, folder)
     except ValueError as error:
         if not differences:
             raise
@@ -45,6 +51,16 @@ def from_preset(preset, config, network):
             stacklevel=3,
         )
     return found.get("training", {}).get("patches_seen", 0)
+
+
+def _is_of_whole_images(found, config):
+    """Whether a preset's network is that of `config`, but without patches."""
+    whole = {"name": "WholeImage"}
+    one, other = (
+        {**presets.with_defaults(each)["network"], "image_size": None}
+        for each in (found, config)
+    )
+    return found["patching"] == whole != config["patching"] and one == other
 
 
 def _listed(differences):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_patchdpm import _checks, _files
+from keras_patchdpm import _checks, presets
 from keras_patchdpm.training import averaging
 
 
@@ -30,8 +30,10 @@ class TrainingSettings:
             Default: yes.
         seed: Int in [0, 2**31). Seed of the weights, the order of the images, noise
             levels, noise and patches. Default 0.
-        start_from: Name or folder of a preset, from whose weights the training starts.
-            Default `None`: random weights.
+        start_from: Name, folder or address (`"hf://user/name"`) of a preset, from whose
+            weights the training starts. Its network must be that of the training, or
+            the same for whole images: see `networks.start_from`. Default `None`: random
+            weights.
 
     Raises:
         TypeError, ValueError: If a value is none of these.
@@ -82,5 +84,5 @@ _CHECKS = {
     "seed": lambda name, value: _checks.integer(
         name, value, minimum=0, maximum=2**31 - 1
     ),
-    "start_from": lambda name, value: str(_files.path_of(name, value)),
+    "start_from": lambda name, value: presets.as_text(name, value),
 }

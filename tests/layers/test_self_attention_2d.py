@@ -15,17 +15,19 @@ def test_contract(rng):
     check_layer(make, features, output_shape=(2, 4, 6, 5), rng=rng)
 
 
-def test_every_pixel_looks_at_every_pixel_of_its_image(rng):
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_every_pixel_looks_at_every_pixel_of_its_image(rng, use_bias):
     features = rng.normal(size=(2, 3, 5, 6)).astype("float32")
-    layer = SelfAttention2D(num_heads=2, head_size=4)
+    layer = SelfAttention2D(num_heads=2, head_size=4, use_bias=use_bias)
     layer.build(features.shape)
     randomise(layer, rng, scale=0.7)
-    qkv_kernel, out_kernel, out_bias = layer.get_weights()
+    qkv_kernel, *qkv_bias, out_kernel, out_bias = layer.get_weights()
+    assert len(qkv_bias) == use_bias
 
     expected = np.zeros_like(features)
     for image in range(2):
         pixels = features[image].reshape(15, 6)
-        query, key, value = np.split(pixels @ qkv_kernel, 3, axis=-1)
+        query, key, value = np.split(pixels @ qkv_kernel + sum(qkv_bias), 3, axis=-1)
         heads = []
         for head in (slice(0, 4), slice(4, 8)):
             weights = np.exp(query[:, head] @ key[:, head].T / 2)  # sqrt(4)

@@ -24,6 +24,15 @@ def test_sines_then_cosines_of_geometric_frequencies():
     np.testing.assert_allclose(outputs, expected, atol=1e-4)
 
 
+def test_cosines_first_and_higher_frequencies():
+    timestep = np.array([0, 1, 250, 999])
+    angles = timestep[:, None] * np.exp(-np.log(10_000) * np.arange(4) / 4)
+    expected = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    layer = TimestepEmbedding(8, freq_shift=0, flip_sin_to_cos=True)
+    outputs = ops.convert_to_numpy(layer(timestep))
+    np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_tells_999_from_1000_in_mixed_precision(policy):
     """As one number in 16 bits they would have one embedding."""
@@ -48,6 +57,8 @@ def test_tells_all_timesteps_apart():
         ({"dim": 2}, ValueError, "`dim` must be at least 4"),
         ({"dim": 8.0}, TypeError, "`dim` must be an int"),
         ({"dim": 8, "max_period": 0.5}, ValueError, "`max_period` must be at least 1"),
+        ({"dim": 8, "freq_shift": 2}, ValueError, "`freq_shift` must be in"),
+        ({"dim": 8, "flip_sin_to_cos": 1}, TypeError, "`flip_sin_to_cos` must be"),
         ({"dim": 8, "max_period": "1"}, TypeError, "`max_period` must be a number"),
     ],
 )

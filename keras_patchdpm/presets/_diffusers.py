@@ -1,0 +1,280 @@
+"""Reads folders of the library `diffusers`: a `UNet2DModel` and its scheduler."""
+
+import contextlib
+import math
+
+import numpy as np
+
+from keras_patchdpm import _checks
+from keras_patchdpm.networks import diffusers_weights, tensor_files
+from keras_patchdpm.presets import _config
+from keras_patchdpm.samplers.tiled_denoiser import PREDICTIONS
+
+INDEX = "model_index.json"
+NETWORK = "config.json"
+SCHEDULER = "scheduler_config.json"
+WEIGHTS = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.bin",
+)
+# Arguments of `unet2d` of the same name, with the defaults of `UNet2DModel`.
+_SAME = {
+    "block_out_channels": [224, 448, 672, 896],
+    "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
+    "up_block_types": [*["AttnUpBlock2D"] * 3, "UpBlock2D"],
+    "layers_per_block": 2,
+    "attention_head_dim": 8,
+    "add_attention": True,
+    "norm_num_groups": 32,
+    "norm_eps": 1e-5,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "downsample_padding": 1,
+    "mid_block_scale_factor": 1,
+    "center_input_sample": False,
+    "dropout": 0.0,
+}
+# Arguments of `UNet2DModel` that must have one of these values, the default first.
+_FIXED = {
+    "time_embedding_type": ("positional",),
+    "act_fn": ("silu", "swish"),
+    "mid_block_type": ("UNetMidBlock2D",),
+    "downsample_type": ("conv",),
+    "upsample_type": ("conv",),
+    "resnet_time_scale_shift": ("default",),
+    "attn_norm_num_groups": (None,),
+    "time_embedding_dim": (None,),
+    "class_embed_type": (None,),
+    "num_class_embeds": (None,),
+}
+_OTHERS = ("sample_size", "in_channels", "out_channels", "num_train_timesteps")
+_BLOCKS = {
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("UpBlock2D", "AttnUpBlock2D"),
+}
+_FORMER = "UNetRes"  # Prefix of the types of blocks in the first files of `diffusers`.
+# Settings of a scheduler that must have one of these values, the default first.
+_FIXED_IN_SCHEDULER = {
+    "_class_name": ("DDPMScheduler", "DDIMScheduler"),
+    "thresholding": (False,),
+    "rescale_betas_zero_snr": (False,),
+    "variance_type": (
+        "fixed_small",
+        "fixed_small_log",
+        "fixed_large",
+        "fixed_large_log",
+    ),
+}
+
+
+def network_folder(folder):
+    """The folder with the network of a folder of `diffusers`, or `None`.
+
+    Args:
+        folder: `Path`. The files of a pipeline are in the folders `unet` and
+            `scheduler`; those of early pipelines, and of a network alone, are side by
+            side.
+    """
+    if (folder / "unet" / NETWORK).is_file():
+        return folder / "unet"
+    if (folder / INDEX).is_file():
+        return folder
+    path = folder / NETWORK
+    if not path.is_file():
+        return None
+    try:
+        config = _config.read_json(path)
+    except ValueError:  # Damaged, and so not known to be of `diffusers`.
+        return None
+    known = isinstance(config, dict) and "_diffusers_version" in config
+    return folder if known else None
+
+
+def read(folder):
+    """The configuration of a preset from a folder of `diffusers`, a dict.
+
+    Args:
+        folder: `Path` with a `network_folder`.
+
+    Raises:
+        ValueError: If a file is missing or damaged, or has settings that this package
+            cannot express; the message names the file and the settings.
+    """
+    path = network_folder(folder) / NETWORK
+    try:
+        network = _network(_json(path))
+        path = _scheduler_file(folder)
+        schedule, clips = _schedule(_json(path))
+        config = {
+            "network": network,
+            "schedule": schedule,
+            "patching": {"name": "WholeImage"},
+            "latents": not clips,
+        }
+        _config.check(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} does not describe a model that this package has. The error is: "
+            f"{error}"
+        ) from error
+    return config
+
+
+def weights_file(folder):
+    """The `Path` of the weights of a folder of `diffusers`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    place = network_folder(folder)
+    for name in WEIGHTS:
+        if (place / name).is_file():
+            return place / name
+    raise ValueError(
+        f"There is no file of weights in {place}. Copy the folder again; it needs "
+        f"one of the files {', '.join(WEIGHTS)}. Weights in several files (shards) "
+        "cannot be read: save them again with `diffusers`, in one file. "
+        f"Received: preset='{folder}'."
+    )
+
+
+class DiffusersWeights:
+    """The weights of a folder of `diffusers`, open for reading.
+
+    Args:
+        path: `Path` of the file.
+
+    Raises:
+        ImportError, ValueError: As `networks.load_diffusers_weights`.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._stack = contextlib.ExitStack()
+        self._tensors = self._stack.enter_context(tensor_files.opened(path))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    @property
+    def count(self):
+        """Int. Number of weights in the file."""
+        return sum(map(math.prod, self._tensors.shapes.values()))
+
+    def assign(self, network):
+        """Loads the weights into `network`: all of them, or none after an error."""
+        try:
+            diffusers_weights.assign(network, self._tensors)
+        except ValueError as error:
+            raise ValueError(
+                f"The weights in {self.path} cannot be loaded: {error}"
+            ) from error
+
+
+def _json(path):
+    if not path.is_file():
+        raise ValueError("There is no such file. Copy the folder again.")
+    config = _config.read_json(path)
+    return _checks.instance(path.stem, config, dict)
+
+
+def _scheduler_file(folder):
+    inner = folder / "scheduler" / SCHEDULER
+    return inner if inner.is_file() else folder / SCHEDULER
+
+
+def _network(config):
+    """The arguments of `unet2d`, with its name."""
+    _checks.one_of("_class_name", config.get("_class_name"), ("UNet2DModel",))
+    config = {key: value for key, value in config.items() if not key.startswith("_")}
+    unknown = [key for key in config if key not in {*_SAME, *_FIXED, *_OTHERS}]
+    if unknown:
+        raise ValueError(
+            "The network has settings that this package does not know. Received: "
+            f"{unknown[:20]}."
+        )
+    for key, values in _FIXED.items():
+        _checks.one_of(key, config.get(key, values[0]), values)
+    network = {key: config.get(key, default) for key, default in _SAME.items()}
+    for key, known in _BLOCKS.items():
+        kinds = _checks.sequence(key, network[key], _checks.string)
+        network[key] = [kind.removeprefix(_FORMER) for kind in kinds]
+        lacking = sorted({kind for kind in network[key] if kind not in known})
+        if lacking:
+            raise ValueError(
+                f"The network has blocks that this package lacks: {', '.join(lacking)}"
+                f". It has {', '.join(known)}. Received: {key}={network[key]!r}."
+            )
+    inputs, outputs = (config.get(f"{end}_channels", 3) for end in ("in", "out"))
+    if inputs != outputs:
+        raise ValueError(
+            "The network must predict as many channels as it sees. Networks that also "
+            "predict a variance, or are conditioned on an image, cannot be loaded. "
+            f"Received: in_channels={inputs!r}, out_channels={outputs!r}."
+        )
+    size = config.get("sample_size")
+    if size is None:
+        raise ValueError(
+            "The file must state the size of the images. Add `sample_size`, pixels of "
+            "a side. Received: sample_size=None."
+        )
+    size = _checks.pair("sample_size", size)
+    return {"name": "unet2d", "image_size": list(size), "channels": inputs, **network}
+
+
+def _schedule(config):
+    """`(arguments, clips)`: of `DDPMSchedule`, and whether clean images are clipped."""
+    for key, values in _FIXED_IN_SCHEDULER.items():
+        _checks.one_of(key, config.get(key, values[0]), values)
+    clips = _checks.boolean("clip_sample", config.get("clip_sample", True))
+    if clips and config.get("clip_sample_range", 1) != 1:
+        raise ValueError(
+            "Images are clipped to [-1, 1] in this package. Received: "
+            f"clip_sample_range={config['clip_sample_range']!r}."
+        )
+    kind = config.get("prediction_type", "epsilon")
+    kind = _checks.one_of("prediction_type", kind, tuple(PREDICTIONS))
+    betas = _betas(config)
+    arguments = {"name": "DDPMSchedule", "prediction": PREDICTIONS[kind]}
+    if isinstance(betas, str):
+        arguments["num_timesteps"] = _num_timesteps(config)
+    return {**arguments, "beta_schedule": betas}, clips
+
+
+def _betas(config):
+    """The argument `beta_schedule` of `DDPMSchedule`: a name, or a list of floats.
+
+    Source: the documentation of `DDPMScheduler` in `huggingface/diffusers`.
+    """
+    trained = config.get("trained_betas")
+    if trained is not None:
+        return list(_checks.sequence("trained_betas", trained, _checks.real))
+    names = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid")
+    name = _checks.one_of("beta_schedule", config.get("beta_schedule", "linear"), names)
+    count = _num_timesteps(config)
+    start, end = (
+        _checks.real(key, config.get(key, default), minimum=0, maximum=1)
+        for key, default in (("beta_start", 1e-4), ("beta_end", 0.02))
+    )
+    if name == "squaredcos_cap_v2":
+        return "cosine"
+    if name == "linear" and (start, end, count) == (1e-4, 0.02, 1000):
+        return "linear"
+    betas = {
+        "linear": lambda: np.linspace(start, end, count),
+        "scaled_linear": lambda: np.linspace(start**0.5, end**0.5, count) ** 2,
+        "sigmoid": lambda: (
+            start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, count)))
+        ),
+    }
+    return betas[name]().tolist()
+
+
+def _num_timesteps(config):
+    value = config.get("num_train_timesteps", 1000)
+    most = _config.MOST_BETAS
+    return _checks.integer("num_train_timesteps", value, minimum=1, maximum=most)
