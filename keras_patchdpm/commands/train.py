@@ -256,9 +256,8 @@ def _check_folder(path):
             "--out must be a folder, and this path is a file. Choose another name. "
             f"Received: --out {path}."
         )
-    path = path.absolute()
-    existing = next(p for p in (path, *path.parents) if p.exists())
-    _files.check_writable(existing / path.name)
+    parents = (path.absolute(), *path.absolute().parents)
+    _files.check_writable(next(p for p in parents if p.exists()) / path.name)
 
 
 def _network(options):

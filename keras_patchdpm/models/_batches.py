@@ -227,6 +227,11 @@ def checked(data, check):
     return check.each(data)
 
 
+def checked_on_host(data, check):
+    """`checked`, with the images of each batch on the host, where crops are cut."""
+    return checked(data.on_host() if isinstance(data, ImageBatches) else data, check)
+
+
 def first_batch(data):
     """The first batch of a data set, or `None` if the data can be read only once.
 

@@ -188,7 +188,7 @@ def _crops_to_fit(model, data, *, check, arguments):
                 "`class_weight` of a data set is not carried over to its crops. Pass "
                 "arrays: `fit(images, labels, class_weight=...)`."
             )
-        x = _to_cut(x, check)
+        x = _batches.checked_on_host(x, check)
     batches = _crop_batches(
         model.patching,
         x,
@@ -202,13 +202,6 @@ def _crops_to_fit(model, data, *, check, arguments):
     return batches, model.epochs_trained
 
 
-def _to_cut(batches, check):
-    """Validated batches whose images are on the host, where crops are cut."""
-    if isinstance(batches, ImageBatches):
-        batches = batches.on_host()
-    return _batches.checked(batches, check)
-
-
 def _to_measure(model, data, *, check, batch_size):
     """`(x, y, sample_weight)` for `evaluate`: the same batches in every call."""
     if isinstance(data[0], ImageBatches):
@@ -220,7 +213,7 @@ def _to_measure(model, data, *, check, batch_size):
     x, labels, weights = data
     if not isinstance(x, CropBatches):
         if _batches.kind_of(x) != "array":
-            x = _to_cut(x, check)
+            x = _batches.checked_on_host(x, check)
         x = _crop_batches(
             model.patching,
             x,
