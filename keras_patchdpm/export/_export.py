@@ -1,0 +1,213 @@
+"""Writes a model as a folder for ONNX Runtime or LiteRT."""
+
+import functools
+import json
+
+import keras_patchdpm_edge.folder as edge
+from keras_patchdpm import _checks, _files
+from keras_patchdpm.export import _description, _networks
+from keras_patchdpm.patching import TiledModel
+from keras_patchdpm.samplers import PatchSampler
+
+DEFAULTS = {"solver": "ddim", "steps": 50}  # For a model without settings.
+CARD = "card.md"
+MOST_STEPS = 8  # Numbers of steps in a folder.
+
+
+def onnx(
+    model,
+    folder,
+    *,
+    precision="float32",
+    steps=None,
+    patches_per_call=1,
+    card=None,
+    **settings,
+):
+    """Writes a model for ONNX Runtime: `.onnx` files and one of numbers.
+
+    `keras_patchdpm_edge.sample` generates images from the folder, with NumPy and
+    ONNX Runtime alone. Keras exports the network on TensorFlow and PyTorch.
+
+    Args:
+        model: `PatchDPM`, or what its `tiled` returns, in float32.
+        folder: Path. The folder is created. An export in it is replaced.
+        precision: How large weights are stored: `"float32"`, `"float16"` or `"int8"`,
+            the last with a scale for each output channel. Networks compute in float32.
+            Default `"float32"`. Fewer bits make the file smaller. They make the memory
+            smaller with LiteRT; see the documentation for ONNX Runtime.
+        steps: Positive int, or a sequence of them: the numbers of steps that can be
+            chosen later; the first is the default. Default `None`: that of the model's
+            settings, or 50.
+        patches_per_call: Positive int. Patches that the network computes together; it
+            is fixed in the file. Default 1.
+        card: String, the text of `card.md`. Default `None`: one line.
+        **settings: `solver`, `spacing` and `guidance` of `PatchSampler`. They override
+            the settings of the model, `model.set_sampling`.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is out of range, the model is not in float32, needs a
+            decoder or has inputs that cannot be exported, or the backend cannot export.
+        ImportError: If a package is missing: `pip install 'keras-patchdpm[export]'`.
+        RuntimeError: If a file predicts other numbers than Keras.
+        OSError: If a file cannot be written.
+
+    Example:
+
+    >>> model = kp.PatchDPM.from_preset("faces128")
+    >>> kp.export.onnx(model, "faces128_onnx", steps=[20, 10])
+    >>> images = keras_patchdpm_edge.sample("faces128_onnx", n=2)
+    """
+    _export(
+        model,
+        folder,
+        "onnx",
+        precision=precision,
+        steps=steps,
+        patches_per_call=patches_per_call,
+        card=card,
+        settings=settings,
+    )
+
+
+def litert(
+    model,
+    folder,
+    *,
+    precision="float32",
+    steps=None,
+    patches_per_call=1,
+    card=None,
+    **settings,
+):
+    """Writes a model for LiteRT: `.tflite` files and one of numbers.
+
+    `keras_patchdpm_edge.sample` generates images from the folder, with NumPy and LiteRT
+    (`ai-edge-litert`) alone. Keras exports the network on TensorFlow.
+
+    Args:
+        model, folder, precision, steps, patches_per_call, card, **settings: See
+            `export.onnx`.
+
+    Raises:
+        TypeError, ValueError, ImportError, RuntimeError, OSError: As `export.onnx`.
+
+    Example:
+
+    >>> model = kp.PatchDPM.from_preset("faces128")
+    >>> kp.export.litert(model, "faces128_litert", precision="int8")
+    >>> images = keras_patchdpm_edge.sample("faces128_litert", n=2)
+    """
+    _export(
+        model,
+        folder,
+        "litert",
+        precision=precision,
+        steps=steps,
+        patches_per_call=patches_per_call,
+        card=card,
+        settings=settings,
+    )
+
+
+def _export(
+    model, folder, runtime, *, precision, steps, patches_per_call, card, settings
+):
+    _checks.one_of("precision", precision, tuple(_networks.TOLERANCES))
+    folder = _files.path_of("folder", folder)
+    card = "" if card is None else _checks.string("card", card)
+    samplers = samplers_of(model, steps, settings)
+    numbers = description(samplers, patches_per_call)
+    _networks.check_route(runtime, precision)
+    networks = _all_networks(samplers[0])
+    for network in networks.values():
+        _networks.check_network(network)
+    parent = folder.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with _files.replacing_folder(folder) as temporary:
+        written = [
+            _networks.write(
+                _networks.of_fixed_batch(network, patches_per_call),
+                temporary / name,
+                runtime=runtime,
+                precision=precision,
+                sizes=_networks.sizes_of(samplers[0].model),
+                timesteps=[level.timestep for level in samplers[0].levels[:-1]],
+            )
+            for name, network in networks.items()
+        ]
+        numbers |= {"runtime": runtime, "precision": precision, "networks": written}
+        _files.write(temporary / edge.NAME, json.dumps(numbers, indent=1))
+        _files.write(temporary / CARD, card)
+
+
+def samplers_of(model, steps, settings):
+    """One `PatchSampler` for each number of steps, with the settings of the model."""
+    if isinstance(model, TiledModel):
+        build = functools.partial(PatchSampler, model)
+        settings = {**DEFAULTS, **settings}
+    else:
+        _checks.like(
+            "model", model, asked=("sampler", "sampling"), example="PatchDPM(...)"
+        )
+        build = model.sampler
+        if "solver" not in model.sampling.arguments:
+            settings = {**DEFAULTS, **model.sampling.arguments, **settings}
+    if steps is None:
+        return [build(**settings)]
+    if isinstance(steps, int):
+        steps = (steps,)
+    steps = _checks.sequence("steps", steps, _checks.positive_int)
+    return [build(**{**settings, "steps": number}) for number in steps]
+
+
+def description(samplers, patches_per_call=1):
+    """The content of `patchdpm.json` but its networks: a dict.
+
+    Args:
+        samplers: List of `PatchSampler`s, which differ in their steps.
+        patches_per_call: Positive int.
+
+    Raises:
+        TypeError: If `patches_per_call` is no int.
+        ValueError: If it is not positive, or the model cannot be exported.
+    """
+    model, guidance = samplers[0].model, samplers[0].guidance
+    patches_per_call = _checks.positive_int("patches_per_call", patches_per_call)
+    if model.latents:
+        raise ValueError(
+            "A model of latents cannot be exported: its images need a decoder, which "
+            f"is not in the model. Received: a model of {model.image_shape} latents."
+        )
+    if model.whole is not None:
+        raise ValueError(
+            "An exported network has one size of patch. Leave `whole_above` of `tiled` "
+            f"out. Received: whole_above={model.whole_above}."
+        )
+    return {
+        "format": edge.FORMAT,
+        "version": edge.VERSION,
+        "patches_per_call": patches_per_call,
+        "num_classes": model.num_classes,
+        "guidance": guidance
+        and {
+            "network": 0 if guidance.by_label else 1,
+            "label": model.num_classes if guidance.by_label else None,
+            "scale": guidance.scale,
+        },
+        "stages": _description.stages(model),
+        "steps": {
+            str(len(one.levels) - 1): _description.program(one) for one in samplers
+        },
+    }
+
+
+def _all_networks(sampler):
+    """Dict of the names of files to the networks of a sampling."""
+    networks = {"network": sampler.model.network}
+    sampler.model.attach_state()
+    if sampler.guidance is not None and not sampler.guidance.by_label:
+        sampler.guidance.guide.attach_state()
+        networks["guide"] = sampler.guidance.guide.network
+    return networks

@@ -1,0 +1,66 @@
+"""Stores the large weights of an ONNX file in fewer bits."""
+
+import importlib
+
+import numpy as np
+
+from keras_patchdpm.networks.int8 import is_large
+
+# The axis of the output channels of a kernel, by the operator that uses it.
+_AXES = {"Conv": 0, "ConvTranspose": 1}
+
+
+def store(path, precision):
+    """Replaces large weights by ones in fewer bits, which operators then convert.
+
+    The networks compute in float32. Converted weights are used by one operator at a
+    time, unless a runtime converts all of them when it loads the file.
+
+    Args:
+        path: `Path` of the `.onnx` file, which is overwritten.
+        precision: `"float16"`, or `"int8"` with a scale for each output channel.
+    """
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(path)
+    graph = model.graph
+    axes = {name: _axis(node) for node in graph.node for name in node.input}
+    converters, tensors = [], []
+    for tensor in graph.initializer:
+        large = tensor.data_type == onnx.TensorProto.FLOAT and is_large(tensor.dims)
+        if not large:
+            tensors.append(tensor)
+            continue
+        array = onnx.numpy_helper.to_array(tensor)
+        stored, node = _converter(
+            onnx, tensor.name, array, precision, axes[tensor.name]
+        )
+        tensors += [onnx.numpy_helper.from_array(x, name) for name, x in stored.items()]
+        converters.append(node)
+    del graph.initializer[:]
+    graph.initializer.extend(tensors)
+    nodes = [*converters, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _axis(node):
+    """The axis of the output channels of the kernel of an operator."""
+    transposed = any(one.name == "transB" and one.i for one in node.attribute)
+    return 0 if transposed else _AXES.get(node.op_type, -1)
+
+
+def _converter(onnx, name, array, precision, axis):
+    """`(stored, node)`: arrays by name, and the operator that converts them."""
+    narrow, make = f"{name}.{precision}", onnx.helper.make_node
+    if precision == "float16":
+        stored = {narrow: array.astype("float16")}
+        return stored, make("Cast", [narrow], [name], to=onnx.TensorProto.FLOAT)
+    axis %= array.ndim
+    others = tuple(one for one in range(array.ndim) if one != axis)
+    scale = np.abs(array).max(axis=others, keepdims=True) / np.float32(127)
+    scale = np.where(scale > 0, scale, 1).astype("float32")
+    scales = f"{name}.scale"
+    stored = {narrow: np.rint(array / scale).astype("int8"), scales: scale.ravel()}
+    return stored, make("DequantizeLinear", [narrow, scales], [name], axis=axis)
