@@ -1,17 +1,25 @@
 """Writes a model as a folder for ONNX Runtime or LiteRT."""
 
 import functools
+import importlib.metadata
 import json
+import numbers
+import pathlib
+import shutil
+import tempfile
 
 import keras_patchdpm_edge.folder as edge
 from keras_patchdpm import _checks, _files
 from keras_patchdpm.export import _description, _networks
 from keras_patchdpm.patching import TiledModel
+from keras_patchdpm.presets import CARD, Provenance
 from keras_patchdpm.samplers import PatchSampler
 
 DEFAULTS = {"solver": "ddim", "steps": 50}  # For a model without settings.
-CARD = "card.md"
-MOST_STEPS = 8  # Numbers of steps in a folder.
+_CARD = """# An exported patch diffusion model
+
+Written by `keras_patchdpm.export`. Images: `python -m keras_patchdpm_edge FOLDER`.
+"""
 
 
 def onnx(
@@ -31,17 +39,20 @@ def onnx(
 
     Args:
         model: `PatchDPM`, or what its `tiled` returns, in float32.
-        folder: Path. The folder is created. An export in it is replaced.
+        folder: Path. The folder is created. An export in it is replaced, other files
+            in it stay.
         precision: How large weights are stored: `"float32"`, `"float16"` or `"int8"`,
             the last with a scale for each output channel. Networks compute in float32.
-            Default `"float32"`. Fewer bits make the file smaller. They make the memory
-            smaller with LiteRT; see the documentation for ONNX Runtime.
+            Fewer bits make the file smaller; how much memory they save depends on the
+            runtime. Default `"float32"`.
         steps: Positive int, or a sequence of them: the numbers of steps that can be
             chosen later; the first is the default. Default `None`: that of the model's
             settings, or 50.
         patches_per_call: Positive int. Patches that the network computes together; it
             is fixed in the file. Default 1.
-        card: String, the text of `card.md`. Default `None`: one line.
+        card: String, the text of `card.md`: what the model generates, its licence.
+            Default `None`: the card of the preset that the model was loaded from, or
+            one line.
         **settings: `solver`, `spacing` and `guidance` of `PatchSampler`. They override
             the settings of the model, `model.set_sampling`.
 
@@ -114,36 +125,54 @@ def litert(
 def _export(
     model, folder, runtime, *, precision, steps, patches_per_call, card, settings
 ):
+    """Writes the folder: see `onnx`."""
     _checks.one_of("precision", precision, tuple(_networks.TOLERANCES))
     folder = _files.path_of("folder", folder)
-    card = "" if card is None else _checks.string("card", card)
+    licence = _provenance(model).licence
+    cards = _cards(model, None if card is None else _checks.string("card", card))
+    settings = {**settings, "patches_per_call": patches_per_call}
     samplers = samplers_of(model, steps, settings)
-    numbers = description(samplers, patches_per_call)
+    models = models_of(samplers[0])
     _networks.check_route(runtime, precision)
-    networks = _all_networks(samplers[0])
-    for network in networks.values():
-        _networks.check_network(network)
-    parent = folder.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with _files.replacing_folder(folder) as temporary:
+    described = description(samplers)
+    folder.mkdir(parents=True, exist_ok=True)
+    _files.check_writable(folder / edge.NAME)
+    with tempfile.TemporaryDirectory() as place:
         written = [
             _networks.write(
-                _networks.of_fixed_batch(network, patches_per_call),
-                temporary / name,
+                _networks.of_fixed_batch(model.network, patches_per_call),
+                pathlib.Path(place) / name,
                 runtime=runtime,
                 precision=precision,
-                sizes=_networks.sizes_of(samplers[0].model),
+                sizes=_networks.sizes_of(model),
                 timesteps=[level.timestep for level in samplers[0].levels[:-1]],
             )
-            for name, network in networks.items()
+            for name, model in models.items()
         ]
-        numbers |= {"runtime": runtime, "precision": precision, "networks": written}
-        _files.write(temporary / edge.NAME, json.dumps(numbers, indent=1))
-        _files.write(temporary / CARD, card)
+        # The numbers are written last: without them the folder is not read.
+        (folder / edge.NAME).unlink(missing_ok=True)
+        for path in pathlib.Path(place).iterdir():
+            with path.open("rb") as file, _files.replacing(folder / path.name) as copy:
+                shutil.copyfileobj(file, copy)
+    for name, text in cards.items():
+        _files.write(folder / name, text)
+    described |= {
+        "package": importlib.metadata.version("keras-patchdpm"),
+        "runtime": runtime,
+        "precision": precision,
+        "licence": licence,
+        "networks": written,
+    }
+    _files.write(folder / edge.NAME, json.dumps(described))
 
 
 def samplers_of(model, steps, settings):
-    """One `PatchSampler` for each number of steps, with the settings of the model."""
+    """One `PatchSampler` for each number of steps, with the settings of the model.
+
+    Args:
+        model, steps: See `onnx`.
+        settings: Dict of arguments of `PatchSampler`, which override the model's.
+    """
     if isinstance(model, TiledModel):
         build = functools.partial(PatchSampler, model)
         settings = {**DEFAULTS, **settings}
@@ -156,25 +185,22 @@ def samplers_of(model, steps, settings):
             settings = {**DEFAULTS, **model.sampling.arguments, **settings}
     if steps is None:
         return [build(**settings)]
-    if isinstance(steps, int):
+    if isinstance(steps, numbers.Integral):
         steps = (steps,)
     steps = _checks.sequence("steps", steps, _checks.positive_int)
     return [build(**{**settings, "steps": number}) for number in steps]
 
 
-def description(samplers, patches_per_call=1):
-    """The content of `patchdpm.json` but its networks: a dict.
+def description(samplers):
+    """The content of `patchdpm.json` but its networks and records: a dict.
 
     Args:
         samplers: List of `PatchSampler`s, which differ in their steps.
-        patches_per_call: Positive int.
 
     Raises:
-        TypeError: If `patches_per_call` is no int.
-        ValueError: If it is not positive, or the model cannot be exported.
+        ValueError: If the model cannot be exported.
     """
     model, guidance = samplers[0].model, samplers[0].guidance
-    patches_per_call = _checks.positive_int("patches_per_call", patches_per_call)
     if model.latents:
         raise ValueError(
             "A model of latents cannot be exported: its images need a decoder, which "
@@ -185,17 +211,19 @@ def description(samplers, patches_per_call=1):
             "An exported network has one size of patch. Leave `whole_above` of `tiled` "
             f"out. Received: whole_above={model.whole_above}."
         )
-    return {
-        "format": edge.FORMAT,
-        "version": edge.VERSION,
-        "patches_per_call": patches_per_call,
-        "num_classes": model.num_classes,
-        "guidance": guidance
-        and {
+    if guidance is not None:
+        guidance = {
             "network": 0 if guidance.by_label else 1,
             "label": model.num_classes if guidance.by_label else None,
             "scale": guidance.scale,
-        },
+        }
+    return {
+        "format": edge.FORMAT,
+        "version": edge.VERSION,
+        "patches_per_call": samplers[0].patches_per_call,
+        "range": [-1, 1],
+        "num_classes": model.num_classes,
+        "guidance": guidance,
         "stages": _description.stages(model),
         "steps": {
             str(len(one.levels) - 1): _description.program(one) for one in samplers
@@ -203,11 +231,25 @@ def description(samplers, patches_per_call=1):
     }
 
 
-def _all_networks(sampler):
-    """Dict of the names of files to the networks of a sampling."""
-    networks = {"network": sampler.model.network}
-    sampler.model.attach_state()
+def models_of(sampler):
+    """Dict of the names of files to `TiledModel`s, whose networks are validated."""
+    models = {"network": sampler.model}
     if sampler.guidance is not None and not sampler.guidance.by_label:
-        sampler.guidance.guide.attach_state()
-        networks["guide"] = sampler.guidance.guide.network
-    return networks
+        models["guide"] = sampler.guidance.guide
+    for model in models.values():
+        _networks.check_network(model.network)
+        model.attach_state()
+    return models
+
+
+def _provenance(model):
+    """The `Provenance` of a model; an empty one of a `TiledModel`."""
+    return Provenance() if isinstance(model, TiledModel) else model.provenance
+
+
+def _cards(model, card):
+    """Dict of the names of model cards to their texts."""
+    cards = dict(_provenance(model).cards)
+    if card is None:
+        return cards or {CARD: _CARD}
+    return {**cards, CARD: card}

@@ -14,35 +14,44 @@ def store(path, precision):
     """Replaces large weights by ones in fewer bits, which operators then convert.
 
     The networks compute in float32. Converted weights are used by one operator at a
-    time, unless a runtime converts all of them when it loads the file.
+    time, unless a runtime converts all of them when it loads the file. Records of the
+    exporter, such as the lines of code on this machine, are removed.
 
     Args:
         path: `Path` of the `.onnx` file, which is overwritten.
-        precision: `"float16"`, or `"int8"` with a scale for each output channel.
+        precision: `"float32"`, `"float16"`, or `"int8"` with a scale for each output
+            channel.
     """
     onnx = importlib.import_module("onnx")
     model = onnx.load(path)
     graph = model.graph
+    for part in (graph, *graph.node, *graph.initializer, *graph.value_info):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    if precision != "float32":
+        _convert(onnx, graph, precision)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _convert(onnx, graph, precision):
+    """Replaces the large weights of a graph."""
     axes = {name: _axis(node) for node in graph.node for name in node.input}
     converters, tensors = [], []
     for tensor in graph.initializer:
-        large = tensor.data_type == onnx.TensorProto.FLOAT and is_large(tensor.dims)
-        if not large:
+        if tensor.data_type != onnx.TensorProto.FLOAT or not is_large(tensor.dims):
             tensors.append(tensor)
             continue
         array = onnx.numpy_helper.to_array(tensor)
         stored, node = _converter(
-            onnx, tensor.name, array, precision, axes[tensor.name]
+            onnx, tensor.name, array, precision=precision, axis=axes[tensor.name]
         )
-        tensors += [onnx.numpy_helper.from_array(x, name) for name, x in stored.items()]
+        tensors += [onnx.numpy_helper.from_array(x, key) for key, x in stored.items()]
         converters.append(node)
-    del graph.initializer[:]
-    graph.initializer.extend(tensors)
     nodes = [*converters, *graph.node]
-    del graph.node[:]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(tensors)
     graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
 
 
 def _axis(node):
@@ -51,7 +60,7 @@ def _axis(node):
     return 0 if transposed else _AXES.get(node.op_type, -1)
 
 
-def _converter(onnx, name, array, precision, axis):
+def _converter(onnx, name, array, *, precision, axis):
     """`(stored, node)`: arrays by name, and the operator that converts them."""
     narrow, make = f"{name}.{precision}", onnx.helper.make_node
     if precision == "float16":

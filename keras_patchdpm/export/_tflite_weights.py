@@ -1,6 +1,8 @@
 """Stores the weights of a LiteRT file in fewer bits."""
 
+import contextlib
 import importlib
+import io
 
 BITS = {"float16": 16, "int8": 8}
 
@@ -10,8 +12,10 @@ def store(path, precision):
 
     Args:
         path: `Path` of the `.tflite` file, which is overwritten.
-        precision: Key of `BITS`.
+        precision: Key of `BITS`, or `"float32"` to leave the file as it is.
     """
+    if precision == "float32":
+        return
     package = importlib.import_module("ai_edge_quantizer")
     quantizer = package.quantizer.Quantizer(str(path))
     recipes = package.recipe_manager.RecipeManager()
@@ -20,9 +24,13 @@ def store(path, precision):
         regex=".*",
         operation_name=package.qtyping.TFLOperationName.ALL_SUPPORTED,
         num_bits=BITS[precision],
-        algorithm_key=algorithm.FLOAT_CASTING
-        if precision == "float16"
-        else algorithm.MIN_MAX_UNIFORM_QUANT,
+        algorithm_key={
+            "float16": algorithm.FLOAT_CASTING,
+            "int8": algorithm.MIN_MAX_UNIFORM_QUANT,
+        }[precision],
     )
     quantizer.load_quantization_recipe(recipes.get_quantization_recipe())
-    quantizer.quantize().export_model(str(path), overwrite=True)
+    with contextlib.redirect_stdout(None), contextlib.redirect_stderr(io.StringIO()):
+        result = quantizer.quantize()  # Prints bars of its progress.
+    path.unlink()
+    result.export_model(str(path))

@@ -8,7 +8,9 @@ weights is compared before they are read.
 
 from keras_patchdpm.presets._load import (
     BUILT_IN,
+    CARD,
     CONFIG,
+    Provenance,
     find,
     image_shape,
     listing,
@@ -17,6 +19,7 @@ from keras_patchdpm.presets._load import (
     names,
     parts,
     patching_of,
+    provenance,
     read_config,
     sampling,
     with_defaults,
@@ -25,7 +28,9 @@ from keras_patchdpm.presets._save import describe, save, save_model
 
 __all__ = [
     "BUILT_IN",
+    "CARD",
     "CONFIG",
+    "Provenance",
     "describe",
     "find",
     "image_shape",
@@ -35,6 +40,7 @@ __all__ = [
     "names",
     "parts",
     "patching_of",
+    "provenance",
     "read_config",
     "sampling",
     "save",

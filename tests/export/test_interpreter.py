@@ -33,9 +33,9 @@ SOLVERS = [
 ]
 
 
-def interpreted(samplers, predictions, num_images=2, patches_per_call=1, **options):
+def interpreted(samplers, predictions, num_images=2, **options):
     """Images of the interpreter, after the numbers were a JSON text."""
-    model = samplers[0].model
+    model, patches_per_call = samplers[0].model, samplers[0].patches_per_call
     shapes = model.patching.input_specs(model.image_shape)
     window = (patches_per_call, *model.stages[-1].window_shape)
     inputs = {
@@ -53,7 +53,7 @@ def interpreted(samplers, predictions, num_images=2, patches_per_call=1, **optio
             inputs[name]["shape"] = (*window[:-1], channels)
     if model.num_classes is not None:
         inputs["label"] = {"shape": (patches_per_call,), "dtype": "int32"}
-    described = _export.description(samplers, patches_per_call)
+    described = _export.description(samplers)
     described["networks"] = [{"inputs": inputs}] * len(predictions)
     described = json.loads(json.dumps(described))
     chosen = {"n": None, "seed": 3, "steps": None, "labels": None, **options}
@@ -61,12 +61,11 @@ def interpreted(samplers, predictions, num_images=2, patches_per_call=1, **optio
     return np.stack(list(images))
 
 
-def check(sampler, *predictions, patches_per_call=1, num_images=2, **options):
+def check(sampler, *predictions, num_images=2, **options):
     """Compares the interpreter with the sampler, in floats."""
     found = interpreted(
         [sampler],
         predictions or [some_prediction],
-        patches_per_call=patches_per_call,
         num_images=num_images,
         **options,
     )
@@ -77,10 +76,10 @@ def check(sampler, *predictions, patches_per_call=1, num_images=2, **options):
 
 
 @pytest.mark.parametrize("patching", GRIDS, ids=repr)
-@pytest.mark.parametrize("patches_per_call", [1, 4])
-def test_grids(patching, patches_per_call):
+def test_grids(patching):
+    patches_per_call = 1 if isinstance(patching, kp.WholeImage) else 3
     model = numpy_model(patching=patching, size=(6, 6))
-    check(sampler_of(model, "ddim", 4), patches_per_call=patches_per_call)
+    check(sampler_of(model, "ddim", 4, patches_per_call=patches_per_call))
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
@@ -101,7 +100,7 @@ def test_continuous_levels(solver):
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
 def test_cascades(solver):
     model = numpy_model(patching=CASCADE, size=(16, 24))
-    check(sampler_of(model, solver, 4), patches_per_call=2)
+    check(sampler_of(model, solver, 4, patches_per_call=2))
 
 
 @pytest.mark.parametrize("divisions", [1, 2, 4])
@@ -124,4 +123,4 @@ def test_earlier_stages_of_a_cascade(divisions):
 def test_crops(options, content):
     patching = kp.RandomPatching((8, 12), content=content)
     model = numpy_model(patching=patching, size=(8, 12))
-    check(sampler_of(model, "heun", 3, divisions=2, **options), patches_per_call=3)
+    check(sampler_of(model, "heun", 3, divisions=2, patches_per_call=3, **options))
