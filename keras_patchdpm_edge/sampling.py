@@ -11,7 +11,15 @@ from keras_patchdpm_edge.stages import Stage
 
 
 def sample(
-    folder, n=None, num_images=1, seed=0, steps=None, *, labels=None, threads=None
+    folder,
+    n=None,
+    num_images=1,
+    seed=0,
+    steps=None,
+    *,
+    labels=None,
+    threads=None,
+    dtype="uint8",
 ):
     """Generates images with an exported model, patch by patch.
 
@@ -28,9 +36,10 @@ def sample(
         labels: Int for all images, or a sequence of one for each, for a model that was
             trained on labels. Default `None`: images of any label.
         threads: Positive int. Default `None`: 1.
+        dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
 
     Returns:
-        Uint8 array of shape `(num_images, H, W, C)`.
+        Array of shape `(num_images, H, W, C)`.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -44,6 +53,10 @@ def sample(
     """
     folder, description = folders.read(folder)
     threads = None if threads is None else _integer("threads", threads, 1)
+    if dtype not in _CONVERTERS:
+        raise ValueError(
+            f"`dtype` must be one of {list(_CONVERTERS)}. Received: dtype={dtype!r}."
+        )
     calls = _Calls(folder, description, threads)
     images = generate(
         description,
@@ -54,7 +67,7 @@ def sample(
         steps=steps,
         labels=labels,
     )
-    return np.stack([as_uint8(image) for image in images])
+    return np.stack([_CONVERTERS[dtype](np.clip(image, -1, 1)) for image in images])
 
 
 def generate(description, calls, *, n, num_images, seed, steps, labels):
@@ -87,9 +100,10 @@ def generate(description, calls, *, n, num_images, seed, steps, labels):
     )
 
 
-def as_uint8(image):
-    """An image of [-1, 1] as uint8."""
-    return np.rint((np.clip(image, -1, 1) + 1) * 127.5).astype("uint8")
+_CONVERTERS = {
+    "uint8": lambda image: np.rint((image + 1) * 127.5).astype("uint8"),
+    "float32": lambda image: image,
+}
 
 
 class _Calls:

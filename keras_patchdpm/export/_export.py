@@ -128,6 +128,10 @@ def _export(
     """Writes the folder: see `onnx`."""
     _checks.one_of("precision", precision, tuple(_networks.TOLERANCES))
     folder = _files.path_of("folder", folder)
+    if not isinstance(model, TiledModel):
+        _checks.like(
+            "model", model, asked=("sampler", "provenance"), example="PatchDPM(...)"
+        )
     licence = _provenance(model).licence
     cards = _cards(model, None if card is None else _checks.string("card", card))
     settings = {**settings, "patches_per_call": patches_per_call}
@@ -177,9 +181,6 @@ def samplers_of(model, steps, settings):
         build = functools.partial(PatchSampler, model)
         settings = {**DEFAULTS, **settings}
     else:
-        _checks.like(
-            "model", model, asked=("sampler", "sampling"), example="PatchDPM(...)"
-        )
         build = model.sampler
         if "solver" not in model.sampling.arguments:
             settings = {**DEFAULTS, **model.sampling.arguments, **settings}

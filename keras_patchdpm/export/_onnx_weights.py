@@ -21,6 +21,9 @@ def store(path, precision):
         path: `Path` of the `.onnx` file, which is overwritten.
         precision: `"float32"`, `"float16"`, or `"int8"` with a scale for each output
             channel.
+
+    Raises:
+        RuntimeError: If the exporter wrote a file that is not valid.
     """
     onnx = importlib.import_module("onnx")
     model = onnx.load(path)
@@ -30,7 +33,16 @@ def store(path, precision):
         part.ClearField("metadata_props")
     if precision != "float32":
         _convert(onnx, graph, precision)
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        # tf2onnx adds what is the same at all pixels to a convolution as a second bias.
+        raise RuntimeError(
+            "The file that was exported is no valid ONNX: the exporter of this backend "
+            "cannot convert the network with this number of patches. Choose more "
+            "`patches_per_call`, or export on the other backend, torch or tensorflow. "
+            f"Received: {path.name}. The error is: {error}"
+        ) from error
     onnx.save(model, path)
 
 

@@ -1,15 +1,13 @@
 """The interpreter of exported numbers generates the package's images."""
 
-import json
-
 import numpy as np
 import pytest
+from export.interpreted import interpreted
 from samplers.fakes import numpy_model, sampler_of, some_prediction
+from tiny_models import tiny_model
 
 import keras_patchdpm as kp
 from keras_patchdpm import solvers
-from keras_patchdpm.export import _export
-from keras_patchdpm_edge import sampling
 
 pytestmark = pytest.mark.once
 
@@ -31,34 +29,6 @@ SOLVERS = [
     solvers.DDIM(eta=0.5),
     solvers.DDPM(variance="large"),
 ]
-
-
-def interpreted(samplers, predictions, num_images=2, **options):
-    """Images of the interpreter, after the numbers were a JSON text."""
-    model, patches_per_call = samplers[0].model, samplers[0].patches_per_call
-    shapes = model.patching.input_specs(model.image_shape)
-    window = (patches_per_call, *model.stages[-1].window_shape)
-    inputs = {
-        name: {"shape": (patches_per_call, *spec.shape), "dtype": spec.dtype}
-        for name, spec in shapes.items()
-    }
-    inputs["timestep"] = {
-        "shape": (patches_per_call,),
-        "dtype": model.schedule.timestep_dtype,
-    }
-    inputs["noisy"]["shape"] = window
-    for name in ("content", "coordinates"):
-        if name in inputs:
-            channels = inputs[name]["shape"][-1]
-            inputs[name]["shape"] = (*window[:-1], channels)
-    if model.num_classes is not None:
-        inputs["label"] = {"shape": (patches_per_call,), "dtype": "int32"}
-    described = _export.description(samplers)
-    described["networks"] = [{"inputs": inputs}] * len(predictions)
-    described = json.loads(json.dumps(described))
-    chosen = {"n": None, "seed": 3, "steps": None, "labels": None, **options}
-    images = sampling.generate(described, predictions, num_images=num_images, **chosen)
-    return np.stack(list(images))
 
 
 def check(sampler, *predictions, num_images=2, **options):
@@ -124,3 +94,42 @@ def test_crops(options, content):
     patching = kp.RandomPatching((8, 12), content=content)
     model = numpy_model(patching=patching, size=(8, 12))
     check(sampler_of(model, "heun", 3, divisions=2, patches_per_call=3, **options))
+
+
+def called(model):
+    """The network of a model, as the interpreter calls an exported one."""
+    network = model.network
+    names = list(network.input)
+    return lambda inputs: network.predict_on_batch(
+        {name: inputs[name] for name in names}
+    )
+
+
+def test_guidance_by_another_network():
+    model = tiny_model(kp.CascadePatching(2, shift=False), seed=1)
+    guide = tiny_model(kp.CascadePatching(2))
+    guide.set_weights([0.7 * value for value in guide.get_weights()])
+    guidance = kp.Guidance(guide, 1.5, interval=(0.2, 50.0), stages=[0])
+    sampler = kp.PatchSampler(model, "ddim", 4, guidance=guidance)
+    predictions = [called(model), called(guide)]
+    check(sampler, *predictions)
+    with pytest.raises(AssertionError):  # Without the guide the images differ.
+        check(sampler, predictions[0], predictions[0])
+
+
+def test_guidance_by_labels():
+    model = tiny_model(num_classes=3)
+    sampler = kp.PatchSampler(model, "ddim", 3, guidance=kp.Guidance("label", 2.0))
+    check(sampler, called(model), labels=[2, 0])
+    plain = kp.PatchSampler(model, "ddim", 3)
+    check(plain, called(model))
+    check(plain, called(model), labels=1)
+
+
+def test_several_numbers_of_steps():
+    model = numpy_model()
+    samplers = [sampler_of(model, "ddim", steps) for steps in (5, 3)]
+    for steps, sampler in ((None, samplers[0]), (3, samplers[1])):
+        found = interpreted(samplers, [some_prediction], steps=steps)
+        wanted = sampler(2, 3, dtype="float32")
+        np.testing.assert_allclose(np.clip(found, -1, 1), wanted, atol=1e-4)
