@@ -62,6 +62,7 @@ SMALL = {
     "num_images=1000": "num_images=2",
     "steps=50": "steps=2",
     "steps=20": "steps=2",
+    "steps=[20, 10]": "steps=[2, 1]",
     "epochs=10": "epochs=1, verbose=0",
 }
 
@@ -108,7 +109,7 @@ def names():
 
 
 @pytest.mark.parametrize(
-    "page", ["data", "evaluate", "extending", "patch_diffusion", "sampling"]
+    "page", ["data", "edge", "evaluate", "extending", "patch_diffusion", "sampling"]
 )
 def test_the_blocks_of_a_page_run(page, names, folders):
     for source in blocks(ROOT / "docs" / f"{page}.md"):
