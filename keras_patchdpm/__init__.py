@@ -7,6 +7,7 @@ from keras_patchdpm import _backend  # noqa: F401  # isort: skip  # before Keras
 from keras_patchdpm import (
     callbacks,
     datasets,
+    export,
     layers,
     memory,
     metrics,
@@ -58,6 +59,7 @@ __all__ = [
     "WholeImage",
     "callbacks",
     "datasets",
+    "export",
     "layers",
     "memory",
     "metrics",

@@ -1,15 +1,16 @@
-"""The command line: `python -m keras_patchdpm sample`, `... train`, `... evaluate`."""
+"""The command line: `python -m keras_patchdpm sample`, `... train` and others."""
 
 import argparse
 import sys
 
 import keras_patchdpm
-from keras_patchdpm.commands import evaluate, options, sample, train
+from keras_patchdpm.commands import evaluate, export, options, sample, train
 
 COMMANDS = {
     "sample": (sample, "generate images with trained weights"),
     "train": (train, "train a model on images"),
     "evaluate": (evaluate, "compare generated images with real ones"),
+    "export": (export, "write a model for sampling without Keras"),
 }
 
 

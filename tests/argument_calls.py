@@ -70,7 +70,7 @@ INNER = set(
     "of misfit measure attach_state prepare prepare_batch used check_fits guide_inputs "
     "example stages tilings options_of target at_strength "
     "of_arrays of_open_sizes sampling_divisions window_sizes refuse tiling "
-    "tiles draw corners coefficients correction noise_first check_schedule "
+    "tiles axes draw corners coefficients correction noise_first check_schedule "
     "add_noise clean weight make_loss alpha_sigma resize features "
     "cut transform labels".split()
 )

@@ -224,6 +224,16 @@ def no_measurement(name):
     return stack
 
 
+def no_export(name):
+    """Arguments are checked, and no file of a network is written."""
+    stack = contextlib.ExitStack()
+    networks = "keras_patchdpm.export._networks"
+    for function in ("check_route", "write"):
+        patch = unittest.mock.patch(f"{networks}.{function}", lambda *a, **k: None)
+        stack.enter_context(patch)
+    return stack
+
+
 def no_training(name):
     """Arguments are checked, and nothing is trained."""
     step = "keras_patchdpm.models._fitting.TrainStep.fit"
@@ -241,6 +251,17 @@ def tiny_preset(name):
     stack.enter_context(patch)
     return stack
 
+
+EXPORT = (
+    "model=object folder=path precision=choice steps=counts patches_per_call=count "
+    "card=text",
+    no_export,
+)
+EXPORTED = {
+    "model": Lazy(lambda: model()),
+    "folder": Lazy(tempfile.mkdtemp),
+    "solver": "ddim",
+}
 
 TINY = {"width": 8, "multipliers": (1,), "blocks_per_depth": 1, "attention_depths": ()}
 CONFIG = {
@@ -706,6 +727,8 @@ ENTRIES = {
         method(space, "decode"), "latents=images", latents=IMAGES
     ),
     # Sampling.
+    "export.onnx": Entry(kp.export.onnx, *EXPORT, **EXPORTED),
+    "export.litert": Entry(kp.export.litert, *EXPORT, **EXPORTED),
     "Guidance": Entry(
         kp.Guidance,
         "by=object scale=non-negative interval=range stages=ints",

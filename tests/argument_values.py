@@ -69,6 +69,7 @@ _FLOATS = {"zero", "one", "minus zero", "float", "half", "huge"}
 # the valid value may be accepted as well; everything else must be refused.
 KINDS = {
     "count": {"one"},
+    "counts": {"one", "three ints", "int array"},
     "index": {"zero", "one"},
     "int": {"zero", "one", "minus one"},
     "seed": {"zero", "one", "huge"},

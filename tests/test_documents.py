@@ -65,6 +65,7 @@ SMALL = {
     '"300MB"': '"20MB"',
     "steps=50": "steps=2",
     "steps=20": "steps=2",
+    "steps=[20, 10]": "steps=[2, 1]",
     "epochs=10": "epochs=1, verbose=0",
     "hf://google/ddpm-celebahq-256": "theirs",  # No connection in tests.
 }
@@ -157,6 +158,7 @@ def names():
     [
         "cutting",
         "data",
+        "edge",
         "evaluate",
         "extending",
         "faq",

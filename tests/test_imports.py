@@ -135,6 +135,24 @@ def test_backends_stay_in_their_folders():
     assert stray_backends(PACKAGE) == []
 
 
+def test_the_interpreter_of_exports_imports_numpy_alone():
+    """Runtimes are imported by name when a network is loaded."""
+    root = ROOT / "keras_patchdpm_edge"
+    found = {
+        name.split(".")[0]
+        for path in sorted(root.rglob("*.py"))
+        for _, name in imports(path, root)
+    }
+    assert found - sys.stdlib_module_names == {"keras_patchdpm_edge", "numpy"}
+    named = {
+        name
+        for path in root.rglob("*.py")
+        for _, name in dynamic_imports(path)
+        if name != "?"
+    }
+    assert named == set()
+
+
 def _seed(tmp_path, place, source):
     root = tmp_path / "keras_patchdpm"
     for module in ("grid.py", "layers/a.py", "models/a.py", "samplers/a.py", place):

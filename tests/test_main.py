@@ -77,6 +77,26 @@ def test_a_wrong_argument_is_one_line_and_exit_status_2(capsys):
     assert error.startswith("error: The package has no trained model")
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "litert"])
+def test_export_passes_its_options_on(runtime, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(
+        keras_patchdpm.export, runtime, lambda *args, **options: calls.append(options)
+    )
+    command = "export --preset faces64_n2 --out folder --steps 20 10 --precision int8"
+    assert main([*command.split(), "--format", runtime, "--solver", "ddim"]) == 0
+    (options,) = calls
+    assert options == {
+        "precision": "int8",
+        "steps": [20, 10],
+        "patches_per_call": 1,
+        "solver": "ddim",
+    }
+    printed = capsys.readouterr().out
+    assert "keras_patchdpm_edge folder" in printed and "non-commercial" in printed
+    assert "invalid choice" in refused([*command.split(), "--format", "x"], capsys)
+
+
 def test_train_then_sample(rng):
     """Of images that are not square, and too small for the network's own depth."""
     np.save("images.npy", rng.integers(0, 256, (4, 14, 28, 3), dtype="uint8"))
@@ -219,11 +239,11 @@ def test_ctrl_c_says_what_is_kept(command, message, trained, capsys, monkeypatch
 
 def test_help_explains_each_command(capsys):
     told = {}
-    for command in ([], ["sample"], ["train"], ["evaluate"]):
+    for command in ([], ["sample"], ["train"], ["evaluate"], ["export"]):
         with pytest.raises(SystemExit, match="^0$"):
             main([*command, "--help"])
         told["".join(command)] = " ".join(capsys.readouterr().out.split())
-    assert {"sample", "train", "evaluate", "keras_patchdpm.memory"} <= set(
+    assert {"sample", "train", "evaluate", "export", "keras_patchdpm.memory"} <= set(
         told[""].replace("`", "").split()
     )
     for command in ("sample", "train"):
@@ -240,6 +260,8 @@ def test_help_explains_each_command(capsys):
         assert f"(default: {default})" in told["train"]
     for default in ("mobilenet_v2", "32", "all", "the size of the first image of SAMP"):
         assert f"(default: {default}" in told["evaluate"]
+    for default in ("float32", "the preset's, or 50", "1"):
+        assert f"(default: {default}" in told["export"]
 
 
 def test_version(capsys):

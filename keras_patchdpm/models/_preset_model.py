@@ -12,11 +12,14 @@ class PresetModel(ImageFitting):
     Attributes:
         sampling: `Settings`: the arguments of `PatchSampler` that `set_sampling` or the
             preset chose.
+        provenance: `Provenance`, licence and model cards of the preset that the model
+            was loaded from.
     """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.sampling = settings.Settings()
+        self.provenance = presets.Provenance()
 
     @classmethod
     def from_preset(cls, preset, precision=None, storage=None):
@@ -60,6 +63,7 @@ class PresetModel(ImageFitting):
         with in_precision(precision, storage):
             model = cls(**presets.load(preset, storage))
             model.sampling = presets.sampling(preset, cls, storage)
+            model.provenance = presets.provenance(preset)
         if model.sampling.arguments:
             model.sampler()  # Raises an error if the settings do not fit the model.
         return model

@@ -81,9 +81,12 @@ class Stage:
 
     def tiles(self, level, rng):
         """The `Tiles` of the step from a `NoiseLevel`; `rng` draws their offset."""
+        return self.tiling.tiles(rng, shifted=self.is_shifted(level))
+
+    def is_shifted(self, level):
+        """Whether a shifted grid is moved in the step from a `NoiseLevel`."""
         below = self.shift_below
-        shifted = below is None or level.sigma < below * level.alpha
-        return self.tiling.tiles(rng, shifted=shifted)
+        return below is None or level.sigma < below * level.alpha
 
     def conditions(self, noisy, previous):
         """Network inputs that are the same for all tiles of an image: a dict."""

@@ -92,9 +92,17 @@ class Tiling(Configured):
         Returns:
             `Tiles`.
         """
-        axes = self._axes if shifted else self._axes_of(False)
+        axes = self.axes(shifted)
         offsets = [int(rng.integers(*axis.offsets)) for axis in axes]
         return Tiles(*map(_Axis.line, axes, offsets))
+
+    def axes(self, shifted):
+        """The two axes: their `offsets`, and the `line` of tiles at one of these.
+
+        Args:
+            shifted: Bool. As in `tiles`.
+        """
+        return self._axes if shifted else self._axes_of(False)
 
     def draw(self, batch, count, seed_generator):
         """Draws patches for training, none twice in an image.

@@ -9,8 +9,10 @@ SHA-256 of the weights is compared before they are read. A folder of `diffusers`
 
 from keras_patchdpm.presets._load import (
     BUILT_IN,
+    CARD,
     CONFIG,
     as_text,
+    Provenance,
     find,
     image_shape,
     listing,
@@ -19,6 +21,7 @@ from keras_patchdpm.presets._load import (
     names,
     parts,
     patching_of,
+    provenance,
     read_config,
     sampling,
     with_defaults,
@@ -27,8 +30,10 @@ from keras_patchdpm.presets._save import describe, save, save_model
 
 __all__ = [
     "BUILT_IN",
+    "CARD",
     "CONFIG",
     "as_text",
+    "Provenance",
     "describe",
     "find",
     "image_shape",
@@ -38,6 +43,7 @@ __all__ = [
     "names",
     "parts",
     "patching_of",
+    "provenance",
     "read_config",
     "sampling",
     "save",

@@ -1,5 +1,6 @@
 """Reads presets, and lists the built-in ones."""
 
+import dataclasses
 import gc
 import os
 import pathlib
@@ -21,6 +22,7 @@ from keras_patchdpm.schedules import DDPMSchedule, EDMSchedule
 
 BUILT_IN = pathlib.Path(__file__).resolve().parent
 CONFIG = "config.json"
+CARD = "card.md"
 
 NETWORKS = {
     "unet": networks.unet,
@@ -212,6 +214,35 @@ def sampling(preset, make, storage=None):
             f"{folder / CONFIG} has wrong settings in `sampling`. Correct the file, or "
             f"copy the folder again. The error is: {error}"
         ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """Where the weights of a model come from.
+
+    Attributes:
+        licence: String, or `None` if nothing is known.
+        cards: Tuple of pairs, names of files and the texts of model cards: that of the
+            model, and that of its guide.
+    """
+
+    licence: str | None = None
+    cards: tuple = ()
+
+
+def provenance(preset):
+    """The `Provenance` of a preset."""
+    folder = find(preset)
+    paths = {
+        CARD: folder / CARD,
+        f"{_settings.GUIDE}_{CARD}": folder / _settings.GUIDE / CARD,
+    }
+    cards = [
+        (name, path.read_text("utf-8", "replace"))
+        for name, path in paths.items()
+        if path.is_file()
+    ]
+    return Provenance(read_config(preset).get("licence"), tuple(cards))
 
 
 def load_weights(network, preset):

@@ -71,8 +71,13 @@ def level_rng(seed, level):
     Returns:
         `numpy.random.Generator`.
     """
-    key = int(np.float64(level.sigma).view("uint64"))
+    key = level_key(level)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
+
+
+def level_key(level):
+    """An int that tells apart the noise levels of a sampling."""
+    return int(np.float64(level.sigma).view("uint64"))
 
 
 def slerp(one, other, share):
