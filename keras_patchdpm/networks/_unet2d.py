@@ -264,13 +264,13 @@ def _block_types(down, up, count):
     """For each block on the way down and on the way up, whether it has attention."""
     if down is None:
         down = [DOWN[depth == count - 2] for depth in range(count)]
-    down = _attended("down_block_types", down, DOWN, count)
+    down = _attended("down_block_types", down, DOWN, count=count)
     if up is None:
         return down, down[::-1]
-    return down, _attended("up_block_types", up, UP, count)
+    return down, _attended("up_block_types", up, UP, count=count)
 
 
-def _attended(name, values, kinds, count):
+def _attended(name, values, kinds, *, count):
     def index(name, value):
         return kinds.index(_checks.one_of(name, value, kinds)) == 1
 

@@ -55,7 +55,7 @@ def download(address):
     except ValueError:
         raise
     except _refusals(hub) as error:
-        raise _refused("read", "preset", address, error) from error
+        raise _refused("read", "preset", address, error=error) from error
     except Exception as error:  # Of the library's HTTP client too.
         folder = _complete_copy(fetched, address)
         if folder is None:
@@ -99,7 +99,7 @@ def upload(folder, address):
             commit_message="Upload a preset of keras_patchdpm",
         )
     except Exception as error:  # Of the library's HTTP client too.
-        raise _refused("written to", "folder", address, error) from error
+        raise _refused("written to", "folder", address, error=error) from error
 
 
 def check(address):
@@ -208,7 +208,7 @@ def _refusals(hub):
     )
 
 
-def _refused(done, argument, address, error):
+def _refused(done, argument, address, *, error):
     return OSError(
         f"The repository could not be {done}. Check its name and the connection; for a "
         "private or gated one log in with `hf auth login`, and accept its terms on its "
