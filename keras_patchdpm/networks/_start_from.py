@@ -4,8 +4,8 @@ import numpy as np
 from keras import ops
 
 from keras_patchdpm.networks import int8
-from keras_patchdpm.networks.authors_checkpoint import listed
 from keras_patchdpm.networks.recorded import recorded
+from keras_patchdpm.networks.tensor_files import listed
 
 _ALWAYS = ("noisy", "timestep")
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_patchdpm import _files, _torch_file
+from keras_patchdpm.networks.tensor_files import listed
 
 PREFIX = "denoise_fn."
 UNUSED = "_patched_decoder._embedder."
@@ -74,10 +75,3 @@ def _arrays(tensors):
             f"`source` must contain finite numbers. Received: {listed(refused)}."
         )
     return arrays
-
-
-def listed(items, most=6):
-    """The first `most` of `items` and the number of the others, as text."""
-    items = list(items)
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return (", ".join(str(item) for item in items[:most]) or "none") + more

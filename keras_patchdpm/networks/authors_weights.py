@@ -7,8 +7,9 @@ import keras
 
 from keras_patchdpm import _checks
 from keras_patchdpm.layers import GroupNormalization2D, SelfAttention2D
-from keras_patchdpm.networks.authors_checkpoint import listed, read_arrays
+from keras_patchdpm.networks.authors_checkpoint import read_arrays
 from keras_patchdpm.networks.authors_names import authors_modules
+from keras_patchdpm.networks.tensor_files import differences, listed
 
 
 class _Slot(NamedTuple):
@@ -121,13 +122,7 @@ def _check_match(slots, arrays):
     """Refuses tensors whose names and shapes are not exactly those of the network."""
     wanted = {slot.tensor: slot.shape for slot in slots}
     found = {name: array.shape for name, array in arrays.items()}
-    missing = [name for name in wanted if name not in found]
-    surplus = [name for name in found if name not in wanted]
-    other = [
-        f"{name} is {found[name]}, not {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
+    missing, surplus, other = differences(wanted, found)
     if not (missing or surplus or other):
         return
     if len(missing) == len(wanted):

@@ -8,9 +8,9 @@ import numpy as np
 
 from keras_patchdpm.layers import GroupNormalization2D, SelfAttention2D
 from keras_patchdpm.networks import int8, tensor_files
-from keras_patchdpm.networks.authors_checkpoint import listed
 from keras_patchdpm.networks.diffusers_blocks import HEADS
 from keras_patchdpm.networks.recorded import recorded
+from keras_patchdpm.networks.tensor_files import differences, listed
 
 # Names in files of `diffusers` before version 0.13.
 _FORMER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -152,13 +152,7 @@ def _module(name):
 def _check_match(places, found):
     """Refuses tensors whose names and shapes are not exactly those of the network."""
     wanted = {name: slot.shape for slot in places for name in slot.tensors}
-    missing = [name for name in wanted if name not in found]
-    surplus = [name for name in found if name not in wanted]
-    other = [
-        f"{name} is {found[name]}, not {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
+    missing, surplus, other = differences(wanted, found)
     if not (missing or surplus or other):
         return
     if len(missing) == len(wanted):

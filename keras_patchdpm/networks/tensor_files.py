@@ -143,3 +143,29 @@ def _npz_arrays(path):
             f"says: {type(error).__name__}: {str(error)[:200]}. "
             f"Received: source='{path}' of {path.stat().st_size} bytes."
         ) from error
+
+
+def listed(items, most=6):
+    """The first `most` of `items` and the number of the others, as text."""
+    items = list(items)
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return (", ".join(str(item) for item in items[:most]) or "none") + more
+
+
+def differences(wanted, found):
+    """How the tensors of a source differ from those of a network.
+
+    Args:
+        wanted, found: Dicts of names to shapes.
+
+    Returns:
+        `(missing, surplus, other)`: lists of names, and of descriptions of shapes.
+    """
+    missing = [name for name in wanted if name not in found]
+    surplus = [name for name in found if name not in wanted]
+    other = [
+        f"{name} is {found[name]}, not {shape}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    return missing, surplus, other
