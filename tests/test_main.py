@@ -126,6 +126,7 @@ def test_a_share_of_the_images(sampled, rng, capsys):
     share = "sample --init-images photos.npy --indices"
     assert main([*share.split(), "1:3"]) == 0
     np.testing.assert_array_equal(sampled[1]["init_images"], photos[1:3])
+    capsys.readouterr()
     error = refused([*share.split(), "3:5"], capsys)
     assert "--init-images must have the images of the whole run" in error
     assert len(sampled) == 2
@@ -154,7 +155,7 @@ def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
         ("--num-images 0", "--num-images: must be an int of at least 1, not '0'"),
         ("--indices 4", "--indices: must be A:B, such as 0:64, not '4'"),
         ("--indices 4:4", "--indices: B must be above A in A:B, not '4:4'"),
-        ("--indices -1:4", "must be an int of at least 0"),
+        ("--indices=-1:4", "must be an int of at least 0"),
         ("--indices 0:4 --num-images 5", "Leave --num-images out"),
         ("--num-images 1e3", "--num-images: must be an int"),
         ("--steps -5", "--steps: must be an int of at least 1"),
