@@ -4,13 +4,15 @@ from keras_patchdpm import _checks, presets
 from keras_patchdpm.models import PatchDPM
 
 N = 2  # If neither `n` nor a preset is given.
+NUM_IMAGES = 2
 DEFAULTS = {"solver": "ddim", "steps": 50}  # For a preset without settings.
 
 
 def sample(
     n=None,
-    num_images=2,
+    num_images=None,
     *,
+    indices=None,
     solver=None,
     steps=None,
     seed=0,
@@ -31,7 +33,9 @@ def sample(
             For a cascade a smaller `n` gives smaller images, with patches of the same
             size: for that of the package, 1, 2 and 4 give 32, 64 and 128 pixels.
             Default `None`: 2 without a `preset`, otherwise the preset's largest.
-        num_images: Positive int. Default 2.
+        num_images: Positive int. Default `None`: 2, or as many as `indices`.
+        indices: Range or list of ints of at least 0: which images of the seed are
+            generated; see `PatchSampler.stream`. Default `None`: the first ones.
         solver: See `PatchSampler`. Default `None`: that of the preset, or `"ddim"`.
         steps: Int from 1 to 1000. Steps of the solver: the fewer, the faster. Default
             `None`: that of the preset, or 50.
@@ -77,6 +81,8 @@ def sample(
     Source: Arakawa et al. 2023 (arXiv:2304.07087).
     """
     n, preset = _choice(n, preset)
+    if indices is None and num_images is None:
+        num_images = NUM_IMAGES
     model = PatchDPM.from_preset(preset, precision)
     if model.latents:
         raise ValueError(
@@ -100,6 +106,7 @@ def sample(
     return sampler(
         num_images,
         seed,
+        indices=indices,
         batch_size=batch_size,
         verbose=verbose,
         checkpoint=checkpoint,

@@ -274,9 +274,10 @@ PICTURES = Lazy(lambda: np.zeros((2, 8, 8, 3), "uint8"))
 SHAPE = (8, 8, 3)
 STEP = "x=finite y=labels sample_weight=weights return_dict=bool"
 SAMPLING = (
-    "num_images=count seed=seed batch_size=count noise=finite dtype=choice "
-    "callback=function verbose=flag checkpoint=path labels=labels init_images=finite "
-    "strength=small mask=finite repeats=count thumbnails=finite measurement=object"
+    "num_images=count seed=seed indices=indices batch_size=count noise=finite "
+    "dtype=choice callback=function verbose=flag checkpoint=path labels=labels "
+    "init_images=finite strength=small mask=finite repeats=count thumbnails=finite "
+    "measurement=object"
 )
 grid = functools.partial(kp.PatchGrid, 2)
 grid_patching = functools.partial(kp.GridPatching, 2)
@@ -776,7 +777,8 @@ ENTRIES = {
         steps=2,
     ),
     "PatchSampler.__call__": Entry(
-        method(sampler, "__call__"), "num_images=count seed=seed dtype=choice"
+        method(sampler, "__call__"),
+        "num_images=count seed=seed indices=indices dtype=choice",
     ),
     "PatchSampler.stream": Entry(stream, SAMPLING),
     "PatchSampler.draw_noise": Entry(
@@ -784,7 +786,7 @@ ENTRIES = {
     ),
     "sample": Entry(
         kp.sample,
-        "n=count num_images=count solver=choice steps=steps seed=seed "
+        "n=count num_images=count indices=indices solver=choice steps=steps seed=seed "
         "patches_per_call=count preset=object verbose=flag memory_budget=bytes "
         "precision=choice batch_size=count checkpoint=path labels=labels",
         tiny_preset,

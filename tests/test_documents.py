@@ -61,6 +61,7 @@ def test_the_readme_starts_without_tensorflow(tmp_path):
 SIZE = 64
 SMALL = {
     "num_images=1000": "num_images=2",
+    "range(64, 128)": "range(1, 2)",
     '"8GB"': '"20MB"',
     '"300MB"': '"20MB"',
     "steps=50": "steps=2",
@@ -166,6 +167,7 @@ def names():
         "other_weights",
         "patch_diffusion",
         "sampling",
+        "several_devices",
     ],
 )
 def test_the_blocks_of_a_page_run(page, names, folders):

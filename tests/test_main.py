@@ -137,6 +137,21 @@ def test_the_images_that_a_sampling_starts_from(sampled, rng):
     assert sampled[2]["num_images"] == 2
 
 
+def test_a_share_of_the_images(sampled, rng, capsys):
+    """`--indices` are images of the whole run: of given ones their own are used."""
+    assert main("sample --indices 3:5".split()) == 0
+    assert (sampled[0]["num_images"], sampled[0]["indices"]) == (2, range(3, 5))
+    photos = rng.integers(0, 256, (4, 64, 64, 3), dtype="uint8")
+    np.save("photos.npy", photos)
+    share = "sample --init-images photos.npy --indices"
+    assert main([*share.split(), "1:3"]) == 0
+    np.testing.assert_array_equal(sampled[1]["init_images"], photos[1:3])
+    capsys.readouterr()
+    error = refused([*share.split(), "3:5"], capsys)
+    assert "--init-images must have the images of the whole run" in error
+    assert len(sampled) == 2
+
+
 def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert main(["sample", "--out", "~/a.png", "--checkpoint", "~/b.npz"]) == 0
@@ -158,6 +173,10 @@ def test_the_home_is_expanded(sampled, tmp_path, monkeypatch):
         ("--checkpoint nowhere/a.npz", "There is no folder"),
         ("--num-images 1000000000000", "need 10.91 PiB of memory"),
         ("--num-images 0", "--num-images: must be an int of at least 1, not '0'"),
+        ("--indices 4", "--indices: must be A:B, such as 0:64, not '4'"),
+        ("--indices 4:4", "--indices: B must be above A in A:B, not '4:4'"),
+        ("--indices=-1:4", "must be an int of at least 0"),
+        ("--indices 0:4 --num-images 5", "Leave --num-images out"),
         ("--num-images 1e3", "--num-images: must be an int"),
         ("--steps -5", "--steps: must be an int of at least 1"),
         ("--seed -1", "--seed: must be an int of at least 0"),

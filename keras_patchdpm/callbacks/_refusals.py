@@ -1,5 +1,6 @@
 """Refuses backups from which a training must not resume."""
 
+from keras_patchdpm import runtime
 from keras_patchdpm.callbacks import _settings
 
 
@@ -22,6 +23,23 @@ def unless_clean(folder, broken):
             f"All backups in {folder} are damaged. {listed}. Restore one from a copy, "
             "or remove them all to start a new training. "
             f"Received: folder='{folder}'."
+        )
+
+
+def unless_same(folder, backup):
+    """Refuses to resume if the processes that train together see other backups.
+
+    Args:
+        folder: `Path` of the backups.
+        backup: `Backup` that this process would resume from, or `None`.
+    """
+    epoch = -1 if backup is None else backup.epoch
+    if not runtime.same_in_all(epoch):
+        found = "no backup" if backup is None else f"{backup.path}"
+        raise ValueError(
+            "The processes that train together see different backups. Give all of them "
+            "one folder, on a disk that all machines share. "
+            f"Received: folder='{folder}', which has {found} for this process."
         )
 
 

@@ -4,7 +4,7 @@ import warnings
 
 import keras
 
-from keras_patchdpm import _checks, _files
+from keras_patchdpm import _checks, _files, runtime
 from keras_patchdpm.callbacks import _backups, _lock, _refusals, _settings, _variables
 
 
@@ -30,7 +30,9 @@ class BackupAndRestore(keras.callbacks.Callback):
     not save. It also differs if another callback has a state (the patience of
     `EarlyStopping` starts again), or, on PyTorch, if a `Dropout` layer has no `seed`.
 
-    It works with any compiled Keras model, with one process per folder.
+    It works with any compiled Keras model, with one training per folder. Of several
+    processes that train together (`jax.distributed`, `torch.distributed`), the first
+    one writes. All read, so all need the same folder.
 
     Args:
         folder: Path of a folder for the backups of this training alone. It is created
@@ -48,8 +50,9 @@ class BackupAndRestore(keras.callbacks.Callback):
             before a restart.
 
     Raises:
-        ValueError: In `fit`, if all backups in `folder` are damaged, or the newest has
-            another model, optimizer or `settings`.
+        ValueError: In `fit`, if all backups in `folder` are damaged, the newest has
+            another model, optimizer or `settings`, or processes that train together
+            see other backups.
         BlockingIOError: In `fit`, if another process trains with `folder`.
         OSError: In `fit`, if a backup cannot be written. The earlier backups stay.
 
@@ -68,14 +71,18 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.settings = _settings.plain("settings", settings)
         self.curve = []
         self._held = None
+        self._process = 0
 
     def on_train_begin(self, logs=None):
         """Keras calls it when `fit` starts: locks the folder, resumes the training."""
+        _, self._process = runtime.processes()
         try:
-            self._held = _lock.acquire(self.folder)
-            _files.remove_abandoned(self.folder, alone=True)
-            size = _variables.num_bytes(self.model)
-            _files.check_writable(self.folder / "epoch-000000", size)
+            if self._process == 0:
+                self._held = _lock.acquire(self.folder)
+                _files.remove_abandoned(self.folder, alone=True)
+                size = _variables.num_bytes(self.model)
+                _files.check_writable(self.folder / "epoch-000000", size)
+            runtime.same_in_all(0)  # The others wait until the folder exists.
             self._restore()
         except BaseException:
             self.release()
@@ -90,7 +97,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         done = epoch + 1
         self.curve.append({"epoch": epoch, **_numbers(logs or {})})
         last = done == self.params["epochs"] or self.model.stop_training
-        if done % self.every_epochs == 0 or last:
+        if self._process == 0 and (done % self.every_epochs == 0 or last):
             self._back_up(done)
 
     def on_train_end(self, logs=None):
@@ -113,6 +120,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         _start_at(self.model, None)
         self.curve = []
         backup, broken = _backups.newest(self.folder)
+        _refusals.unless_same(self.folder, backup)
         if backup is None:
             _refusals.unless_clean(self.folder, broken)
             return
@@ -126,7 +134,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         _start_at(self.model, backup.epoch)
         done = backup.epoch >= self.params["epochs"]
         rest = ": nothing is left to train" if done else ""
-        print(f"Resumes after epoch {backup.epoch} from {backup.path}{rest}")
+        if self._process == 0:
+            print(f"Resumes after epoch {backup.epoch} from {backup.path}{rest}")
 
     def _back_up(self, epoch):
         try:

@@ -73,6 +73,17 @@ def non_negative_int(text):
     return _int(text, 0)
 
 
+def indices(text):
+    """A range of ints for `"A:B"`: from A to B - 1."""
+    first, colon, end = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"must be A:B, such as 0:64, not {text!r}")
+    found = range(non_negative_int(first), non_negative_int(end))
+    if not found:
+        raise argparse.ArgumentTypeError(f"B must be above A in A:B, not {text!r}")
+    return found
+
+
 def positive_number(text):
     """A finite number above 0."""
     return _number(text, "a number above 0", lambda value: value > 0)

@@ -42,6 +42,13 @@ def add_options(parser):
         "given)",
     )
     add(
+        "--indices",
+        type=types.indices,
+        metavar="A:B",
+        help="generates images A to B - 1 of the seed alone, so that several machines "
+        "share one run (default: the first --num-images)",
+    )
+    add(
         "--solver",
         help="solver: ddim, dpmpp_2m, heun, ddpm, ... (default: the preset's, or ddim)",
     )
@@ -114,14 +121,13 @@ def run(options):
 
     shapes = image_shapes(options.n, options.preset)
     given = _given_images(options, shapes)
-    several = max((len(images) for images in given.values()), default=1)
-    num_images = options.num_images or (several if several > 1 else NUM_IMAGES)
+    num_images = _num_images(options, given)
     shape = (num_images, *shapes[-1])
     check_fits(math.prod(shape), f"--num-images {num_images}")
     check_path(options.out, shape)
     given |= {
         name: value
-        for name in ("n", "batch_size", "checkpoint", "strength")
+        for name in ("n", "batch_size", "checkpoint", "strength", "indices")
         if (value := vars(options)[name]) is not None
     }
     if "checkpoint" in given:
@@ -143,6 +149,30 @@ def run(options):
     print(f"{word} in {options.out}")
     if options.checkpoint is not None:
         print(f"{options.checkpoint} is no longer needed")
+
+
+def _num_images(options, given):
+    """The number of images to generate; of `--indices` selects those in `given`."""
+    indices = options.indices
+    several = max((len(images) for images in given.values()), default=1)
+    if indices is None:
+        return options.num_images or (several if several > 1 else NUM_IMAGES)
+    if options.num_images not in (None, len(indices)):
+        raise ValueError(
+            f"--indices are those of {len(indices)} images. Leave --num-images out. "
+            f"Received: --num-images {options.num_images}."
+        )
+    for name, images in given.items():
+        if len(images) == 1:
+            continue
+        if len(images) < indices.stop:
+            raise ValueError(
+                f"--{name.replace('_', '-')} must have the images of the whole run, or "
+                f"one for all. Received: {len(images)} images, --indices "
+                f"{indices.start}:{indices.stop}."
+            )
+        given[name] = images[indices.start : indices.stop]
+    return len(indices)
 
 
 def _given_images(options, shapes):

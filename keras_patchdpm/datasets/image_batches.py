@@ -50,9 +50,9 @@ class ImageBatches(keras.utils.PyDataset):
             processor, at least 2 and at most 8.
         num_shards: Positive int, the processes that train together. All have as many
             steps, and other images in each step. Default `None`: the processes of JAX
-            (`jax.process_count()`); 1 on other backends.
+            or of `torch.distributed`; 1 on TensorFlow.
         shard: Int from 0 to `num_shards - 1`, the number of this process. Default
-            `None`: that of JAX (`jax.process_index()`); 0 on other backends.
+            `None`: its number in JAX or `torch.distributed`; 0 on TensorFlow.
         **kwargs: Passed to `keras.utils.PyDataset`, such as `max_queue_size`.
 
     Attributes:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_patchdpm import _images
+from keras_patchdpm import _images, runtime
 from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import _labels, _weights
 
@@ -160,12 +160,13 @@ def check_sharding(count, shards):
 
 
 def _shards():
-    """The number of devices among which `keras.distribution` divides a batch."""
+    """The devices of this process among which `keras.distribution` divides a batch."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 1
     mesh = distribution.device_mesh
-    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+    devices = mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+    return max(devices // runtime.processes()[0], 1)
 
 
 class CheckedBatches(keras.utils.PyDataset):

@@ -5,6 +5,7 @@ from keras_patchdpm.runtime.backend import (
     backend_name,
     check_process,
     processes,
+    same_in_all,
 )
 from keras_patchdpm.runtime.compiled import (
     compiled,
@@ -32,6 +33,7 @@ __all__ = [
     "may_compile",
     "network_call",
     "processes",
+    "same_in_all",
     "torch_call",
     "value_and_gradient",
 ]

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from jax.experimental import multihost_utils
 
 from keras_patchdpm.runtime.backend import refuse_fork as after_fork  # noqa: F401
 
@@ -57,6 +58,12 @@ class CompiledNetwork:
 def processes():
     """See `runtime.processes`."""
     return jax.process_count(), jax.process_index()
+
+
+def same_in_all(number):
+    """See `runtime.same_in_all`."""
+    found = multihost_utils.process_allgather(np.int32(number))
+    return len(set(found.tolist())) == 1
 
 
 def value_and_gradient(function):

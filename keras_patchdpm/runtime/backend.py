@@ -42,11 +42,30 @@ def check_process():
 
 
 def processes():
-    """`(count, index)` of the processes that train together, which only JAX has.
+    """`(count, index)` of the processes that train together.
 
-    On other backends: `(1, 0)`.
+    On JAX those of `jax.distributed`, on PyTorch those of `torch.distributed` if it is
+    initialised. Otherwise, and on other backends: `(1, 0)`.
     """
-    return backend_module().processes() if backend_name() == "jax" else (1, 0)
+    module = _processes_module()
+    return (1, 0) if module is None else module.processes()
+
+
+def same_in_all(number):
+    """Whether all processes that train together have the same number; waits for all.
+
+    Args:
+        number: Int of at most 31 bits.
+    """
+    if processes()[0] == 1:
+        return True
+    return _processes_module().same_in_all(number)
+
+
+def _processes_module():
+    """The module of the backend that knows the processes, or `None`."""
+    name = {"jax": "_jax", "torch": "_torch_processes"}.get(backend_name())
+    return name and importlib.import_module(f"keras_patchdpm.runtime.{name}")
 
 
 def refuse_fork():

@@ -11,14 +11,13 @@ from keras_patchdpm.samplers.progress import Progress
 from keras_patchdpm.samplers.run import Run
 from keras_patchdpm.samplers.sizes import sizes
 
-MOST_IMAGES = 2**53  # A stream has no other end.
-
 
 def start(
     sampler,
     num_images,
     seed,
     *,
+    indices,
     batch_size,
     noise,
     dtype,
@@ -33,12 +32,10 @@ def start(
     Args:
         sampler: `PatchSampler`.
         given: Dict of the arguments of `given_images.check`.
-        num_images, seed, batch_size, noise, dtype, callback, verbose, checkpoint,
-            labels: Of the call.
+        num_images, seed, indices, batch_size, noise, dtype, callback, verbose,
+            checkpoint, labels: Of the call.
     """
-    num_images = _checks.integer(
-        "num_images", num_images, minimum=1, maximum=MOST_IMAGES
-    )
+    num_images, indices = arguments.check_indices(indices, num_images)
     model = sampler.model
     seed = arguments.check_seed(seed)
     dtype = arguments.check_dtype(dtype)
@@ -57,6 +54,7 @@ def start(
         levels=levels,
         solver=sampler.solver,
         num_images=num_images,
+        indices=indices,
         seed=seed,
         batch_size=chosen.batch_size,
         noise=noise,

@@ -1,7 +1,9 @@
 """Validates the arguments of a sampler."""
 
+import contextlib
 import math
 import numbers
+import reprlib
 
 import keras
 import numpy as np
@@ -9,6 +11,8 @@ import psutil
 
 from keras_patchdpm import _checks, memory, runtime
 from keras_patchdpm.samplers.guidance import Guidance
+
+MOST_IMAGES = 2**53  # A stream has no other end.
 
 
 def check_budget(budget, patches_per_call, model):
@@ -170,6 +174,69 @@ def check_seed(seed):
             "Received: seed=None."
         )
     return _checks.integer("seed", seed, minimum=0)
+
+
+def check_indices(indices, num_images):
+    """Validates the arguments that say which images are generated.
+
+    Args:
+        indices: Sequence of ints, or `None`.
+        num_images: Int, or `None`: 1, or as many as `indices`.
+
+    Returns:
+        `(num_images, indices)`: an int, and a range or a list of as many ints.
+
+    Raises:
+        TypeError: If `indices` is no sequence of ints.
+        ValueError: If an index is negative, too large or there twice, there is none, or
+            `num_images` is another number.
+    """
+    if num_images is not None:
+        num_images = _checks.integer(
+            "num_images", num_images, minimum=1, maximum=MOST_IMAGES
+        )
+    if indices is None:
+        num_images = 1 if num_images is None else num_images
+        return num_images, range(num_images)
+    if not isinstance(indices, range):
+        indices = _int_list(indices)
+    count = len(indices)
+    ends = indices  # To compare all ints of a range could take for ever.
+    if count and isinstance(indices, range):
+        ends = indices[0], indices[-1]
+    if not count or min(ends) < 0 or max(ends) >= MOST_IMAGES:
+        found = f"from {min(ends)} to {max(ends)}" if count else "no index"
+        raise ValueError(
+            "`indices` must contain at least one int, each from 0 to 2**53 - 1. "
+            f"Received: indices with {found}."
+        )
+    if not isinstance(indices, range) and len(set(indices)) < count:
+        twice = sorted(index for index in set(indices) if indices.count(index) > 1)
+        raise ValueError(
+            "Each of `indices` must be there once: image k would be generated twice. "
+            f"Received: indices with {twice[:5]} more than once."
+        )
+    if num_images not in (None, count):
+        raise ValueError(
+            f"`indices` are those of {count} images. Leave `num_images` out. "
+            f"Received: num_images={num_images}."
+        )
+    return count, indices
+
+
+def _int_list(indices):
+    """Converts a list, a tuple or an array of ints to a list."""
+    array = np.empty((0, 0))
+    if isinstance(indices, list | tuple | np.ndarray):
+        with contextlib.suppress(ValueError):  # Lists of different lengths.
+            array = np.asarray(indices)
+    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
+        raise TypeError(
+            "`indices` must be a range, or a list of ints, such as `range(64, 128)`. "
+            f"Received: indices={reprlib.repr(indices)} "
+            f"(of type {type(indices).__name__})."
+        )
+    return array.tolist()
 
 
 def check_dtype(dtype):

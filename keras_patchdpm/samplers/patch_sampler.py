@@ -5,7 +5,8 @@ import numpy as np
 from keras_patchdpm import _checks
 from keras_patchdpm.patching.tiled_model import as_tiled
 from keras_patchdpm.samplers import arguments
-from keras_patchdpm.samplers._call import MOST_IMAGES, start
+from keras_patchdpm.samplers._call import start
+from keras_patchdpm.samplers.arguments import MOST_IMAGES
 from keras_patchdpm.samplers.noise import starting_noise
 from keras_patchdpm.solvers import as_solver
 
@@ -106,11 +107,13 @@ class PatchSampler:
             f"of {height}x{width}x{channels}, {self.model.patching!r}>"
         )
 
-    def __call__(self, num_images=1, seed=0, *, dtype="uint8", **options):
+    def __call__(
+        self, num_images=None, seed=0, *, indices=None, dtype="uint8", **options
+    ):
         """Generates images and returns them together.
 
         Args:
-            num_images: Positive int.
+            num_images, indices: The images to generate: see `stream`. Default: one.
             seed: Non-negative int. Image k of one seed is always the same.
             dtype: `"uint8"` for [0, 255] or `"float32"` for [-1, 1].
             **options: `batch_size`, `noise`, `callback`, `verbose`, `checkpoint`,
@@ -127,12 +130,13 @@ class PatchSampler:
         Example:
 
         >>> images = sampler(num_images=16, seed=0, batch_size=4, verbose=1)
+        >>> rest = sampler(indices=range(16, 32), seed=0)
         """
-        _checks.integer("num_images", num_images, minimum=1, maximum=MOST_IMAGES)
+        num_images, indices = arguments.check_indices(indices, num_images)
         dtype = arguments.check_dtype(dtype)
         if self.decode is None:
             arguments.check_fits(num_images, self.model.image_shape, dtype)
-        images = self.stream(num_images, seed, dtype=dtype, **options)
+        images = self.stream(seed=seed, indices=indices, dtype=dtype, **options)
         first = next(images)
         result = np.empty((num_images, *first.shape), dtype)
         result[0] = first
@@ -142,9 +146,10 @@ class PatchSampler:
 
     def stream(
         self,
-        num_images=1,
+        num_images=None,
         seed=0,
         *,
+        indices=None,
         batch_size=None,
         noise=None,
         dtype="uint8",
@@ -162,8 +167,12 @@ class PatchSampler:
         """Generates images and yields each as soon as it is finished.
 
         Args:
-            num_images: Positive int.
+            num_images: Positive int. Default `None`: 1, or as many as `indices`.
             seed: Non-negative int. Image k of one seed is always the same.
+            indices: Range or list of ints of at least 0: the images to generate, for
+                several processes that share them. They are those that one call would
+                generate. `labels`, `noise` and the other arrays have a row for each of
+                `indices`, in this order. Default `None`: images 0 to `num_images - 1`.
             batch_size: Positive int. Images that are computed together, at most.
                 Default `None`: 16, or as many as `memory_budget` allows.
             noise: Standard normal array `(num_images, H, W, C)` to start from; for a
@@ -220,6 +229,7 @@ class PatchSampler:
             self,
             num_images,
             seed,
+            indices=indices,
             batch_size=batch_size,
             noise=noise,
             dtype=dtype,

@@ -39,6 +39,8 @@ class Run:
     Attributes:
         model, levels, solver, guidance, decode: Those of the sampler.
         num_images, seed, batch_size, dtype, patches_per_call: Those of the call.
+        indices: Range or list of `num_images` ints. Image `number` of the call is image
+            `indices[number]` of the seed.
         noise: List of the arrays from which the stages start, or `None` to draw them.
         labels: Int array `(num_images,)`, or `None` for a model without labels.
         given: `GivenImages`.
@@ -49,6 +51,7 @@ class Run:
     levels: list
     solver: Solver
     num_images: int
+    indices: range | list
     seed: int
     batch_size: int
     noise: list | None
@@ -143,6 +146,7 @@ class Run:
 
         Starts at the progress that `batch` has.
         """
+        indices = [self.indices[number] for number in numbers]
         steps = len(self.levels) - 1
         before = (len(batch.finished) - len(self.given.smaller)) * steps
         before += batch.state.step if batch.state else 0
@@ -153,7 +157,7 @@ class Run:
             previous = stage.previous(
                 batch.finished,
                 lambda source, stage=number: previous_rngs(
-                    self.seed, numbers, stage=stage, source=source
+                    self.seed, indices, stage=stage, source=source
                 ),
             )
             conditions = {"stage": stage, "numbers": numbers, "previous": previous}
@@ -164,7 +168,7 @@ class Run:
             )
             batch.state = self._placed(state)
             denoise = self._denoiser(number, numbers, previous)
-            rng = functools.partial(image_rngs, self.seed, numbers, stage=number)
+            rng = functools.partial(image_rngs, self.seed, indices, stage=number)
             saving.mark(batch)
             try:
                 for _ in walk(
@@ -279,7 +283,8 @@ class Run:
         """The noise from which the stage of a number starts."""
         if self.noise is None:
             shape = self.stages[number].image_shape
-            return starting_noise(self.seed, numbers, shape, stage=number)
+            indices = [self.indices[image] for image in numbers]
+            return starting_noise(self.seed, indices, shape, stage=number)
         return np.array(self.noise[number][numbers], "float32", order="C")
 
 

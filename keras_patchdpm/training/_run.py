@@ -42,11 +42,12 @@ class Progress(keras.callbacks.Callback):
     Args:
         steps: Int, the steps of all epochs, or `None`: there is no last epoch.
         clock: `StopAfter`, or `None`: there is no time limit.
+        prints: Bool. Whether it prints. Default: yes.
     """
 
-    def __init__(self, *, steps, clock):
+    def __init__(self, *, steps, clock, prints=True):
         super().__init__()
-        self.steps, self.clock = steps, clock
+        self.steps, self.clock, self.prints = steps, clock, prints
 
     def on_train_begin(self, logs=None):
         self.step = int(self.model.optimizer.iterations)
@@ -56,7 +57,7 @@ class Progress(keras.callbacks.Callback):
         self.step += 1
         now = time.monotonic()
         before, step = self.printed
-        if now - before < SECONDS:
+        if not self.prints or now - before < SECONDS:
             return
         pace = (self.step - step) / (now - before)
         print(

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_patchdpm import _checks, datasets, presets
+from keras_patchdpm import _checks, datasets, presets, runtime
 from keras_patchdpm.callbacks import BackupAndRestore, _lock
 from keras_patchdpm.models import PatchDPM
 from keras_patchdpm.models._precision import precision
@@ -35,7 +35,7 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         folder: Path. The folder is created if it does not exist.
         minutes: Number of at least 0. Time limit of this call, checked after each
             step, so that the last epoch may be shorter. Default `None`: no time limit;
-            then `epochs` is needed.
+            then `epochs` is needed. Not for several processes, whose clocks differ.
         epochs: Positive int. Epochs of all calls together. Default `None`: no such
             limit; then `minutes` is needed.
         settings: `TrainingSettings`. Default `None`: the default ones.
@@ -45,9 +45,10 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If neither `minutes` nor `epochs` is given, an argument is out of
-            range, `folder` has a training with another configuration or other images,
-            or the preset to start from has another network.
+        ValueError: If neither `minutes` nor `epochs` is given, `minutes` is given to
+            several processes, an argument is out of range, `folder` has a training with
+            another configuration or other images, or the preset to start from has
+            another network.
         BlockingIOError: If another process trains in `folder`.
         OSError: If `folder` cannot be written.
     """
@@ -55,6 +56,13 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         raise ValueError(
             "The training needs a limit. Pass `minutes`, `epochs` or both. "
             "Received: minutes=None, epochs=None."
+        )
+    processes, process = runtime.processes()
+    if minutes is not None and processes > 1:
+        raise ValueError(
+            "`minutes` cannot limit a training of several processes: they would stop "
+            "at different steps. Pass `epochs`, and leave `minutes` out. "
+            f"Received: minutes={minutes}, {processes} processes."
         )
     clock = None if minutes is None else StopAfter(minutes)
     if epochs is not None:
@@ -78,9 +86,12 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         )
         record = {**config, "training": dataclasses.asdict(settings)}
         identity = {**record, "images": _arguments.fingerprint(images)}
+        if processes > 1:
+            identity["processes"] = processes
         backup = BackupAndRestore(folder / "backup", settings=identity)
         steps = None if epochs is None else epochs * settings.steps_per_epoch
-        progress = Progress(steps=steps, clock=clock)
+        writes = process == 0
+        progress = Progress(steps=steps, clock=clock, prints=writes)
         rate = LearningRate(
             progress,
             settings.learning_rate,
@@ -89,29 +100,34 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
         )
 
         def save(folder):
+            if not writes:
+                return
             seen = int(model.optimizer.iterations)
-            seen *= images_per_step(model, settings.batch_size)
+            seen *= images_per_step(model, settings.batch_size * processes)
             training = {**record["training"], "patches_seen": seen_before + round(seen)}
             config = {**record, "training": training}
             presets.save(folder, config, model.network, card=_CARD)
 
-        callbacks = [
-            backup,
-            Record(folder, backup),
-            rate,
-            progress,
-            EarlyState(progress, folder / "early", save),
-        ]
+        early = EarlyState(progress, folder / "early", save)
+        callbacks = [backup, rate, progress, early]
+        if writes:
+            callbacks.append(Record(folder, backup))
         if clock is not None:
             callbacks.append(clock)
-        lock = _lock.acquire(folder)
+        lock = _lock.acquire(folder) if writes else None
         try:
             # After `fit` the model has the averaged weights.
-            model.fit(batches, epochs=epochs or _NO_END, callbacks=callbacks, verbose=2)
+            model.fit(
+                batches,
+                epochs=epochs or _NO_END,
+                callbacks=callbacks,
+                verbose=2 if writes else 0,
+            )
             save(folder / "preset")
         finally:
             backup.release()
-            lock.release(force=True)
+            if lock is not None:
+                lock.release(force=True)
     return model
 
 

@@ -31,7 +31,7 @@ MIRRORED = """
         with strategy.scope():
             found, others, model = run(**compiled)
         for key in expected:
-            np.testing.assert_allclose(found[key], expected[key], rtol=1e-4)
+            np.testing.assert_allclose(found[key], expected[key], rtol=1e-5)
         for one, other in zip(weights, others, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)
 

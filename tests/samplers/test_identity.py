@@ -85,6 +85,7 @@ CHOSEN = {  # Each option of `tiled`.
 CALL = {
     "num_images": ({}, {"num_images": 2}),
     "seed": ({}, {"seed": 4}),
+    "indices": ({}, {"indices": [1]}),
     "batch_size": ({"num_images": 3}, {"batch_size": 2}),
     "noise": (
         {"noise": np.zeros((1, 8, 8, 1))},

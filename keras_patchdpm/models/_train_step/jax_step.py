@@ -4,6 +4,7 @@ import keras
 from keras.random import SeedGenerator
 
 from keras_patchdpm.models import _ema
+from keras_patchdpm.runtime import processes
 
 __all__ = ["SeedGenerator", "TrainStep"]
 
@@ -11,6 +12,18 @@ _LOST = (
     "The step failed on the device, and the weights of the model are lost. Load the "
     "last checkpoint, or build the model again."
 )
+
+
+def _check_distribution():
+    """Refuses several processes that would train apart, each its own weights."""
+    count, _ = processes()
+    if count > 1 and keras.distribution.distribution() is None:
+        raise ValueError(
+            f"{count} processes of JAX train together only with a distribution, set "
+            "before the model is built: `keras.distribution.set_distribution("
+            "keras.distribution.DataParallel(auto_shard_dataset=False))`. "
+            "Received: keras.distribution.distribution()=None."
+        )
 
 
 class TrainStep(keras.Model):
@@ -31,6 +44,7 @@ class TrainStep(keras.Model):
         return super().test_step((trainable, non_trainable, *rest), data)
 
     def fit(self, *args, **kwargs):
+        _check_distribution()
         try:
             with _ema.finalized_at_the_end(getattr(self, "optimizer", None)):
                 return super().fit(*args, **kwargs)
