@@ -103,7 +103,8 @@ print(results("peak_memory")[0]["command"])
 
 # %% [markdown]
 # The ratios here are smaller than in the paper, whose figures fit 1.85 GB +
-# 5.6 GB / N². Here the constant part is the weights alone, 0.51 GB. They are what remains at N = 8.
+# 5.6 GB / N². Here the constant part is the weights alone, 0.51 GB. They are what
+# remains at N = 8.
 #
 # ## Fig. 1: memory against quality
 #
