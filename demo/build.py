@@ -125,7 +125,9 @@ def main():
     parser.add_argument("out", type=pathlib.Path, help="folder to write")
     parser.add_argument("--preset", default="faces128", help="model that is exported")
     parser.add_argument("--precision", default="int8", help="of the exported weights")
-    parser.add_argument("--steps", nargs="+", default=["20", "10"], help="to choose from")
+    parser.add_argument(
+        "--steps", nargs="+", default=["20", "10"], help="to choose from"
+    )
     parser.add_argument(
         "--model", type=pathlib.Path, help="an exported folder, instead of a preset"
     )
