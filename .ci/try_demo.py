@@ -4,8 +4,8 @@
     python .ci/try_demo.py --site OUT --preset faces128 --n 2 --pictures FOLDER
 
 The page loads, samples, stops, and saves the image of the package, within 2 of 255;
-nothing comes from another host; a model of another version is a message. Without a Chromium, or
-without npm and its registry, it says so and ends.
+nothing comes from another host; a model of another version is a message. Without a
+Chromium, or without npm and its registry, it says so and ends.
 """
 
 import argparse
