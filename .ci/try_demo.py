@@ -69,8 +69,8 @@ def small_model():
     model = kp.PatchDPM(network, kp.DDPMSchedule(prediction="velocity"), patching)
     rng = np.random.default_rng(1)
     for weight in model.weights:
-        weight.assign(rng.normal(0, 0.1, weight.shape).astype("float32"))
-    model.set_sampling(solver="ddpm", steps=3)
+        weight.assign(rng.normal(0, 0.3, weight.shape).astype("float32"))
+    model.set_sampling(solver="ddpm", steps=5)
     return model
 
 
