@@ -86,7 +86,7 @@ async function generate(description, calls) {
   const progress = async (facts) => {
     if (stopped) throw new Stopped();
     shown = partial(facts, shown);
-    draw(shown.picture, element("image"));
+    draw(facts.stage.finish(shown.picture), element("image"));
     frame(element("patch"), facts);
     showProgress(facts, count, steps);
     await new Promise((resolve) => setTimeout(resolve)); // The browser paints.

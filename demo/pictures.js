@@ -17,11 +17,17 @@ export function draw({ shape, data }, canvas) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-// What a step shows: the new patches, and the step before where there are none yet.
-export function partial({ clean, rows, cols, tile }, shown) {
-  const fresh = tile === 0 || shown?.clean !== clean;
-  const before = fresh ? (shown?.picture ?? clean) : shown.before;
-  const cover = fresh ? new Float32Array(clean.data.length) : shown.cover;
+// What a stage shows: the new patches, and the step before where there are none yet.
+// shown: what this function returned for the patch before, or null.
+export function partial({ stage, clean, rows, cols }, shown) {
+  const size = clean.data.length;
+  if (shown?.stage !== stage) {
+    shown = { stage, picture: { shape: clean.shape, data: new Float32Array(size) } };
+  }
+  if (shown.clean !== clean) {
+    shown = { stage, clean, before: shown.picture, cover: new Float32Array(size) };
+  }
+  const { before, cover } = shown;
   const [, width, channels] = clean.shape;
   rows.blend.forEach((down, row) =>
     cols.blend.forEach((across, col) => {
@@ -29,12 +35,8 @@ export function partial({ clean, rows, cols, tile }, shown) {
       for (let k = 0; k < channels; k++) cover[first + k] += down * across;
     }),
   );
-  const picture = { shape: clean.shape, data: new Float32Array(clean.data.length) };
-  for (let k = 0; k < cover.length; k++) {
-    const old = before.data.length === cover.length ? before.data[k] : 0;
-    picture.data[k] = clean.data[k] + (1 - cover[k]) * old;
-  }
-  return { clean, before, cover, picture };
+  const data = clean.data.map((value, k) => value + (1 - cover[k]) * before.data[k]);
+  return { ...shown, picture: { shape: clean.shape, data } };
 }
 
 // Places a frame around a patch.
