@@ -1,13 +1,13 @@
 # make sample   installs into a fresh environment and draws faces.png
 # make test     all checks: ruff, the tests on three backends, docs, notebooks
 # The other targets work in the environment of the tests, and make it if need be:
-# make lint | format | docs | notebooks | clean
+# make lint | format | docs | notebooks | demo | clean
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := test
-.PHONY: sample test environments lint format docs notebooks clean
+.PHONY: sample test environments lint format docs notebooks demo clean
 
 PYTHON ?= python3
 # What is installed for each backend: builds for the CPU where there is a choice.
@@ -79,6 +79,7 @@ test:
 	$(STAGE) "notebooks" env KERAS_BACKEND=tensorflow PATCHDPM_FAST=1 \
 	    $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+	$(STAGE) "demo" $(BIN)/python .ci/try_demo.py
 	@printf '\n==== all passed\n'; cat .cache/stages
 
 environments: $(FULL)/ready $(JAX_ONLY)/ready
@@ -113,7 +114,11 @@ docs: $(FULL)/ready
 notebooks: $(FULL)/ready
 	$(BIN)/python .ci/make_notebook.py tutorials/*.py
 
+# A page that samples faces128 in a browser, with onnxruntime-web from npm.
+demo: $(FULL)/ready
+	KERAS_BACKEND=torch $(BIN)/python demo/build.py demo-site
+
 clean:
 	rm -rf .venv-sample $(FULL) $(JAX_ONLY) .cache .hypothesis .pytest_cache \
-	    .ruff_cache build dist site *.egg-info
+	    .ruff_cache build dist site demo-site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

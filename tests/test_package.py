@@ -32,7 +32,7 @@ def test_type_checkers_may_read_the_package():
 def test_the_source_distribution_has_what_the_tests_need():
     text = (ROOT / "MANIFEST.in").read_text().split()
     needed = "Makefile", "mkdocs.yml", "CHANGELOG.md", "CONTRIBUTING.md"
-    folders = ".ci", "benchmarks", "docs", "notebooks", "tests", "tutorials"
+    folders = ".ci", "benchmarks", "demo", "docs", "notebooks", "tests", "tutorials"
     assert [name for name in (*needed, *folders) if name not in text] == []
     assert all((ROOT / name).exists() for name in (*needed, *folders))
 
