@@ -36,8 +36,8 @@ import keras_patchdpm as kp
 
 # With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
 FAST = os.environ.get("PATCHDPM_FAST") == "1"
-IMAGES, EPOCHS, WIDTH, STEPS = (64, 1, 8, 2) if FAST else (4096, 6, 32, 20)
-SHOWN, SAMPLES, BATCH = 10, 10 if FAST else 100, 32
+IMAGES, EPOCHS, WIDTH, STEPS = (64, 1, 8, 2) if FAST else (4096, 3, 32, 20)
+SHOWN, SAMPLES, BATCH = 10, 10 if FAST else 64, 32
 
 scenes = kp.datasets.synthetic_scenes(IMAGES + SAMPLES, image_size=32, seed=0)
 train, held_out = scenes[:IMAGES], scenes[IMAGES:]

@@ -233,10 +233,8 @@ class Provenance:
 def provenance(preset):
     """The `Provenance` of a preset."""
     folder = find(preset)
-    paths = {
-        CARD: folder / CARD,
-        f"{_settings.GUIDE}_{CARD}": folder / _settings.GUIDE / CARD,
-    }
+    guide = _settings.GUIDE
+    paths = {CARD: folder / CARD, f"{guide}_{CARD}": folder / guide / CARD}
     cards = [
         (name, path.read_text("utf-8", "replace"))
         for name, path in paths.items()
