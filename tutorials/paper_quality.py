@@ -36,7 +36,7 @@ import keras_patchdpm as kp
 
 # With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
 FAST = os.environ.get("PATCHDPM_FAST") == "1"
-IMAGES, EPOCHS, WIDTH, STEPS = (64, 1, 8, 2) if FAST else (4096, 3, 32, 20)
+IMAGES, EPOCHS, WIDTH, STEPS = (64, 1, 8, 2) if FAST else (4096, 3, 32, 12)
 SHOWN, SAMPLES, BATCH = 10, 10 if FAST else 64, 32
 
 scenes = kp.datasets.synthetic_scenes(IMAGES + SAMPLES, image_size=32, seed=0)
@@ -69,7 +69,7 @@ def trained(patching):
     steps = EPOCHS * IMAGES // BATCH
     batches = kp.datasets.ImageBatches(train, min(BATCH * times, IMAGES), steps=steps)
     network = kp.networks.unet(
-        32, patching, width=WIDTH, multipliers=(1, 2), blocks_per_depth=1
+        32, patching, width=WIDTH, multipliers=(1, 2), blocks_per_depth=1, stem=2
     )
     schedule = kp.DDPMSchedule(prediction="velocity")
     model = kp.PatchDPM(network, schedule, patching)
