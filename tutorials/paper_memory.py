@@ -122,7 +122,6 @@ left.set(
     title="Arakawa et al., CelebA, 128 pixels",
     xlabel="memory of a call (GB)",
     ylabel="FID",
-    yscale="log",
 )
 points = {}
 for line in results("coherence"):
@@ -147,8 +146,10 @@ right.set(
     xlabel="activations of a call of four images (MiB)",
     ylabel="FD-MNv2",
     xscale="log",
-    yscale="log",
+    xticks=[0.2, 0.5, 1, 2, 4],
+    xticklabels=["0.2", "0.5", "1", "2", "4"],
 )
+right.minorticks_off()
 right.legend(fontsize="small")
 figure.tight_layout()
 plt.show()
