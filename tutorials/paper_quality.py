@@ -19,7 +19,8 @@
 # does both in short trainings on drawn scenes, and shows the results of longer ones on
 # faces.
 #
-# The short form takes five minutes on one processor core.
+# The short form takes about seven minutes on one processor core, most of which are
+# compilations.
 
 # %%
 import json
