@@ -1,5 +1,6 @@
 """What every test starts from. Environment first: backends read it on import."""
 
+import importlib.util
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # Two make small PyTorch steps slow.
@@ -14,6 +15,10 @@ import numpy as np
 import pytest
 from no_autotune import no_autotune  # noqa: F401
 from quick_compilation import quick_compilation  # noqa: F401
+
+# Compared with libraries that need PyTorch, beside any backend.
+NEED_TORCH = ["networks/test_unet2d_parity.py", "presets/test_diffusers.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else NEED_TORCH
 
 hypothesis.settings.register_profile(
     "tests", database=None, deadline=None, derandomize=True, max_examples=25

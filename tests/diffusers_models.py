@@ -1,9 +1,7 @@
 """Networks and pipelines of `diffusers` with random weights."""
 
-import pytest
-
-diffusers = pytest.importorskip("diffusers")
-torch = pytest.importorskip("torch")
+import diffusers
+import torch
 
 # google/ddpm-celebahq-256, ddpm-church-256 and ddpm-cat-256, at a small width.
 DEEP = {

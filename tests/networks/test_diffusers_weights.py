@@ -68,13 +68,15 @@ def saved(tensors, path):
     elif path.suffix == ".npz":
         np.savez(path, **tensors)
     else:
-        torch = pytest.importorskip("torch")
+        import torch
+
         torch.save({name: torch.tensor(one) for name, one in tensors.items()}, path)
     return path
 
 
 def test_the_names_are_those_of_diffusers(tensors):
-    diffusers_models = pytest.importorskip("diffusers_models")
+    import diffusers_models
+
     options = {name: value for name, value in TINY.items()}
     blocks = {"down_block_types": ("AttnDownBlock2D", "DownBlock2D")}
     blocks |= {"up_block_types": ("UpBlock2D", "AttnUpBlock2D")}
@@ -100,7 +102,7 @@ def test_half_precision(network, tensors, tmp_path):
 
 
 def test_bfloat16(network, tensors, tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
     from safetensors.torch import save_file
 
     half = {name: torch.tensor(one).bfloat16() for name, one in tensors.items()}
@@ -166,7 +168,8 @@ class RunsCode:
 
 
 def test_runs_no_code_of_a_file(network, tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     torch.save({"x": RunsCode(tmp_path / "made")}, tmp_path / "x.bin")
     refuses(network, tmp_path / "x.bin", "could run code")
     array = np.array([RunsCode(tmp_path / "made")])

@@ -3,70 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from unet2d_inputs import THEIRS, inputs_of, wave
 
 from keras_patchdpm import CascadePatching, EDMSchedule, GridPatching, WholeImage
-from keras_patchdpm.networks import load_diffusers_weights, unet2d
+from keras_patchdpm.networks import unet2d
 from keras_patchdpm.testing import randomise
 
 TINY = {"block_out_channels": (4, 8), "layers_per_block": 1, "norm_num_groups": 2}
-THEIRS = {  # The defaults of `diffusers`, and all options at other values.
-    "attention_head_dim": 4,
-    "norm_eps": 1e-5,
-    "flip_sin_to_cos": True,
-    "freq_shift": 0,
-    "downsample_padding": 1,
-}
-OTHERS = {
-    **THEIRS,
-    "center_input_sample": True,
-    "mid_block_scale_factor": 2.0,
-    "layers_per_block": 2,
-    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("UpBlock2D", "UpBlock2D"),
-}
-
-
-def wave(shape, shift):
-    """Numbers in [-1, 1] that need no generator."""
-    angles = 0.7 * np.arange(np.prod(shape, dtype=int)) + shift
-    return np.sin(angles).reshape(shape).astype("float32")
-
-
-def inputs_of(network, batch=2):
-    """Inputs of every kind that a network asks for."""
-    values = {
-        name: wave((batch, *tensor.shape[1:]), 0.1 * number)
-        for number, (name, tensor) in enumerate(network.input.items())
-    }
-    for name, value in (("timestep", (3, 900)), ("patch_index", (1, 4)), ("stage", 0)):
-        if name in values:
-            values[name] = np.broadcast_to(np.array(value, "int32"), (batch,))
-    return values
-
-
-@pytest.mark.parametrize(
-    ("base", "options"),
-    [
-        ("DEEP", {}),
-        ("SMALL", THEIRS),
-        ("SMALL", OTHERS),
-        ("SMALL", {**OTHERS, "add_attention": False, "attention_head_dim": 8}),
-    ],
-    ids=["google", "diffusers", "other", "no attention"],
-)
-def test_equals_the_network_of_diffusers(base, options):
-    diffusers_models = pytest.importorskip("diffusers_models")
-    config = {**getattr(diffusers_models, base), **options}
-    theirs = diffusers_models.random_unet(**config)
-    names = (*diffusers_models.OURS, *options)
-    chosen = {name: config[name] for name in names}
-    network = unet2d((64, 32), **chosen)
-    load_diffusers_weights(network, diffusers_models.arrays(theirs))
-    values = inputs_of(network)
-    expected = diffusers_models.predicted(theirs, values["noisy"], values["timestep"])
-    assert np.ptp(expected) > 0.5
-    found = network.predict_on_batch(values)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
 def test_every_backend_gives_these_numbers():

@@ -2,13 +2,13 @@
 
 import json
 
+import diffusers_models as models
 import numpy as np
 import pytest
 from tiny_models import tiny_images
 
 import keras_patchdpm as kp
 
-models = pytest.importorskip("diffusers_models")
 diffusers, torch = models.diffusers, models.torch
 
 SIZE = 8

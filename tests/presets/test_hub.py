@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import sys
 
+import huggingface_hub
 import numpy as np
 import pytest
 from tiny_models import PRESET, tiny_images
@@ -15,7 +16,6 @@ from keras_patchdpm import presets
 
 pytestmark = pytest.mark.once
 
-huggingface_hub = pytest.importorskip("huggingface_hub")
 ADDRESS = "hf://user/name"
 
 
@@ -222,7 +222,8 @@ class TestDiffusers:
 
     @pytest.fixture
     def theirs(self, hub):
-        models = pytest.importorskip("diffusers_models")
+        import diffusers_models as models
+
         network = models.random_unet(**models.SMALL, sample_size=8)
         scheduler = models.diffusers.DDPMScheduler()
         models.diffusers.DDPMPipeline(network, scheduler).save_pretrained(hub.server)

@@ -13,8 +13,6 @@ from keras_patchdpm import presets
 
 pytestmark = pytest.mark.once
 
-pytest.importorskip("safetensors")
-
 
 @pytest.fixture(scope="module")
 def model():
