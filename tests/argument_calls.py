@@ -65,7 +65,7 @@ INNER = set(
     "build call compile_from_config compute_loss compute_output_shape from_config "
     "get_compile_config get_config load_own_variables save_own_variables test_step "
     "train_step make_train_function make_test_function on_epoch_begin "
-    "on_epoch_end on_train_batch_end on_train_begin on_train_end fixed on_host "
+    "on_epoch_end on_train_batch_end on_train_begin on_train_end fixed on_host get_metrics_result "
     "set_epoch warn_of_broken compile predict predict_on_batch export "
     "of misfit measure attach_state prepare prepare_batch used check_fits guide_inputs "
     "example stages tilings options_of target at_strength "
