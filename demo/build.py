@@ -77,12 +77,12 @@ def runtime():
         command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent"]
         subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
         (archive,) = place.glob("*.tgz")
-        with tarfile.open(archive) as members:
-            members.extractall(place, filter="data")
         chosen = place / "chosen"
         chosen.mkdir()
-        for name in RUNTIME:
-            shutil.copy(place / "package" / name, chosen)
+        with tarfile.open(archive) as members:
+            for name in RUNTIME:
+                content = members.extractfile(f"package/{name}").read()
+                (chosen / pathlib.Path(name).name).write_bytes(content)
         chosen.rename(folder)
     return folder
 
