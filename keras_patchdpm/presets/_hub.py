@@ -218,4 +218,4 @@ def _refused(done, argument, address, *, error):
 
 def _first_line(error):
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}"
+    return f"{type(error).__name__}: {text[:300].rstrip('.')}."
