@@ -67,9 +67,7 @@ def small_model():
         attention_depths=(),
     )
     model = kp.PatchDPM(network, kp.DDPMSchedule(prediction="velocity"), patching)
-    rng = np.random.default_rng(1)
-    for weight in model.weights:
-        weight.assign(rng.normal(0, 0.3, weight.shape).astype("float32"))
+    kp.testing.randomise(network, np.random.default_rng(1))
     model.set_sampling(solver="ddpm", steps=5)
     return model
 
@@ -122,9 +120,9 @@ def try_page(trial, model, options):
     message = trial.text("message")
     if "WebGPU" not in message:
         trial.say(f"does not say where the networks run: {message!r}")
-    found = trial.sample(known.index(n) + 1, steps, options.seed)
-    difference = trial.compare(found, wanted, "the image")
-    trial.compare(trial.saved(), found, "the saved image")
+    sampled = trial.sample(known.index(n) + 1, steps, options.seed)
+    difference = trial.compare(sampled, wanted, "the image")
+    trial.compare(trial.saved(), sampled, "the saved image")
     status, memory = trial.text("status"), most_memory() / 1e6
     if options.pictures:
         options.pictures.mkdir(exist_ok=True)

@@ -165,13 +165,13 @@ class GeometricAugmentation(Configured):
         across = across - right * self.translation * width
         along = along - down * self.translation * height
         (xx, xy), (yx, yy) = self._inverse(others)
-        found = _interpolated(
+        interpolated = _interpolated(
             images,
             rows=yx * across + yy * along + middle_y,
             cols=xx * across + xy * along + middle_x,
         )
         transformed = ops.any(parameters != 0, axis=1)
-        return ops.where(transformed[:, None, None, None], found, images)
+        return ops.where(transformed[:, None, None, None], interpolated, images)
 
     def labels(self, parameters):
         """What the network receives of the parameters that `draw` returns.
@@ -235,6 +235,11 @@ class GeometricAugmentation(Configured):
         return (x * xx, x * xy), (y * yx, y * yy)
 
 
+def options_of_batches(augmentation):
+    """The further arguments of `patching.batches` with an augmentation, a dict."""
+    return {} if augmentation is None else {"whole": True}
+
+
 def labels_input():
     """The network's input for the labels; called by the builders of networks."""
     return keras.Input((NUM_LABELS,), dtype="float32", name=LABELS)
@@ -267,8 +272,8 @@ def _interpolated(images, rows, cols):
         row = _reflected(top, height, below)
         index = row * width + _reflected(left, width, beside)
         index = ops.reshape(index, (-1, height * width, 1))
-        found = ops.take_along_axis(pixels, index, axis=1)
-        return ops.reshape(found, (-1, height, width, channels))
+        colours = ops.take_along_axis(pixels, index, axis=1)
+        return ops.reshape(colours, (-1, height, width, channels))
 
     upper = (1 - right) * at(0, 0) + right * at(0, 1)
     lower = (1 - right) * at(1, 0) + right * at(1, 1)

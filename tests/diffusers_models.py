@@ -33,7 +33,7 @@ OURS = [name for name in SMALL if name not in ("act_fn", "time_embedding_type")]
 def random_unet(seed=0, **config):
     """A `UNet2DModel` without a zero or a one among its weights."""
     torch.manual_seed(seed)
-    network = diffusers.UNet2DModel(**config).eval()
+    network = diffusers.UNet2DModel(**config).train(False)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_patchdpm import DDPMSchedule, GridPatching, PatchDPM, augmentation
+from keras_patchdpm import (
+    DDPMSchedule,
+    GridPatching,
+    PatchDPM,
+    augmentation,
+    presets,
+)
 from keras_patchdpm.layers import (
     LabelEmbedding,
     PositionOneHotEmbedding,
@@ -98,6 +104,15 @@ def tiny_model(patching=None, schedule=None, seed=0, augmentation=None, **networ
     rng = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(rng.normal(0, 0.3, weight.shape).astype("float32"))
+    return model
+
+
+def preset_model():
+    """A model of `PRESET`, with random weights that float16 stores exactly."""
+    model = PatchDPM(**presets.parts(PRESET))
+    rng = np.random.default_rng(0)
+    for weight in model.network.weights:
+        weight.assign(rng.normal(size=weight.shape).astype("float16"))
     return model
 
 

@@ -35,11 +35,11 @@ def unless_same(folder, backup):
     """
     epoch = -1 if backup is None else backup.epoch
     if not runtime.same_in_all(epoch):
-        found = "no backup" if backup is None else f"{backup.path}"
+        own = "no backup" if backup is None else f"{backup.path}"
         raise ValueError(
             "The processes that train together see different backups. Give all of them "
             "one folder, on a disk that all machines share. "
-            f"Received: folder='{folder}', which has {found} for this process."
+            f"Received: folder='{folder}', which has {own} for this process."
         )
 
 

@@ -78,10 +78,10 @@ def indices(text):
     first, colon, end = text.partition(":")
     if not colon:
         raise argparse.ArgumentTypeError(f"must be A:B, such as 0:64, not {text!r}")
-    found = range(non_negative_int(first), non_negative_int(end))
-    if not found:
+    numbers = range(non_negative_int(first), non_negative_int(end))
+    if not numbers:
         raise argparse.ArgumentTypeError(f"B must be above A in A:B, not {text!r}")
-    return found
+    return numbers
 
 
 def positive_number(text):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_patchdpm import _checks
+from keras_patchdpm import _checks, augmentation
 from keras_patchdpm.memory import _own_process
 from keras_patchdpm.memory._measuring import median_seconds, variables_bytes, with_note
 from keras_patchdpm.memory._peak import backend_module
@@ -119,7 +119,7 @@ def _batches(model, batch_size):
         labels = None if labels is None else labels[:batch_size]
         image_batch = np.array(images[:batch_size])
         return [keras.utils.pack_x_y_sample_weight(image_batch, labels)]
-    whole = {} if model.augmentation is None else {"whole": True}
+    whole = augmentation.options_of_batches(model.augmentation)
     batches = model.patching.batches(images, batch_size, 0, labels=labels, **whole)
     by_shapes = {}
     for step in range(len(batches)):

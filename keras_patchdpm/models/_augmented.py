@@ -69,8 +69,3 @@ def apply(model, images, places, *, seed_generator, training):
     else:
         labels = ops.zeros((ops.shape(images)[0], NUM_LABELS), "float32")
     return model.patching.cut(images, **places) if places else images, labels
-
-
-def options_of_batches(model):
-    """The further arguments of `patching.batches` in a training, a dict."""
-    return {} if model.augmentation is None else {"whole": True}

@@ -5,11 +5,10 @@ import warnings
 import keras
 import numpy as np
 
-from keras_patchdpm import _images
+from keras_patchdpm import _images, augmentation
 from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import (
     _arguments,
-    _augmented,
     _batches,
     _epochs,
     _labels,
@@ -197,7 +196,7 @@ def _crops_to_fit(model, data, *, check, arguments):
         labels=labels,
         sample_weight=weights,
         epochs=arguments["epochs"],
-        **_augmented.options_of_batches(model),
+        **augmentation.options_of_batches(model.augmentation),
     )
     return batches, model.epochs_trained
 

@@ -72,10 +72,10 @@ def opened_safetensors(path):
         ImportError: If safetensors is not installed.
         ValueError: If the file is damaged.
     """
-    safetensors = library()
+    module = safetensors()
     try:
-        file = safetensors.safe_open(path, framework="np")
-    except safetensors.SafetensorError as error:
+        file = module.safe_open(path, framework="np")
+    except module.SafetensorError as error:
         raise ValueError(
             "The file is not a safetensors file, or it is truncated. Copy it again "
             f"from its source. Safetensors says: {error}. "
@@ -86,21 +86,21 @@ def opened_safetensors(path):
         yield Tensors(shapes, file.get_tensor)
 
 
-def library():
+def safetensors():
     """The module `safetensors`.
 
     Raises:
         ImportError: If it is not installed.
     """
     try:
-        import safetensors
+        import safetensors as module
     except ImportError as error:
         raise ImportError(
             "Files of the format safetensors need the library safetensors, which is "
             "not installed. Install it with `pip install keras-patchdpm[hub]`. "
             'Received: a file or a `format` of "safetensors".'
         ) from error
-    return safetensors
+    return module
 
 
 def finite(name, array):

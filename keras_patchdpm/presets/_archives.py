@@ -27,7 +27,7 @@ def opened(path, file):
         with _npz.LOCK, zipfile.ZipFile(file) as archive:
             yield Npz(archive)
     else:
-        with tensor_files.library().safe_open(path, framework="np") as archive:
+        with tensor_files.safetensors().safe_open(path, framework="np") as archive:
             yield Safetensors(archive)
 
 
@@ -39,7 +39,7 @@ def pack(arrays, format):
         format: One of `FORMATS`.
     """
     if format == "safetensors":
-        tensor_files.library()
+        tensor_files.safetensors()
         from safetensors.numpy import save
 
         return save({name: np.ascontiguousarray(one) for name, one in arrays.items()})

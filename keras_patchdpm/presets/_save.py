@@ -87,7 +87,7 @@ def _save_model(model, folder, *, card, storage, format):
     _checks.one_of("storage", storage, STORAGES)
     _checks.one_of("format", format, FORMATS)
     if format == "safetensors":
-        tensor_files.library()
+        tensor_files.safetensors()
     if not isinstance(card, str):
         raise TypeError(
             f"`card` must be a string. Received: card={card!r} "

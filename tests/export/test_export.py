@@ -35,9 +35,7 @@ def wide_cascade():
         attention_depths=(),
     )
     model = kp.PatchDPM(network, kp.DDPMSchedule(prediction="velocity"), patching)
-    rng = np.random.default_rng(1)
-    for weight in model.weights:
-        weight.assign(rng.normal(0, 0.1, weight.shape).astype("float32"))
+    kp.testing.randomise(network, np.random.default_rng(1), scale=0.1)
     guidance = kp.Guidance(tiny_model(kp.CascadePatching(2)), 1.5, stages=[0])
     model.set_sampling(solver="dpmpp_2m", steps=3, guidance=guidance)
     return model

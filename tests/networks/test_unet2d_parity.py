@@ -6,6 +6,7 @@ It needs PyTorch, beside any backend: `conftest.py` leaves the file out without 
 import diffusers_models
 import numpy as np
 import pytest
+from diffusers_models import DEEP, SMALL
 from unet2d_inputs import THEIRS, inputs_of
 
 from keras_patchdpm.networks import load_diffusers_weights, unet2d
@@ -23,15 +24,15 @@ OTHERS = {
 @pytest.mark.parametrize(
     ("base", "options"),
     [
-        ("DEEP", {}),
-        ("SMALL", THEIRS),
-        ("SMALL", OTHERS),
-        ("SMALL", {**OTHERS, "add_attention": False, "attention_head_dim": 8}),
+        (DEEP, {}),
+        (SMALL, THEIRS),
+        (SMALL, OTHERS),
+        (SMALL, {**OTHERS, "add_attention": False, "attention_head_dim": 8}),
     ],
     ids=["google", "diffusers", "other", "no attention"],
 )
 def test_equals_the_network_of_diffusers(base, options):
-    config = {**getattr(diffusers_models, base), **options}
+    config = {**base, **options}
     theirs = diffusers_models.random_unet(**config)
     names = (*diffusers_models.OURS, *options)
     chosen = {name: config[name] for name in names}

@@ -6,21 +6,16 @@ import sys
 
 import numpy as np
 import pytest
-from tiny_models import PRESET
+from tiny_models import preset_model
 
 import keras_patchdpm as kp
-from keras_patchdpm import presets
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
 def model():
-    made = kp.PatchDPM(**presets.parts(PRESET))
-    rng = np.random.default_rng(0)
-    for weight in made.network.weights:
-        weight.assign(rng.normal(size=weight.shape).astype("float16"))
-    return made
+    return preset_model()
 
 
 def test_safetensors_is_an_extra(model, monkeypatch, tmp_path):
