@@ -18,12 +18,9 @@ which the process has allocated and not freed, looked up every half millisecond.
 `of_budget` above 1 is a plan that does not hold.
 """
 
-import ctypes
 import functools
-import gc
 import re
 import tempfile
-import threading
 
 import keras
 import numpy as np
@@ -31,6 +28,7 @@ import numpy as np
 import keras_patchdpm as kp
 from benchmarks import command_line, measuring
 from benchmarks.measuring import megabytes
+from benchmarks.memory.allocated import peak_above
 from keras_patchdpm.memory.amounts import parse_bytes
 
 PATCHINGS = ("whole", "grid2", "grid4", "cascade2", "cascade4")
@@ -77,7 +75,7 @@ def sample(model, rng):
         patches_per_call=plan.patches_per_call,
         images_on=plan.images_on,
     )
-    peak = _peak(lambda: sampler(images, batch_size=plan.batch_size))
+    peak = peak_above(lambda: sampler(images, batch_size=plan.batch_size))
     return {
         "what": f"sampling, {solver}, {storage}",
         "planned": f"{plan.patches_per_call} x {plan.batch_size}",
@@ -100,7 +98,7 @@ def train(model, rng):
     def fit():
         model.fit(images, batch_size=plan.batch_size, verbose=0)
 
-    peak = _peak(fit, functools.partial(_as_in_a_training, model))
+    peak = peak_above(fit, functools.partial(_as_in_a_training, model))
     return {
         "what": "training",
         "planned": plan.batch_size,
@@ -144,48 +142,6 @@ def _figures(plan, measured):
         "of_budget": round(measured / plan.budget, 3),
         "error": round(plan.peak / measured - 1, 3),
     }
-
-
-def _peak(run, prepare=None):
-    """Bytes that `run()` needs above those in use before; the first call compiles."""
-    run()
-    if prepare is not None:
-        prepare()
-    if keras.backend.backend() != "jax":
-        return kp.memory.peak(run).bytes
-    gc.collect()
-    before, highest, over = _allocated(), [0], threading.Event()
-
-    def watch():
-        while not over.wait(0.0005):
-            highest[0] = max(highest[0], _allocated())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        run()
-    finally:
-        over.set()
-        watcher.join()
-    return highest[0] - before
-
-
-class _Mallinfo(ctypes.Structure):
-    """The statistics of glibc's allocator."""
-
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks "
-        "uordblks fordblks keepcost".split()
-    ]
-
-
-def _allocated():
-    """Bytes that the process has allocated and not freed."""
-    mallinfo = ctypes.CDLL(None).mallinfo2
-    mallinfo.restype = _Mallinfo
-    statistics = mallinfo()
-    return statistics.uordblks + statistics.hblkhd
 
 
 if __name__ == "__main__":
