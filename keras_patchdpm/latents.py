@@ -33,6 +33,7 @@ class LatentSpace:
 
     >>> space = LatentSpace(encoder, decoder).fit(images)
     >>> model = PatchDPM(network, EDMSchedule(), patching, latents=True)
+    >>> model.compile(keras.optimizers.Adam(1e-4))
     >>> model.fit(space.encode(images), batch_size=32)
     >>> sampler = PatchSampler(model, "heun", 18, decode=space.decode)
     >>> samples = sampler(num_images=4)    # uint8 images

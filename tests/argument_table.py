@@ -415,6 +415,9 @@ ENTRIES = {
         num_classes=3,
         units=4,
     ),
+    "layers.UpsamplingConvolution2D": Entry(
+        kp.layers.UpsamplingConvolution2D, "filters=count", filters=2
+    ),
     "layers.LinearAttention": Entry(
         kp.layers.LinearAttention, "num_heads=count head_size=count use_bias=bool"
     ),

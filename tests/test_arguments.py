@@ -73,6 +73,7 @@ def test_numpy_arrays_become_plain_values():
     [
         layers.DepthToSpace(2),
         layers.SpaceToDepth(2),
+        layers.UpsamplingConvolution2D(2),
         layers.LinearAttention(1, 2),
         layers.GroupNormalization2D(2),
         layers.SelfAttention2D(1, 2),

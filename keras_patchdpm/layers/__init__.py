@@ -9,6 +9,7 @@ from keras_patchdpm.layers.position_one_hot_embedding import PositionOneHotEmbed
 from keras_patchdpm.layers.self_attention_2d import SelfAttention2D
 from keras_patchdpm.layers.space_to_depth import DepthToSpace, SpaceToDepth
 from keras_patchdpm.layers.timestep_embedding import TimestepEmbedding
+from keras_patchdpm.layers.upsampling_convolution_2d import UpsamplingConvolution2D
 
 __all__ = [
     "DepthToSpace",
@@ -21,4 +22,5 @@ __all__ = [
     "SelfAttention2D",
     "SpaceToDepth",
     "TimestepEmbedding",
+    "UpsamplingConvolution2D",
 ]

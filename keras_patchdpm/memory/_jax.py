@@ -1,7 +1,9 @@
 """Peak memory on JAX: the compiler's plan of its buffers, without a run."""
 
 import functools
+import math
 import os
+import re
 
 import jax
 import keras
@@ -12,6 +14,11 @@ from keras_patchdpm.runtime._jax import (
     compiler_options,
     known_options,
     pulled_back,
+)
+
+# The shape of the output, the size of the kernel and the strides.
+_TRANSPOSED = re.compile(
+    r"= \w+\[([\d,]+)\]\S* convolution\(.*size=([\dx]+)[^}]*lhs_dilate=([\dx]+)"
 )
 
 
@@ -109,13 +116,16 @@ def peak(fn, args, *, donated=(), compiler=None):
         notes = ("Workspaces that libraries choose at run time may be missing.",)
     options = compiler_options() if compiler is None else compiler
     lowered = _lower(fn, args, donated)
-    plan = lowered.compile(compiler_options=options).memory_analysis()
+    compiled = lowered.compile(compiler_options=options)
+    plan = compiled.memory_analysis()
     if plan is None:
         raise RuntimeError(
             "XLA gives no memory analysis on this platform. Measure on a CPU "
             f"(`JAX_PLATFORMS=cpu`). Received: platform={platform!r}."
         )
     used = plan.temp_size_in_bytes + plan.output_size_in_bytes
+    if platform == "cpu":
+        used += _scratch(compiled.as_text())
     return MemoryReport(
         bytes=int(used - plan.alias_size_in_bytes),
         method="compiled.memory_analysis(): temporaries and outputs",
@@ -125,6 +135,22 @@ def peak(fn, args, *, donated=(), compiler=None):
         backend=f"jax {jax.__version__}, keras {keras.__version__}",
         notes=notes,
     )
+
+
+def _scratch(text):
+    """Bytes that a CPU's transposed convolutions need, which are in no plan.
+
+    Such a convolution writes its products, a whole kernel for each input pixel, into
+    one array, before it sums those that overlap.
+    """
+    most = 0
+    for shape, kernel, dilation in _TRANSPOSED.findall(text):
+        output, size, steps = (
+            math.prod(map(int, re.findall(r"\d+", numbers)))
+            for numbers in (shape, kernel, dilation)
+        )
+        most = max(most, 4 * output * size // steps)
+    return most
 
 
 def _lower(fn, args, donated):

@@ -39,6 +39,12 @@ class MemoryPlan:
         budget: Int, bytes.
         images_on: `"device"`; or `"host"`, if no plan fits with the images on the
             device.
+
+    Example:
+
+    >>> plan = kp.memory.plan(model, "300MB", num_images=16)
+    >>> plan.peak <= plan.budget
+    True
     """
 
     patches_per_call: int

@@ -17,12 +17,17 @@ class TrainingPlan:
     """How to train within a budget.
 
     Attributes:
-        batch_size: Int. The largest `batch_size` of `fit` that was found to fit.
+        batch_size: Int. The largest `batch_size` of `fit` that was measured to fit.
         weights: Int, bytes. The network's variables.
         optimizer: Int, bytes. The optimizer's variables.
         activations: Int, bytes. The measured peak of a step above both, with the
             gradients, and on a CPU a reserve for what a step may need besides.
         budget: Int, bytes.
+
+    Example:
+
+    >>> plan = kp.memory.plan(model, "8GB", training=True)
+    >>> model.fit(images, batch_size=plan.batch_size)
     """
 
     batch_size: int

@@ -36,6 +36,11 @@ def parse_bytes(name, amount):
         TypeError: If `amount` is neither a number nor a string.
         ValueError: If `amount` is not positive, not a whole number of bytes, or no
             such string.
+
+    Example:
+
+    >>> kp.memory.parse_bytes("budget", "1.5GiB")
+    1610612736
     """
     if isinstance(amount, str):
         found = _AMOUNT.fullmatch(amount)
@@ -70,6 +75,10 @@ def current():
 
     Returns:
         Int.
+
+    Example:
+
+    >>> before = kp.memory.current()
     """
     used = None
     if backend_name() in SUPPORTED:

@@ -20,6 +20,11 @@ class MemoryReport:
             time. If not, `notes` say why.
         backend: String. Name and version of the backend, and of Keras.
         notes: Tuple of strings, on how to read the result.
+
+    Example:
+
+    >>> report = kp.memory.peak(lambda x: ops.matmul(x, x), ops.ones((512, 512)))
+    >>> print(report.bytes, report.method, report.exact)
     """
 
     bytes: int
@@ -56,6 +61,12 @@ class ProfileReport:
         measured: `MemoryReport` of the activations, on how they were measured.
         optimizer: Int, bytes. The variables of the optimizer: moments, averaged
             weights, accumulated gradients. `None`: not a training step.
+
+    Example:
+
+    >>> report = kp.memory.profile(model, batch_size=4)
+    >>> report.peak == report.weights + report.activations
+    True
     """
 
     weights: int

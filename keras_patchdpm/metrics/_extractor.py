@@ -22,6 +22,11 @@ class Description:
         resizing: String, such as `"antialiased bicubic (Pillow)"`.
         size: `(height, width)` of the resized images.
         dimensions: Int, the number of features of an image.
+
+    Example:
+
+    >>> print(load_extractor("mobilenet_v2").description)
+    mobilenet_v2 (weights ..., 1280 features, ...)
     """
 
     extractor: str

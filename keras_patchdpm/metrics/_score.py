@@ -22,6 +22,11 @@ class Score:
         reference_digest: String, that of the reference images.
         description: `Description` of the extractor.
         settings: String, further settings of the measure.
+
+    Example:
+
+    >>> score = frechet_distance(generated, reference)
+    >>> print(float(score), score.count, score.description)
     """
 
     measure: str

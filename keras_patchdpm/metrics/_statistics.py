@@ -31,6 +31,12 @@ class FeatureStatistics:
         description: `Description` of the extractor.
         source: String, the name of the set of images.
         digest: String, the start of the SHA-256 of the images.
+
+    Example:
+
+    >>> reference = statistics(photos, "mobilenet_v2", source="photos/")
+    >>> reference.mean.shape, reference.covariance.shape
+    ((1280,), (1280, 1280))
     """
 
     mean: np.ndarray

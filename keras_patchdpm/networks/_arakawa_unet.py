@@ -13,9 +13,10 @@ from keras_patchdpm.layers import (
     PositionOneHotEmbedding,
     SelfAttention2D,
     TimestepEmbedding,
+    UpsamplingConvolution2D,
 )
 from keras_patchdpm.networks import limits
-from keras_patchdpm.networks.blocks import conv2d, conv2d_transpose, modulation
+from keras_patchdpm.networks.blocks import conv2d, modulation
 from keras_patchdpm.networks.recorded import record
 
 GROUPS = 8
@@ -137,7 +138,7 @@ def _u_net(x, embedding, widths):
     for stage, width in enumerate(reversed(widths[:-1])):
         x = layers.Concatenate(name=f"up{stage}_concat")([x, skips.pop()])
         x = _stage(x, embedding, width=width, name=f"up{stage}")
-        x = conv2d_transpose(width, 4, 2, padding="same", name=f"up{stage}_resample")(x)
+        x = UpsamplingConvolution2D(width, name=f"up{stage}_resample")(x)
     return x
 
 

@@ -15,9 +15,6 @@ GROUPS = 8
 
 # The images of this package are channels-last, also if Keras is set otherwise.
 conv2d = functools.partial(layers.Conv2D, data_format="channels_last")
-conv2d_transpose = functools.partial(
-    layers.Conv2DTranspose, data_format="channels_last"
-)
 
 
 def group_norm(x, name, **modulation):

@@ -20,6 +20,11 @@ class InputSpec(typing.NamedTuple):
             `PositionOneHotEmbedding`, `"index"` as a learned vector for each value,
             `"number"` as sines and cosines of a float of about 0 to 1.
         size: Int. Values of a `"position"` or an `"index"`. Default `None`.
+
+    Example:
+
+    >>> GridPatching(2).input_specs((64, 64, 3))["patch_index"]
+    InputSpec(shape=(), dtype='int32', kind='position', size=4)
     """
 
     shape: tuple

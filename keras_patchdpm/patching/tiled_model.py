@@ -37,6 +37,12 @@ class TiledModel:
             is used.
         attach_state: Function without arguments, called before the network: on JAX
             `fit` holds the weights, and this gives them back.
+
+    Example:
+
+    >>> tiled = model_of_crops.tiled(4)
+    >>> tiled.num_patches
+    16
     """
 
     network: typing.Any

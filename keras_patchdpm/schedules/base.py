@@ -18,6 +18,12 @@ class NoiseLevel(typing.NamedTuple):
         timestep: The network's input for the level: the int timestep of a
             `DDPMSchedule`, the float `ln(s) / 4` of an `EDMSchedule`. `None` for
             `CLEAN`, at which no network is called.
+
+    Example:
+
+    >>> alpha, sigma, timestep = DDPMSchedule().levels(50)[0]
+    >>> timestep
+    999
     """
 
     alpha: float

@@ -92,7 +92,7 @@ class DDPMSchedule(Schedule):
 
     >>> schedule = DDPMSchedule("cosine", prediction="velocity")
     >>> schedule.levels(50)[0]
-    NoiseLevel(alpha=4.9e-05, sigma=1.0, timestep=999)
+    NoiseLevel(alpha=4.9...e-05, sigma=0.99..., timestep=999)
 
     Source: Ho et al. 2020 (arXiv:2006.11239); velocity: Salimans & Ho 2022
     (arXiv:2202.00512), appendix D; weight: Hang et al. 2023 (arXiv:2303.09556);

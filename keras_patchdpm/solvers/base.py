@@ -15,6 +15,11 @@ class Coefficients(typing.NamedTuple):
         clean: Float, coefficient of the clean estimate.
         clean_before: Float, coefficient of the clean estimate of the previous step.
         noise: Float, standard deviation of the fresh noise.
+
+    Example:
+
+    >>> Coefficients(noisy=0.5, clean=0.5)
+    Coefficients(noisy=0.5, clean=0.5, clean_before=0.0, noise=0.0)
     """
 
     noisy: float

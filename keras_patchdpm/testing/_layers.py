@@ -70,7 +70,20 @@ def check_layer(make, *inputs, output_shape, rng, output_dtype=None, policies=PO
 
 
 def randomise(layer, rng, scale=0.3):
-    """Gives all float weights of a layer or model values that zeros cannot hide."""
+    """Draws all float weights of a layer or model from a normal distribution.
+
+    New networks return zeros, because their last layer starts at zero. A comparison of
+    two of them would then show nothing.
+
+    Args:
+        layer: Built `keras.Layer` or `keras.Model`.
+        rng: NumPy generator.
+        scale: Number, the standard deviation. Default 0.3.
+
+    Example:
+
+    >>> testing.randomise(model.network, np.random.default_rng(0))
+    """
     for weight in layer.weights:
         if "float" in weight.dtype:
             weight.assign(rng.normal(0, scale, weight.shape).astype("float32"))

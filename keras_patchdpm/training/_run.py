@@ -16,6 +16,10 @@ class StopAfter(keras.callbacks.Callback):
 
     Args:
         minutes: Number of at least 0.
+
+    Example:
+
+    >>> model.fit(images, epochs=100, callbacks=[training.StopAfter(minutes=30)])
     """
 
     def __init__(self, minutes):

@@ -88,6 +88,11 @@ def images_per_step(model, batch_size):
     Raises:
         TypeError: If `model` is no `PatchDPM`, or `batch_size` no int.
         ValueError: If `batch_size` is below 1.
+
+    Example:
+
+    >>> images_per_step(model_of_crops, batch_size=256)    # of 1/4, 1/2 and all
+    486.4
     """
     _checks.like("model", model, asked=("patching",), example="PatchDPM(...)")
     batch_size = _checks.positive_int("batch_size", batch_size)

@@ -37,6 +37,10 @@ class TrainingSettings:
 
     Raises:
         TypeError, ValueError: If a value is none of these.
+
+    Example:
+
+    >>> settings = TrainingSettings(batch_size=32, precision="float32")
     """
 
     batch_size: int = 64

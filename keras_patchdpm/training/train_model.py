@@ -51,6 +51,16 @@ def train(config, images, folder, *, minutes=None, epochs=None, settings=None):
             another network.
         BlockingIOError: If another process trains in `folder`.
         OSError: If `folder` cannot be written.
+
+    Example:
+
+    >>> config = {
+    ...     "network": {"name": "unet", "image_size": 64, "width": 64, "stem": 2},
+    ...     "schedule": {"name": "DDPMSchedule", "prediction": "velocity"},
+    ...     "patching": {"name": "CascadePatching", "divisions": 2},
+    ... }
+    >>> settings = TrainingSettings(batch_size=32, precision="float32")
+    >>> model = kp.train(config, images, "runs/mine", minutes=90, settings=settings)
     """
     if minutes is None and epochs is None:
         raise ValueError(

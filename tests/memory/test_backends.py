@@ -51,6 +51,17 @@ if keras.backend.backend() == "jax":
         assert reports[0] == reports[1]
         assert reports[0].exact and reports[0].bytes >= 64 * 64 * 4
 
+    def test_the_scratch_memory_of_a_transposed_convolution_is_counted():
+        """XLA writes its products, 16 numbers for each input, into an array."""
+        images, kernel = ops.ones((2, 8, 8, 3)), ops.ones((4, 4, 5, 3))
+        report = memory.peak(
+            lambda x, k: ops.conv_transpose(x, k, strides=2, padding="same"),
+            images,
+            kernel,
+        )
+        products, output = 2 * 8 * 8 * 16 * 5 * 4, 2 * 16 * 16 * 5 * 4
+        assert products + output <= report.bytes < products + output + 4096
+
     def test_work_that_jax_cannot_trace_is_explained():
         with pytest.raises(jax.errors.TracerArrayConversionError) as caught:
             memory.peak(lambda x: ops.convert_to_numpy(x), ops.ones(3))

@@ -1,0 +1,111 @@
+"""What the examples of pages and docstrings use and do not define, at small sizes."""
+
+import json
+import os
+import types
+
+import keras
+import numpy as np
+
+import keras_patchdpm as kp
+from keras_patchdpm.networks import diffusers_weights
+
+SIZE = 64
+SMALL = {
+    "num_images=1000": "num_images=2",
+    "num_images=16": "num_images=2",
+    "scenes(4096": "scenes(32",
+    "range(64, 128)": "range(1, 2)",
+    '"8GB"': '"20MB"',
+    '"300MB"': '"20MB"',
+    "steps=50": "steps=2",
+    "steps=20": "steps=2",
+    "steps=[20, 10]": "steps=[2, 1]",
+    "epochs=10": "epochs=1, verbose=0",
+    "hf://google/ddpm-celebahq-256": "theirs",  # No connection in tests.
+}
+TINY_UNET2D = {
+    "block_out_channels": (4,),
+    "down_block_types": ("AttnDownBlock2D",),
+    "up_block_types": ("AttnUpBlock2D",),
+    "layers_per_block": 1,
+    "norm_num_groups": 2,
+    "attention_head_dim": None,
+    "norm_eps": 1e-6,
+    "downsample_padding": 0,
+    "flip_sin_to_cos": False,
+    "freq_shift": 1,
+}
+
+
+def at_small_size(source):
+    """The source of an example that trains and samples in a moment."""
+    for large, small in SMALL.items():
+        source = source.replace(large, small)
+    return source
+
+
+def tiny_unet(*arguments, **options):
+    """In the place of `unet`, whose networks take minutes here."""
+    tiny = {"width": 4, "multipliers": (1,), "blocks_per_depth": 1}
+    return kp.networks.unet(*arguments, **{**options, **tiny, "attention_depths": ()})
+
+
+def tiny_unet2d(*arguments, **options):
+    return kp.networks.unet2d(*arguments, **{**options, **TINY_UNET2D})
+
+
+def write_diffusers(folder):
+    """A small network in the files of `diffusers`, and its weights as `.npz`."""
+    from safetensors.numpy import save_file
+
+    slots = diffusers_weights.slots(tiny_unet2d(16))
+    tensors = {
+        name: np.full(slot.shape, 0.1, "float32")
+        for slot in slots
+        for name in slot.tensors
+    }
+    network = {"_class_name": "UNet2DModel", "_diffusers_version": "0.0.4"}
+    files = {
+        "config.json": {**network, "sample_size": 16, **TINY_UNET2D},
+        "scheduler_config.json": {"_class_name": "DDPMScheduler"},
+    }
+    (folder / "theirs").mkdir()
+    for name, config in files.items():
+        (folder / "theirs" / name).write_text(json.dumps(config))
+    save_file(tensors, folder / "theirs" / "diffusion_pytorch_model.safetensors")
+    np.savez(folder / "weights.npz", **tensors)
+
+
+def write_folders(folder):
+    """The folders of images and weights that the examples read."""
+    for number, image in enumerate(kp.datasets.synthetic_scenes(66, 2 * SIZE)):
+        for name in (f"photos/{'ab'[number % 2]}", "img_align_celeba", "bedroom"):
+            os.makedirs(folder / name, exist_ok=True)
+            kp.save_images(image[None], folder / name / f"{number}.bmp")
+    write_diffusers(folder)
+
+
+def convolution(channels, filters):
+    image = keras.Input((SIZE, SIZE, channels))
+    return keras.Sequential([image, keras.layers.Conv2D(filters, 1)])
+
+
+def names():
+    """A dict of them."""
+    package = types.SimpleNamespace(**vars(kp))
+    package.networks = types.SimpleNamespace(
+        **{**vars(kp.networks), "unet": tiny_unet, "unet2d": tiny_unet2d}
+    )
+    patching = kp.CascadePatching(2)
+    network = tiny_unet(16, patching)
+    return {
+        "kp": package,
+        "keras": keras,
+        "np": np,
+        "images": kp.datasets.synthetic_scenes(4, SIZE),
+        "labels": np.arange(4),
+        "model": kp.PatchDPM(network, kp.DDPMSchedule(), patching),
+        "encoder": convolution(3, 4),
+        "decoder": convolution(4, 3),
+    }
