@@ -7,9 +7,6 @@ from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
 
 _SIZE = 4  # Of the kernel.
-# The rows of the kernel for an even and an odd row of the output: each row depends on
-# two rows of the input.
-_TAPS = ((3, 1), (2, 0))
 
 
 @serializable
@@ -71,13 +68,12 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
 
     def _kernel_of_parts(self):
         """The kernel of shape `(2, 2, C, 4 * filters)`, for even and odd pixels."""
-        kernel = ops.transpose(self.kernel, (0, 1, 3, 2))
-        parts = [
-            ops.take(ops.take(kernel, rows, axis=0), cols, axis=1)
-            for rows in _TAPS
-            for cols in _TAPS
-        ]
-        return ops.concatenate(parts, axis=-1)
+        # An even row of the output depends on the rows 3 and 1 of the kernel, an odd
+        # one on 2 and 0: flipped, each row is (row of the part, even or odd).
+        kernel = ops.flip(self.kernel, (0, 1))
+        kernel = ops.reshape(kernel, (2, 2, 2, 2, *kernel.shape[2:]))
+        kernel = ops.transpose(kernel, (0, 2, 5, 1, 3, 4))
+        return ops.reshape(kernel, (2, 2, -1, 4 * self.filters))
 
     def get_config(self):
         fixed = keras.layers.Layer.get_config(self)
