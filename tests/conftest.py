@@ -17,7 +17,11 @@ from no_autotune import no_autotune  # noqa: F401
 from quick_compilation import quick_compilation  # noqa: F401
 
 # Compared with libraries that need PyTorch, beside any backend.
-NEED_TORCH = ["networks/test_unet2d_parity.py", "presets/test_diffusers.py"]
+NEED_TORCH = [
+    "networks/test_unet2d_parity.py",
+    "presets/test_diffusers.py",
+    "samplers/test_budgets_of_denoisers.py",
+]
 collect_ignore = [] if importlib.util.find_spec("torch") else NEED_TORCH
 
 hypothesis.settings.register_profile(

@@ -3,15 +3,13 @@
 import dataclasses
 import functools
 import math
-import weakref
 
 import numpy as np
 
 from keras_patchdpm import _checks
 from keras_patchdpm.memory import _training
+from keras_patchdpm.memory._call_bytes import known_calls, measured_call
 from keras_patchdpm.memory._measuring import variables_bytes
-from keras_patchdpm.memory._peak import backend_module
-from keras_patchdpm.memory._profile import profile
 from keras_patchdpm.memory._training_plan import plan_training
 from keras_patchdpm.memory.amounts import parse_bytes
 from keras_patchdpm.memory.images import images_bytes
@@ -21,7 +19,6 @@ from keras_patchdpm.patching.tiled_model import as_tiled
 FIRST = 2  # Patches of the first measured call. A call of one patch is a special case.
 CLOSE = 0.05  # Largest relative error of a prediction that is accepted.
 TRIALS = 4
-_measured = weakref.WeakKeyDictionary()  # Network to its measured calls, see `_known`.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +97,8 @@ def plan(
     gradients.
 
     Args:
-        model: `PatchDPM`, or the result of its `tiled`. For a training: a `PatchDPM`.
+        model: `PatchDPM`, or the result of its `tiled`, or a `TiledDenoiser` with
+            `images_on="host"`. For a training: a `PatchDPM`.
         budget: Positive int of bytes, or a string such as `"300MB"`.
         num_images: Positive int. Images to generate. Default 1.
         training: Bool. Whether to plan a training. Default: a sampling.
@@ -151,10 +149,10 @@ def plan(
     guides = _checks.sequence("guides", guides, _network, least=0)
     _checks.one_of("images_on", images_on, (None, "device", "host"))
     gradients = _checks.boolean("gradients", gradients)
-    known = _known(model, gradients)
+    known = known_calls(model.network, gradients)
     done = num_images * math.prod(model.image_shape)
     measure = functools.partial(
-        _measure, model, known, gradients=gradients, verbose=verbose
+        measured_call, model.network, gradients=gradients, verbose=verbose
     )
     sizes = _sizes(model.num_patches, num_images)
     trials = TRIALS if len(sizes) > 1 else 0
@@ -202,7 +200,7 @@ def _best(planned, measure, known, *, sizes, trials):
         planned: Function of `(patches_per_call, batch_size)` to its `MemoryPlan`, from
             the measurements so far.
         measure: Function that measures a call on a number of patches.
-        known: Result of `_known`.
+        known: Result of `known_calls`.
         sizes: List of `(patches_per_call, batch_size)`, the fastest first.
         trials: Int, the largest number of measurements. 0 for a single size.
     """
@@ -228,11 +226,6 @@ def _best(planned, measure, known, *, sizes, trials):
 
 def _network(name, value):
     return _checks.like(name, value, asked=("variables",), example="model.network")
-
-
-def _known(model, gradients):
-    """Dict of the measured calls: numbers of patches to `(weights, activations)`."""
-    return _measured.setdefault(model.network, {}).setdefault(gradients, {})
 
 
 def _sizes(patches, images):
@@ -262,19 +255,6 @@ def _predicted(known, patches):
     before, last = counts[-2:]
     slope = (known[last] - known[before]) / (last - before)
     return math.ceil(known[last] + max(slope, 0) * (patches - last))
-
-
-def _measure(model, known, patches, *, gradients, verbose):
-    """`(weights, activations)` of a call on that many patches, in bytes."""
-    if patches not in known:
-        if verbose:
-            print(f"Measuring a call of the network, patches: {patches}", flush=True)
-        report = profile(
-            model.network, batch_size=patches, gradients=gradients, timed=False
-        )
-        activations = backend_module().with_reserve(report.activations, training=False)
-        known[patches] = report.weights, activations
-    return known[patches]
 
 
 def _too_small(model, least):

@@ -130,5 +130,17 @@ def _cuda_peak(fn, args, device):
     )
 
 
+def module_bytes(module, fn, *args):
+    """`(weights, activations)` of `fn(*args)`, which calls a PyTorch module, in bytes.
+
+    Keras may have any backend.
+    """
+    device = str(next(module.parameters()).device)
+    weights = sum(one.nbytes for one in (*module.parameters(), *module.buffers()))
+    if device.startswith("cuda"):
+        return weights, _cuda_peak(fn, args, device).bytes
+    return weights, _cpu_bytes(fn, args)
+
+
 def _versions():
     return f"torch {torch.__version__}, keras {keras.__version__}"

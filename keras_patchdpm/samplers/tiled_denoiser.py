@@ -1,13 +1,15 @@
 """Samples any denoiser patch by patch: a function, or a network of another library."""
 
 import dataclasses
+import importlib
 import typing
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_patchdpm import _checks, runtime
+from keras_patchdpm import _checks, memory, runtime
+from keras_patchdpm.memory._call_bytes import call_bytes, with_reserve
 from keras_patchdpm.patching.stage import Stage
 from keras_patchdpm.patching.tiling import Tiling
 from keras_patchdpm.schedules import DDPMSchedule, NoiseLevel, Schedule
@@ -27,7 +29,9 @@ class TiledDenoiser:
     A denoiser without position and content knows nothing of the image around a patch. A
     network that was trained on whole images draws its subject again in each patch.
     Start from an image (`init_images`, `strength`), or train a model with `PatchDPM`.
-    Only a Keras network has a memory plan and accepts a `Measurement`.
+    `PatchSampler(memory_budget=)` measures a call of the denoiser, see `memory.peak`.
+    The weights of a function are not known and not counted, those of
+    `from_diffusers` are. Only a Keras network accepts a `Measurement`.
 
     Args:
         denoise: Function `(noisy, level)`: `noisy` is a float32 NumPy array of patches
@@ -99,7 +103,9 @@ class TiledDenoiser:
         except ValueError as error:
             raise ValueError(f"{error} {received}, overlap={overlap}.") from error
         self.patching = _Patches(tiling, self.image_shape[-1])
-        self.network = FunctionNetwork(denoise, self.schedule)
+        self.network = FunctionNetwork(
+            denoise, self.schedule, (*tiling.window_size, self.image_shape[-1])
+        )
 
     def __repr__(self):
         return (
@@ -150,7 +156,9 @@ class TiledDenoiser:
             prediction = prediction.transpose(0, 2, 3, 1)
             return schedule.clean(prediction, noisy, level)
 
-        return cls(denoise, image_shape, schedule=schedule, **options)
+        model = cls(denoise, image_shape, schedule=schedule, **options)
+        model.network = dataclasses.replace(model.network, module=network)
+        return model
 
 
 class _Patches:
@@ -189,10 +197,14 @@ class FunctionNetwork:
     Args:
         function: As `denoise` of `TiledDenoiser`.
         schedule: `Schedule`.
+        patch_shape: `(h, w, C)` of a patch, for measurements.
+        module: PyTorch module that `function` calls, or `None`.
     """
 
     function: typing.Callable
     schedule: Schedule
+    patch_shape: tuple
+    module: typing.Any = None
 
     def predict_on_batch(self, inputs):
         """The prediction for a dict of inputs; called by `NetworkCalls`."""
@@ -211,3 +223,20 @@ class FunctionNetwork:
             )
         of_noisy, of_prediction = clean_coefficients(self.schedule, level)
         return (clean - np.float32(of_noisy) * noisy) / np.float32(of_prediction)
+
+
+@call_bytes.register
+def _(network: FunctionNetwork, patches, *, gradients):
+    noisy = np.zeros((patches, *network.patch_shape), "float32")
+    level = network.schedule.levels(2)[0]
+    if network.module is not None:
+        of_module = importlib.import_module("keras_patchdpm.memory._torch")
+        return of_module.module_bytes(network.module, network.function, noisy, level)
+    report = memory.peak(lambda noisy: network.function(noisy, level), noisy)
+    if not report.bytes:
+        raise ValueError(
+            f"A call of `denoise` needs no memory of {report.backend}, so there is "
+            "nothing to plan. Write it with that library, or leave `memory_budget` "
+            f"out. Received: denoise={network.function!r}."
+        )
+    return 0, with_reserve(report.bytes)

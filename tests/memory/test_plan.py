@@ -15,7 +15,7 @@ from keras_patchdpm import (
     RandomPatching,
     memory,
 )
-from keras_patchdpm.memory import _plan
+from keras_patchdpm.memory import _call_bytes
 from keras_patchdpm.networks import unet
 
 WEIGHTS, BASE, SLOPE = 1000, 100, 50
@@ -33,7 +33,7 @@ def measured(monkeypatch):
             weights=WEIGHTS, activations=BASE + SLOPE * batch_size
         )
 
-    monkeypatch.setattr(_plan, "profile", profile)
+    monkeypatch.setattr(_call_bytes, "profile", profile)
     return calls
 
 

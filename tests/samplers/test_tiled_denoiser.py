@@ -74,13 +74,11 @@ def test_wrong_patches_are_refused(options, message):
         model_of(**options)
 
 
-def test_wrong_results_and_budgets_are_refused():
+def test_wrong_results_and_tiles_are_refused():
     model = kp.TiledDenoiser(
         lambda noisy, level: noisy[:, 1:], (8, 24, 1), patch=(4, 8)
     )
     with pytest.raises(ValueError, match=r"patches of the shape \(1, 4, 8, 1\)"):
         kp.PatchSampler(model, "ddim", 2)(1)
-    with pytest.raises(TypeError, match="other networks cannot be measured"):
-        kp.PatchSampler(model, "ddim", 2, memory_budget="1GB")(1)
     with pytest.raises(ValueError, match="chosen when it is built"):
         kp.PatchSampler(kp.patching.tiled_model.tiled(model, shift=True), "ddim", 2)
