@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from fresh_python import run_python
 from tiny_models import PRESET
 
 from keras_patchdpm import PatchDPM, presets
@@ -101,6 +102,27 @@ def test_the_error_of_a_task_is_raised(two_workers):
     with pytest.raises(ValueError, match="^`number` is wrong.*number=3.$") as caught:
         ray_tasks.spread(generate, [{"number": 3}], workers=1)
     assert type(caught.value) is ValueError
+
+
+def test_the_backend_is_set_before_a_worker_imports_keras(tmp_path):
+    """Also on a machine where none, or another one, is configured."""
+    from ray import cloudpickle
+
+    task = cloudpickle.dumps(ray_tasks._generate("jax"))
+    (tmp_path / "task").write_bytes(task)
+    script = """
+        import os, pathlib, sys
+        from ray import cloudpickle
+        task = cloudpickle.loads(pathlib.Path("task").read_bytes())
+        assert not {"keras", "keras_patchdpm"} & {*sys.modules}
+        sys.modules["keras_patchdpm"] = None
+        try:
+            task()
+        except ImportError:
+            print(os.environ["KERAS_BACKEND"])
+    """
+    done = run_python(script, tmp_path, KERAS_BACKEND=None)
+    assert done.stdout == "jax\n", done.stderr
 
 
 def test_ray_is_missing(monkeypatch, capsys):
