@@ -26,7 +26,7 @@ WORKERS ?= 2
 
 FULL := .venv-test
 JAX_ONLY := .venv-test-jax
-EXTRAS := jax,data,export,plot,notebooks,docs,test
+EXTRAS := jax,data,export,plot,ray,notebooks,docs,test
 BIN := $(FULL)/bin
 
 export OMP_NUM_THREADS := 1

@@ -372,7 +372,7 @@ ENTRIES = {
     "RandomPatching.batches": Entry(
         method(crops, "batches"),
         "images=images batch_size=count seed=seed sample_weight=weights epochs=count "
-        "labels=labels whole=bool",
+        "labels=labels whole=bool shard=seed",
         images=IMAGES,
         batch_size=2,
         seed=0,

@@ -105,6 +105,17 @@ def test_links_of_notebooks_lead_somewhere():
     assert count >= 6
 
 
+def test_files_are_included_by_their_mark():
+    """ruff formats Python blocks, and would turn the mark into a comparison."""
+    included = []
+    for path in PAGES:
+        lines = [line for line in path.read_text().splitlines() if "--8" in line]
+        for line in lines:
+            (file,) = re.findall(r'^--8<-- "([^":]+)[\d:]*"$', line)
+            included.append(file)
+    assert all((ROOT / file).is_file() for file in included) and len(included) > 8
+
+
 def test_the_table_of_presets_is_that_of_the_package():
     text = (ROOT / "docs" / "presets.md").read_text()
     for preset in kp.PatchDPM.presets():

@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_patchdpm import _images, augmentation
+from keras_patchdpm import _images, augmentation, runtime
 from keras_patchdpm.datasets import ImageBatches
 from keras_patchdpm.models import (
     _arguments,
@@ -292,5 +292,8 @@ def _follow_epochs(batches, before, arguments):
 
 def _crop_batches(patching, images, *, batch_size, seed, **options):
     """`CropBatches` of the images of `fit` or `evaluate`."""
+    processes, process = runtime.processes()
+    if processes > 1:
+        options["shard"] = process
     size = BATCH_SIZE if batch_size is None else batch_size
     return patching.batches(images, size, seed, **options)

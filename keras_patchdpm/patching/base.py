@@ -216,7 +216,8 @@ class Patching(Configured, abc.ABC):
         Such a patching has a method `batches`, as `RandomPatching`. `fit` and
         `evaluate` call it with the user's images, and train on what it returns. For a
         model with an augmentation, `batches` must accept `whole=True`, and a method
-        `cut` must cut the patches out of the whole images.
+        `cut` must cut the patches out of the whole images. For several processes that
+        train together, it must accept `shard`, the number of the process.
         """
         return False
 

@@ -26,6 +26,8 @@ class CropBatches(keras.utils.PyDataset):
             `None`: no labels.
         whole: Bool. Whether batches have the whole images, not the crops. Default: the
             crops.
+        shard: Int of at least 0, the number of this process among those that train
+            together: see `RandomPatching.batches`. Default 0.
 
     Attributes:
         epoch: Int. The current epoch, which `PatchDPM.fit` sets. Each epoch has other
@@ -45,10 +47,11 @@ class CropBatches(keras.utils.PyDataset):
         epochs=1,
         labels=None,
         whole=False,
+        shard=0,
     ):
         super().__init__()
         self.patching = patching
-        self.seed, self.whole = seed, whole
+        self.seed, self.whole, self.shard = seed, whole, shard
         if hasattr(images, "shape"):
             batch_size = _checks.positive_int("batch_size", batch_size)
             self.stream = _ArrayStream(
@@ -57,6 +60,7 @@ class CropBatches(keras.utils.PyDataset):
                 seed=seed,
                 labels=labels,
                 sample_weight=sample_weight,
+                shard=shard,
             )
         elif isinstance(images, keras.utils.PyDataset):
             turns = max(patching.batch_multipliers)
@@ -77,7 +81,8 @@ class CropBatches(keras.utils.PyDataset):
         multipliers = np.array(self.patching.batch_multipliers)[sizes]
         before = int(multipliers[:step].sum())
         images, labels, weights = self.stream.take(epoch, before, multipliers[step])
-        rng = np.random.default_rng((self.seed, epoch, step))
+        # Even numbers for positions, odd ones for orders.
+        rng = np.random.default_rng((self.seed, epoch, step, 2 * self.shard))
         rows, cols = (
             rng.integers(0, whole - side + 1, (len(images), 1)) + np.arange(side)
             for whole, side in zip(
@@ -141,14 +146,14 @@ class CropBatches(keras.utils.PyDataset):
 class _ArrayStream:
     """An endless stream of the images of an array: all of them once, then again."""
 
-    def __init__(self, images, *, batch_size, seed, labels, sample_weight):
+    def __init__(self, images, *, batch_size, seed, labels, sample_weight, shard):
         self.images = keras.ops.convert_to_numpy(images)
         self.image_shape = self.images.shape[1:]
         self.extra = [
             None if values is None else keras.ops.convert_to_numpy(values)
             for values in (labels, sample_weight)
         ]
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.shard = batch_size, seed, shard
         self.steps = -(-len(self.images) // batch_size)
 
     def take(self, epoch, before, batches):
@@ -157,7 +162,8 @@ class _ArrayStream:
         places = np.arange(before * size, (before + batches) * size)
         chosen = np.empty(len(places), int)
         for turn in np.unique(places // count):
-            order = np.random.default_rng((self.seed, epoch, turn, 1))
+            key = (self.seed, epoch, turn, 2 * self.shard + 1)
+            order = np.random.default_rng(key)
             here = places // count == turn
             chosen[here] = order.permutation(count)[places[here] % count]
         return self.images[chosen], *(

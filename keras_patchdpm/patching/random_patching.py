@@ -142,6 +142,7 @@ class RandomPatching(Patching):
         epochs=1,
         labels=None,
         whole=False,
+        shard=0,
     ):
         """Batches of crops, with the position of each crop; called by `fit`.
 
@@ -160,6 +161,9 @@ class RandomPatching(Patching):
             whole: Bool. Whether batches have the whole images, which the model cuts
                 after an augmentation. Default: the crops, if the network receives no
                 content.
+            shard: Int of at least 0, the number of this process among those that train
+                together. All have the same size in each step, at other positions, and
+                each has its own order of an array. Default 0.
 
         Returns:
             `CropBatches`.
@@ -182,6 +186,7 @@ class RandomPatching(Patching):
             epochs=epochs,
             labels=labels,
             whole=_checks.boolean("whole", whole) or self.content,
+            shard=_checks.integer("shard", shard, minimum=0),
         )
 
     def cut(self, images, *, rows, cols):

@@ -10,7 +10,7 @@ import pytest
 from fresh_python import run_python
 from plain_training import Training
 
-from keras_patchdpm import _files
+from keras_patchdpm import _files, runtime
 from keras_patchdpm.callbacks import BackupAndRestore, _variables
 
 
@@ -343,3 +343,22 @@ def test_another_model_or_optimizer_is_refused(units, three):
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         BackupAndRestore(**{"folder": "a", **arguments})
+
+
+@pytest.mark.once
+def test_a_further_process_waits_for_the_folder_and_writes_nothing(
+    training, tmp_path, monkeypatch
+):
+    folder = tmp_path / "backup"
+    compared = []
+
+    def same_in_all(number):
+        """As if the first process had been slow, and had created the folder."""
+        folder.mkdir(exist_ok=True)
+        compared.append(number)
+        return True
+
+    monkeypatch.setattr(runtime, "processes", lambda: (2, 1))
+    monkeypatch.setattr(runtime, "same_in_all", same_in_all)
+    training.fit(BackupAndRestore(folder))
+    assert compared == [0, -1] and not [*folder.iterdir()]

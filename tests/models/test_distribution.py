@@ -1,10 +1,16 @@
 """Two devices in one process: the same training, and noise of each one's own."""
 
 import inspect
+import types
 
 import keras
+import numpy as np
 import pytest
 from fresh_python import ROOT, run_python
+from tiny_models import tiny_model
+
+from keras_patchdpm import runtime
+from keras_patchdpm.models._batches import BatchCheck
 
 MIRRORED = """
     import sys; sys.path.insert(0, TESTS)
@@ -90,3 +96,27 @@ if keras.backend.backend() in RUNS:
         script = inspect.cleandoc(script).replace("TESTS", repr(str(ROOT / "tests")))
         done = run_python(script, tmp_path, **variables)
         assert done.stdout.strip().endswith(says), done.stderr
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("mesh", "processes", "expected"),
+    [((2,), 1, 2), ((4,), 2, 2), ((2,), 2, 1), ((3, 2), 1, 3), ((2,), 4, 1)],
+)
+def test_a_batch_is_divided_among_the_devices_of_this_process(
+    mesh, processes, expected, monkeypatch
+):
+    model = tiny_model()
+    distribution = types.SimpleNamespace(
+        batch_dim_name="batch",
+        device_mesh=types.SimpleNamespace(shape=mesh, axis_names=["batch", "model"]),
+    )
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: distribution)
+    monkeypatch.setattr(runtime, "processes", lambda: (processes, 0))
+    check = BatchCheck(model)
+    assert check.shards == expected
+    check(np.zeros((6, 8, 8, 3), "uint8"), 0)
+    if expected > 1:
+        message = f"A batch of 7 images cannot be divided among {expected} devices"
+        with pytest.raises(ValueError, match=message):
+            check(np.zeros((7, 8, 8, 3), "uint8"), 0)

@@ -20,7 +20,8 @@ COMMON = """
     {setup}
     import keras_patchdpm, keras
     from tiny_models import FixedNoise, PRESET, tiny_images, tiny_model, train, values
-    from keras_patchdpm import GridPatching, training
+    from keras_patchdpm import GridPatching, RandomPatching, runtime, training
+    from keras_patchdpm.callbacks import BackupAndRestore
     {join}
 
     model = tiny_model(GridPatching(2, patches_per_image=4), FixedNoise())
@@ -32,6 +33,21 @@ COMMON = """
     noise = keras.random.normal((64,), seed=model.seed_generator)
     np.savez(f"fit{{RANK}}.npz", *values(model.network.weights), noise=noise, **history)
 
+    patching, made = RandomPatching(8, (0.5,)), []
+    cut = patching.batches
+    patching.batches = lambda *args, **options: (
+        made.append(cut(*args, **options)) or made[0]
+    )
+    model = tiny_model(patching)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    train(model, tiny_images(4), batch_size=1)
+    np.savez(f"crops{{RANK}}.npz", *values(model.network.weights), **made[0][0][0])
+
+    assert runtime.same_in_all(7) and not runtime.same_in_all(RANK)
+    written = set()  # A file that is complete is renamed.
+    sys.addaudithook(
+        lambda event, args: written.add(str(args[1])) if event == "os.rename" else None
+    )
     config = {{**PRESET, "patching": {{"name": "GridPatching", "divisions": 2}}}}
     settings = training.TrainingSettings(
         batch_size=2, steps_per_epoch=2, precision="float32"
@@ -42,10 +58,18 @@ COMMON = """
         )
         print("written", RANK, epochs)
     np.savez(f"train{{RANK}}.npz", *values(model.network.weights))
-    try:
-        training.train(config, tiny_images(8), "run", minutes=1)
-    except ValueError as error:
-        print(error)
+    print("has written:", sorted(path for path in written if path.startswith("run")))
+    model = tiny_model()
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    own = BackupAndRestore("run/backup" if RANK else "elsewhere")
+    for call in (
+        lambda: train(model, tiny_images(2), batch_size=1, callbacks=[own]),
+        lambda: training.train(config, tiny_images(8), "run", minutes=1),
+    ):
+        try:
+            call()
+        except ValueError as error:
+            print(error)
 """
 
 ENGINES = {
@@ -85,8 +109,10 @@ if keras.backend.backend() in ENGINES:
     @pytest.mark.slow
     def test_two_processes(tmp_path):
         results = run_two(ENGINES[keras.backend.backend()], tmp_path)
-        for printed, errors in results:
+        for rank, (printed, errors) in enumerate(results):
             assert "they would stop at different steps" in printed, errors
+            assert "see different backups" in printed
+            assert ("has written: []" in printed) is (rank == 1)
         first, second = (np.load(tmp_path / f"fit{rank}.npz") for rank in range(2))
         model = tiny_model(GridPatching(2, patches_per_image=4), FixedNoise())
         model.compile(optimizer=keras.optimizers.SGD(0.1), metrics=["mse"])
@@ -101,6 +127,10 @@ if keras.backend.backend() in ENGINES:
             np.testing.assert_array_equal(
                 first[f"arr_{number}"], second[f"arr_{number}"]
             )
+        one, other = (np.load(tmp_path / f"crops{rank}.npz") for rank in range(2))
+        for name in one:
+            same = np.array_equal(one[name], other[name])
+            assert same is name.startswith("arr_"), name
         assert [printed.count("Resumes") for printed, _ in results] == [1, 0]
         written = {path.name for path in (tmp_path / "run").iterdir()}
         assert written - {".lock"} == {

@@ -97,6 +97,19 @@ def test_epochs_differ_and_seeds_repeat():
     assert not np.array_equal(first(0, 0), first(1, 0))
 
 
+@pytest.mark.once
+def test_processes_have_one_size_and_other_crops():
+    patching = RandomPatching((16, 24))
+    shards = [patching.batches(images(), 2, 0, shard=shard) for shard in range(3)]
+    assert len({tuple(shard.sizes(5)) for shard in shards}) == 1
+    (step,) = np.flatnonzero(shards[0].sizes(0) == 0)[:1]
+    batches = [shard[step][0] for shard in shards]
+    for name in ("images", "rows", "cols"):
+        assert len({batch[name].tobytes() for batch in batches}) == 3, name
+    for name, values in patching.batches(images(), 2, 0)[step][0].items():
+        np.testing.assert_array_equal(batches[0][name], values)
+
+
 def test_a_training_goes_on_where_it_stopped(tmp_path):
     """With the crops it would have had, after a stop in the middle of an epoch."""
 
