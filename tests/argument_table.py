@@ -21,7 +21,7 @@ import numpy as np
 from tiny_models import tiny_images, tiny_model
 
 from keras_patchdpm import networks, presets
-from keras_patchdpm.networks import authors_weights, diffusers_weights
+from keras_patchdpm.networks import authors_weights, diffusers_weights, unet2d_slots
 
 # Callables whose accepted calls take long: tests give them a few of the values, and the
 # report all of them.
@@ -162,7 +162,7 @@ def whole_images_network():
 @functools.cache
 def diffusers_tensors():
     """Tensors of the names and shapes of `diffusers`."""
-    slots = diffusers_weights.slots(whole_images_network())
+    slots = unet2d_slots.slots(whole_images_network(), {}, diffusers_weights.LIBRARY)
     return {
         name: np.zeros(slot.shape, "float32") for slot in slots for name in slot.tensors
     }

@@ -13,7 +13,7 @@ import pytest
 from fresh_python import ROOT, run_python
 
 import keras_patchdpm as kp
-from keras_patchdpm.networks import diffusers_weights
+from keras_patchdpm.networks import diffusers_weights, unet2d_slots
 
 pytestmark = pytest.mark.once
 
@@ -98,7 +98,7 @@ def write_diffusers(folder):
     """A small network in the files of `diffusers`, and its weights as `.npz`."""
     from safetensors.numpy import save_file
 
-    slots = diffusers_weights.slots(tiny_unet2d(16))
+    slots = unet2d_slots.slots(tiny_unet2d(16), {}, diffusers_weights.LIBRARY)
     tensors = {
         name: np.full(slot.shape, 0.1, "float32")
         for slot in slots

@@ -9,7 +9,12 @@ import pytest
 from networks.test_unet2d import TINY
 
 from keras_patchdpm import GridPatching
-from keras_patchdpm.networks import diffusers_weights, load_diffusers_weights, unet2d
+from keras_patchdpm.networks import (
+    diffusers_weights,
+    load_diffusers_weights,
+    unet2d,
+    unet2d_slots,
+)
 
 pytestmark = pytest.mark.once
 
@@ -36,7 +41,7 @@ def tensors(built):
     rng = np.random.default_rng(0)
     return {
         name: rng.normal(size=slot.shape).astype("float32")
-        for slot in diffusers_weights.slots(built)
+        for slot in unet2d_slots.slots(built, {}, diffusers_weights.LIBRARY)
         for name in slot.tensors
     }
 
