@@ -17,7 +17,11 @@ from no_autotune import no_autotune  # noqa: F401
 from quick_compilation import quick_compilation  # noqa: F401
 
 # Compared with libraries that need PyTorch, beside any backend.
-NEED_TORCH = ["networks/test_unet2d_parity.py", "presets/test_diffusers.py"]
+NEED_TORCH = [
+    "networks/test_guided_diffusion.py",
+    "networks/test_unet2d_parity.py",
+    "presets/test_diffusers.py",
+]
 collect_ignore = [] if importlib.util.find_spec("torch") else NEED_TORCH
 
 hypothesis.settings.register_profile(

@@ -23,7 +23,7 @@ def inputs_of(network, batch=2):
         name: wave((batch, *tensor.shape[1:]), 0.1 * number)
         for number, (name, tensor) in enumerate(network.input.items())
     }
-    for name, value in (("timestep", (3, 900)), ("patch_index", (1, 4)), ("stage", 0)):
-        if name in values:
-            values[name] = np.broadcast_to(np.array(value, "int32"), (batch,))
+    ints = {"timestep": (3, 900), "patch_index": (1, 4), "stage": 0, "label": (0, 1)}
+    for name in values.keys() & ints:
+        values[name] = np.broadcast_to(np.array(ints[name], "int32"), (batch,))
     return values
