@@ -245,9 +245,10 @@ def _network(config):
 
 def _check_middle(config, network):
     """Refuses attention in the middle that is not normalised as elsewhere."""
-    name, groups = "attn_norm_num_groups", network["norm_num_groups"]
-    found = config.get(name)
-    is_default = found is None and network["resnet_time_scale_shift"] == "default"
+    name, shift = "attn_norm_num_groups", "resnet_time_scale_shift"
+    groups, found = network["norm_num_groups"], config.get(name)
+    _checks.one_of(shift, network[shift], unet2d_arguments.TIME_SCALE_SHIFT)
+    is_default = found is None and network[shift] == "default"
     if network["add_attention"] and not is_default:
         _checks.one_of(name, found, (groups,))
 
