@@ -19,13 +19,13 @@ import keras_patchdpm as kp
 import keras
 import numpy as np
 from tiny_models import tiny_images, tiny_model
+from unet2d_inputs import GUIDED, tensors_of
 
 from keras_patchdpm import networks, presets
 from keras_patchdpm.networks import (
     authors_weights,
     diffusers_weights,
     guided_diffusion_weights,
-    unet2d_slots,
 )
 from keras_patchdpm.networks.recorded import recorded
 
@@ -167,37 +167,20 @@ def whole_images_network():
 
 @functools.cache
 def diffusers_tensors():
-    """Tensors of the names and shapes of `diffusers`."""
-    slots = unet2d_slots.slots(whole_images_network(), {}, diffusers_weights.LIBRARY)
-    return zeros_of(slots)
+    return tensors_of(whole_images_network(), diffusers_weights.LIBRARY)
 
 
 @functools.cache
 def guided_diffusion_network():
-    arguments = networks.guided_diffusion_arguments(
-        8,
-        num_channels=32,
-        channel_mult=(1,),
-        num_res_blocks=1,
-        attention_resolutions=(),
-        num_heads=1,
-    )
+    arguments = networks.guided_diffusion_arguments(8, **GUIDED)
     return networks.unet2d(8, **arguments)
 
 
 @functools.cache
 def guided_diffusion_tensors():
-    """Tensors of the names and shapes of guided-diffusion."""
     network = guided_diffusion_network()
-    names = guided_diffusion_weights.library(recorded(network))
-    return zeros_of(unet2d_slots.slots(network, {}, names))
-
-
-def zeros_of(slots):
-    """Tensors of the names and shapes of slots."""
-    return {
-        name: np.zeros(slot.shape, "float32") for slot in slots for name in slot.tensors
-    }
+    library = guided_diffusion_weights.library(recorded(network))
+    return tensors_of(network, library)
 
 
 def colours(images):
@@ -496,8 +479,8 @@ ENTRIES = {
         "attention_head_dim=count num_attention_heads=count add_attention=bool "
         "norm_num_groups=count norm_eps=positive flip_sin_to_cos=bool "
         "freq_shift=fraction embedding_width=count downsample_padding=index "
-        "mid_block_scale_factor=positive center_input_sample=bool dropout=fraction schedule=object num_classes=count "
-        "name=text",
+        "mid_block_scale_factor=positive center_input_sample=bool dropout=fraction "
+        "schedule=object num_classes=count name=text",
         image_size=8,
         patching=kp.GridPatching(2),
         block_out_channels=(4,),

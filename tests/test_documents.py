@@ -11,9 +11,11 @@ import keras
 import numpy as np
 import pytest
 from fresh_python import ROOT, run_python
+from unet2d_inputs import GUIDED, tensors_of
 
 import keras_patchdpm as kp
-from keras_patchdpm.networks import diffusers_weights, unet2d_slots
+from keras_patchdpm.networks import diffusers_weights, guided_diffusion_weights
+from keras_patchdpm.networks.recorded import recorded
 
 pytestmark = pytest.mark.once
 
@@ -69,6 +71,7 @@ SMALL = {
     "steps=[20, 10]": "steps=[2, 1]",
     "epochs=10": "epochs=1, verbose=0",
     "hf://google/ddpm-celebahq-256": "theirs",  # No connection in tests.
+    "256x256_diffusion_uncond.pt": "guided.npz",
 }
 TINY_UNET2D = {
     "block_out_channels": (4,),
@@ -91,19 +94,20 @@ def tiny_unet(*arguments, **options):
 
 
 def tiny_unet2d(*arguments, **options):
-    return kp.networks.unet2d(*arguments, **{**options, **TINY_UNET2D})
+    tiny = {} if "embedding_width" in options else TINY_UNET2D
+    return kp.networks.unet2d(*arguments, **{**options, **tiny})
+
+
+def tiny_guided_diffusion(image_size):
+    """The arguments of a small network of guided-diffusion."""
+    return kp.networks.guided_diffusion_arguments(image_size, **GUIDED)
 
 
 def write_diffusers(folder):
     """A small network in the files of `diffusers`, and its weights as `.npz`."""
     from safetensors.numpy import save_file
 
-    slots = unet2d_slots.slots(tiny_unet2d(16), {}, diffusers_weights.LIBRARY)
-    tensors = {
-        name: np.full(slot.shape, 0.1, "float32")
-        for slot in slots
-        for name in slot.tensors
-    }
+    tensors = tensors_of(tiny_unet2d(16), diffusers_weights.LIBRARY, 0.1)
     network = {"_class_name": "UNet2DModel", "_diffusers_version": "0.0.4"}
     files = {
         "config.json": {**network, "sample_size": 16, **TINY_UNET2D},
@@ -114,6 +118,12 @@ def write_diffusers(folder):
         (folder / "theirs" / name).write_text(json.dumps(config))
     save_file(tensors, folder / "theirs" / "diffusion_pytorch_model.safetensors")
     np.savez(folder / "weights.npz", **tensors)
+
+
+def write_guided_diffusion(folder):
+    network = tiny_unet2d(16, **tiny_guided_diffusion(16))
+    library = guided_diffusion_weights.library(recorded(network))
+    np.savez(folder / "guided.npz", **tensors_of(network, library))
 
 
 def convolution(channels, filters):
@@ -131,6 +141,7 @@ def folders(tmp_path, monkeypatch):
             os.makedirs(name, exist_ok=True)
             kp.save_images(image[None], f"{name}/{number}.bmp")
     write_diffusers(tmp_path)
+    write_guided_diffusion(tmp_path)
 
 
 @pytest.fixture
@@ -138,7 +149,12 @@ def names():
     """What the blocks of a page use and do not define."""
     package = types.SimpleNamespace(**vars(kp))
     package.networks = types.SimpleNamespace(
-        **{**vars(kp.networks), "unet": tiny_unet, "unet2d": tiny_unet2d}
+        **{
+            **vars(kp.networks),
+            "unet": tiny_unet,
+            "unet2d": tiny_unet2d,
+            "guided_diffusion_arguments": tiny_guided_diffusion,
+        }
     )
     patching = kp.CascadePatching(2)
     network = tiny_unet(16, patching)

@@ -74,8 +74,8 @@ def guided_diffusion_arguments(
     >>> network = unet2d(256, **guided_diffusion_arguments(256))
     >>> load_guided_diffusion_weights(network, "256x256_diffusion_uncond.pt")
 
-    Source: Dhariwal & Nichol 2021 (arXiv:2105.05233), table 4 and section 3;
-    `openai/guided-diffusion` (MIT), the flags in its README.
+    Source: Dhariwal & Nichol 2021 (arXiv:2105.05233), section 3; the flags:
+    `openai/guided-diffusion` (MIT), README and `script_util.py`.
     """
     image_size = _checks.integer(
         "image_size", image_size, minimum=1, maximum=limits.IMAGE_SIZE
@@ -144,9 +144,8 @@ def _multipliers(image_size):
 
 
 def _multiplier(name, value):
-    return _checks.real(
-        name, value, minimum=1 / limits.WIDTH, maximum=limits.MULTIPLIER
-    )
+    most = limits.MULTIPLIER
+    return _checks.real(name, value, minimum=1 / most, maximum=most)
 
 
 def _attended(resolutions, image_size, count):
