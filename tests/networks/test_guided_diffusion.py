@@ -5,7 +5,6 @@ It needs PyTorch, beside any backend: `conftest.py` leaves the file out without 
 
 import functools
 
-import diffusers_models
 import guided_diffusion_model as models
 import keras
 import numpy as np
@@ -91,7 +90,7 @@ def theirs():
 
 @pytest.fixture
 def tensors(theirs):
-    return diffusers_models.arrays(theirs)
+    return {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
 
 
 @pytest.fixture(scope="module")
