@@ -167,7 +167,7 @@ def refuses(network, source, *messages, error=ValueError, **options):
         ({LABELS: np.zeros((7, 128))}, "Build the network with `num_classes=7`"),
         ({QKV: np.full((192, 64, 1), np.nan)}, "must contain finite numbers"),
     ],
-    ids=str,
+    ids=["more", "less", "shape", "inputs", "outputs", "bias", "labels", "NaN"],
 )
 def test_refuses_one_change(network, tensors, changes, message):
     source = {k: v for k, v in {**tensors, **changes}.items() if v is not None}
