@@ -31,7 +31,11 @@ NOT_OURS = ("attn_norm_num_groups", "num_class_embeds", "out_channels")
         (SMALL, OTHERS),
         (SMALL, {**OTHERS, "add_attention": False, "attention_head_dim": 8}),
         (DEEP, RESIDUAL),
-        (SMALL, {**THEIRS, **RESIDUAL, "down_block_types": ("DownBlock2D",) * 2}),
+        pytest.param(
+            SMALL,
+            {**THEIRS, **RESIDUAL, "down_block_types": ("DownBlock2D",) * 2},
+            marks=pytest.mark.once,
+        ),
     ],
     ids=["google", "diffusers", "other", "no attention", "residual", "mixed"],
 )
