@@ -19,9 +19,15 @@ import keras_patchdpm as kp
 import keras
 import numpy as np
 from tiny_models import tiny_images, tiny_model
+from unet2d_inputs import GUIDED, tensors_of
 
 from keras_patchdpm import networks, presets
-from keras_patchdpm.networks import authors_weights, diffusers_weights
+from keras_patchdpm.networks import (
+    authors_weights,
+    diffusers_weights,
+    guided_diffusion_weights,
+)
+from keras_patchdpm.networks.recorded import recorded
 
 # Callables whose accepted calls take long: tests give them a few of the values, and the
 # report all of them.
@@ -161,11 +167,20 @@ def whole_images_network():
 
 @functools.cache
 def diffusers_tensors():
-    """Tensors of the names and shapes of `diffusers`."""
-    slots = diffusers_weights.slots(whole_images_network())
-    return {
-        name: np.zeros(slot.shape, "float32") for slot in slots for name in slot.tensors
-    }
+    return tensors_of(whole_images_network(), diffusers_weights.LIBRARY)
+
+
+@functools.cache
+def guided_diffusion_network():
+    arguments = networks.guided_diffusion_arguments(8, **GUIDED)
+    return networks.unet2d(8, **arguments)
+
+
+@functools.cache
+def guided_diffusion_tensors():
+    network = guided_diffusion_network()
+    library = guided_diffusion_weights.library(recorded(network))
+    return tensors_of(network, library)
 
 
 def colours(images):
@@ -411,7 +426,7 @@ ENTRIES = {
     "layers.GlobalContentConditioning": Entry(kp.layers.GlobalContentConditioning),
     "layers.LabelEmbedding": Entry(
         kp.layers.LabelEmbedding,
-        "num_classes=count units=count",
+        "num_classes=count units=count initializer=function",
         num_classes=3,
         units=4,
     ),
@@ -463,11 +478,12 @@ ENTRIES = {
         kp.networks.unet2d,
         "image_size=size patching=object channels=count block_out_channels=ints "
         "down_block_types=choice up_block_types=choice layers_per_block=count "
-        "attention_head_dim=count add_attention=bool norm_num_groups=count "
-        "norm_eps=positive flip_sin_to_cos=bool freq_shift=fraction "
-        "downsample_padding=index mid_block_scale_factor=positive "
-        "center_input_sample=bool dropout=fraction schedule=object num_classes=count "
-        "name=text",
+        "downsample_type=choice upsample_type=choice resnet_time_scale_shift=choice "
+        "attention_head_dim=count num_attention_heads=count add_attention=bool "
+        "norm_num_groups=count norm_eps=positive flip_sin_to_cos=bool "
+        "freq_shift=fraction embedding_width=count downsample_padding=index "
+        "mid_block_scale_factor=positive center_input_sample=bool dropout=fraction "
+        "schedule=object num_classes=count name=text",
         image_size=8,
         patching=kp.GridPatching(2),
         block_out_channels=(4,),
@@ -479,6 +495,19 @@ ENTRIES = {
         "network=object source=object",
         network=Lazy(whole_images_network),
         source=Lazy(diffusers_tensors),
+    ),
+    "networks.guided_diffusion_arguments": Entry(
+        kp.networks.guided_diffusion_arguments,
+        "image_size=count num_channels=count channel_mult=floats num_res_blocks=count "
+        "attention_resolutions=indices num_heads=count num_head_channels=count "
+        "resblock_updown=bool use_scale_shift_norm=bool",
+        image_size=64,
+    ),
+    "networks.load_guided_diffusion_weights": Entry(
+        kp.networks.load_guided_diffusion_weights,
+        "network=object source=object use_new_attention_order=bool",
+        network=Lazy(guided_diffusion_network),
+        source=Lazy(guided_diffusion_tensors),
     ),
     "networks.start_from": Entry(
         kp.networks.start_from,

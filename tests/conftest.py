@@ -18,6 +18,7 @@ from quick_compilation import quick_compilation  # noqa: F401
 
 # Compared with libraries that need PyTorch, beside any backend.
 NEED_TORCH = [
+    "networks/test_guided_diffusion.py",
     "networks/test_unet2d_parity.py",
     "presets/test_diffusers.py",
     "samplers/test_budgets_of_denoisers.py",

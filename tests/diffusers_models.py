@@ -26,6 +26,18 @@ SMALL = {
     "down_block_types": ("AttnDownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "AttnUpBlock2D"),
 }
+# Blocks and options of guided-diffusion.
+RESIDUAL = {
+    "down_block_types": ("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "ResnetUpsampleBlock2D"),
+    "block_out_channels": (8, 16),
+    "downsample_type": "resnet",
+    "upsample_type": "resnet",
+    "resnet_time_scale_shift": "scale_shift",
+    "attn_norm_num_groups": 4,
+    "num_class_embeds": 5,
+    "out_channels": 6,
+}
 # Those that are arguments of `unet2d`.
 OURS = [name for name in SMALL if name not in ("act_fn", "time_embedding_type")]
 
@@ -45,9 +57,10 @@ def arrays(network):
     return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
 
-def predicted(network, noisy, timestep):
+def predicted(network, noisy, timestep, label=None):
     """What a `UNet2DModel` predicts for arrays of our layout."""
     images = torch.tensor(noisy.transpose(0, 3, 1, 2))
+    label = None if label is None else torch.tensor(label)
     with torch.no_grad():
-        prediction = network(images, torch.tensor(timestep)).sample
+        prediction = network(images, torch.tensor(timestep), label).sample
     return prediction.numpy().transpose(0, 2, 3, 1)

@@ -8,9 +8,11 @@ import types
 
 import keras
 import numpy as np
+from unet2d_inputs import GUIDED, tensors_of
 
 import keras_patchdpm as kp
-from keras_patchdpm.networks import diffusers_weights
+from keras_patchdpm.networks import diffusers_weights, guided_diffusion_weights
+from keras_patchdpm.networks.recorded import recorded
 
 SIZE = 64
 SMALL = {
@@ -27,6 +29,8 @@ SMALL = {
     "epochs=10": "epochs=1, verbose=0",
     "epochs=20": "epochs=1, verbose=0",
     "hf://google/ddpm-celebahq-256": "theirs",  # No connection in tests.
+    "256x256_diffusion_uncond.pt": "guided.npz",
+    "128x128_diffusion.pt": "guided_classes.npz",
 }
 TINY_UNET2D = {
     "block_out_channels": (4,),
@@ -57,19 +61,20 @@ def tiny_unet(*arguments, **options):
 
 
 def tiny_unet2d(*arguments, **options):
-    return kp.networks.unet2d(*arguments, **{**options, **TINY_UNET2D})
+    tiny = {} if "embedding_width" in options else TINY_UNET2D
+    return kp.networks.unet2d(*arguments, **{**options, **tiny})
+
+
+def tiny_guided_diffusion(image_size, **options):
+    """The arguments of a small network of guided-diffusion."""
+    return kp.networks.guided_diffusion_arguments(image_size, **GUIDED)
 
 
 def write_diffusers(folder):
     """A small network in the files of `diffusers`, and its weights as `.npz`."""
     from safetensors.numpy import save_file
 
-    slots = diffusers_weights.slots(tiny_unet2d(16))
-    tensors = {
-        name: np.full(slot.shape, 0.1, "float32")
-        for slot in slots
-        for name in slot.tensors
-    }
+    tensors = tensors_of(tiny_unet2d(16), diffusers_weights.LIBRARY, 0.1)
     network = {"_class_name": "UNet2DModel", "_diffusers_version": "0.0.4"}
     files = {
         "config.json": {**network, "sample_size": 16, **TINY_UNET2D},
@@ -82,6 +87,13 @@ def write_diffusers(folder):
     np.savez(folder / "weights.npz", **tensors)
 
 
+def write_guided_diffusion(folder):
+    for name, classes in (("guided", None), ("guided_classes", 1000)):
+        network = tiny_unet2d(16, num_classes=classes, **tiny_guided_diffusion(16))
+        library = guided_diffusion_weights.library(recorded(network))
+        np.savez(folder / f"{name}.npz", **tensors_of(network, library))
+
+
 def write_folders(folder):
     """The folders of images and weights that the examples read."""
     for number, image in enumerate(kp.datasets.synthetic_scenes(66, 2 * SIZE)):
@@ -89,6 +101,7 @@ def write_folders(folder):
             os.makedirs(folder / name, exist_ok=True)
             kp.save_images(image[None], folder / name / f"{number}.bmp")
     write_diffusers(folder)
+    write_guided_diffusion(folder)
 
 
 def convolution(channels, filters):
@@ -100,7 +113,12 @@ def names():
     """A dict of them."""
     package = types.SimpleNamespace(**vars(kp))
     package.networks = types.SimpleNamespace(
-        **{**vars(kp.networks), "unet": tiny_unet, "unet2d": tiny_unet2d}
+        **{
+            **vars(kp.networks),
+            "unet": tiny_unet,
+            "unet2d": tiny_unet2d,
+            "guided_diffusion_arguments": tiny_guided_diffusion,
+        }
     )
     package.sample = functools.partial(kp.sample, steps=1)
     patching = kp.CascadePatching(2)

@@ -50,6 +50,7 @@ def common():
         "networks": package.networks,
         "unet": tiny_unet,
         "unet2d": tiny_unet2d,
+        "guided_diffusion_arguments": documented.tiny_guided_diffusion,
         "patching": kp.GridPatching(2),
         "images": images,
         "photos": images,

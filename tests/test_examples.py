@@ -101,6 +101,8 @@ def run_example(path, names):
     text = inspect.getdoc(documented_entry(path))
     for example in doctest.DocTestParser().get_examples(text):
         source = small(example.source)
+        if not source.strip():
+            continue
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(source, path, "single"), names)  # noqa: S102 (our own)

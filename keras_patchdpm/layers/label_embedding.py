@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
+from keras_patchdpm.layers._initializer import valid_initializer
 
 
 @serializable
@@ -14,6 +15,8 @@ class LabelEmbedding(keras.layers.Layer):
     Args:
         num_classes: Positive int.
         units: Positive int. Length of the embedding.
+        initializer: Keras initializer of the vectors. Default `"glorot_uniform"`. With
+            `"zeros"`, labels have no influence until the layer is trained.
         **kwargs: Passed to `keras.layers.Layer` (`name`, `dtype`, ...).
 
     Call arguments:
@@ -25,7 +28,8 @@ class LabelEmbedding(keras.layers.Layer):
 
     Raises:
         TypeError: If `num_classes` or `units` is not an int.
-        ValueError: If `num_classes` or `units` is below 1.
+        ValueError: If `num_classes` or `units` is below 1, or `initializer` is no Keras
+            initializer.
 
     Example:
 
@@ -35,14 +39,17 @@ class LabelEmbedding(keras.layers.Layer):
     Source: Ho & Salimans 2022 (arXiv:2207.12598), section 3.2.
     """
 
-    def __init__(self, num_classes, units, **kwargs):
+    def __init__(self, num_classes, units, initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
         self.num_classes = _checks.positive_int("num_classes", num_classes)
         self.units = _checks.positive_int("units", units)
+        self.initializer = valid_initializer(initializer)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
-            shape=(self.num_classes + 1, self.units), name="kernel"
+            shape=(self.num_classes + 1, self.units),
+            initializer=self.initializer,
+            name="kernel",
         )
 
     def call(self, label):
@@ -52,7 +59,11 @@ class LabelEmbedding(keras.layers.Layer):
         return (*input_shape, self.units)
 
     def get_config(self):
-        own = {"num_classes": self.num_classes, "units": self.units}
+        own = {
+            "num_classes": self.num_classes,
+            "units": self.units,
+            "initializer": keras.initializers.serialize(self.initializer),
+        }
         return {**super().get_config(), **own}
 
 

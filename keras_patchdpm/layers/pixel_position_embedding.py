@@ -4,6 +4,7 @@ import keras
 
 from keras_patchdpm import _checks
 from keras_patchdpm._registration import serializable
+from keras_patchdpm.layers._initializer import valid_initializer
 
 
 @serializable
@@ -36,7 +37,7 @@ class PixelPositionEmbedding(keras.layers.Layer):
 
     def __init__(self, initializer="random_normal", **kwargs):
         super().__init__(**kwargs)
-        self.initializer = _initializer(initializer)
+        self.initializer = valid_initializer(initializer)
 
     def build(self, input_shape):
         shape = _checks.image_shape("x", input_shape)
@@ -53,16 +54,3 @@ class PixelPositionEmbedding(keras.layers.Layer):
     def get_config(self):
         own = {"initializer": keras.initializers.serialize(self.initializer)}
         return {**super().get_config(), **own}
-
-
-def _initializer(value):
-    """Validates an initializer: a Keras object, a name or a configuration."""
-    try:
-        if isinstance(value, str | dict) or callable(value):  # Keras accepts arrays.
-            return _checks.function("initializer", keras.initializers.get(value))
-        raise _checks.wrong_type("initializer", "an initializer", value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "`initializer` must be a Keras initializer, or the name of one, such as "
-            f'"zeros". Received: {_checks.received("initializer", value)}.'
-        ) from error

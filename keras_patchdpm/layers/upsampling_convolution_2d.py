@@ -48,6 +48,11 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
             data_format="channels_last",
             **kwargs,
         )
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
 
     def call(self, x):
         if keras.backend.backend() != "jax":

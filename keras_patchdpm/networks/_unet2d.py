@@ -1,20 +1,19 @@
 """The U-Net of `diffusers`, `UNet2DModel`, for whole images and for patches."""
 
+import functools
+
 import keras
 from keras import layers
 
 from keras_patchdpm import _checks
-from keras_patchdpm.layers import TimestepEmbedding
-from keras_patchdpm.networks import limits
+from keras_patchdpm.layers import LabelEmbedding, TimestepEmbedding
+from keras_patchdpm.networks import limits, unet2d_arguments
 from keras_patchdpm.networks._joined import vectors, with_maps
 from keras_patchdpm.networks._patch_sizes import check_patch
 from keras_patchdpm.networks.blocks import conv2d
-from keras_patchdpm.networks.diffusers_blocks import Blocks
+from keras_patchdpm.networks.diffusers_blocks import DOUBLED, HALVED, Blocks
 from keras_patchdpm.networks.recorded import record
 from keras_patchdpm.patching import WholeImage
-
-DOWN = ("DownBlock2D", "AttnDownBlock2D")
-UP = ("UpBlock2D", "AttnUpBlock2D")
 
 
 def unet2d(
@@ -26,12 +25,17 @@ def unet2d(
     down_block_types=None,
     up_block_types=None,
     layers_per_block=2,
+    downsample_type="conv",
+    upsample_type="conv",
+    resnet_time_scale_shift="default",
     attention_head_dim=None,
+    num_attention_heads=None,
     add_attention=True,
     norm_num_groups=32,
     norm_eps=1e-6,
     flip_sin_to_cos=False,
     freq_shift=1.0,
+    embedding_width=None,
     downsample_padding=0,
     mid_block_scale_factor=1.0,
     center_input_sample=False,
@@ -42,7 +46,8 @@ def unet2d(
 ):
     """The network `UNet2DModel` of the library `diffusers`, with the same numbers.
 
-    `load_diffusers_weights` loads weights of `diffusers`. With a `patching`, the
+    `load_diffusers_weights` loads weights of `diffusers`, and
+    `load_guided_diffusion_weights` those of guided-diffusion. With a `patching`, the
     network has further inputs, which have no influence until it is trained: maps are
     joined to the noisy image, and vectors are added to the embedding by a dense layer
     of zeros. `start_from` copies the weights of a network of whole images into it. The
@@ -58,19 +63,31 @@ def unet2d(
         block_out_channels: 1 to 16 ints from 1 to 8192, multiples of
             `norm_num_groups`: the channels of each resolution. Each is half of the one
             before. Default `(128, 128, 256, 256, 512, 512)`.
-        down_block_types: For each resolution `"DownBlock2D"` or `"AttnDownBlock2D"`,
-            which has attention. Default `None`: attention in the last but one.
-        up_block_types: For each resolution, the lowest first, `"UpBlock2D"` or
-            `"AttnUpBlock2D"`. Default `None`: attention as in `down_block_types`.
+        down_block_types: For each resolution `"DownBlock2D"`, `"AttnDownBlock2D"`,
+            which has attention, or `"ResnetDownsampleBlock2D"`, in which a residual
+            block halves the image. Default `None`: attention in the last but one.
+        up_block_types: For each resolution, the lowest first, `"UpBlock2D"`,
+            `"AttnUpBlock2D"` or `"ResnetUpsampleBlock2D"`. Default `None`: those that
+            correspond to `down_block_types`.
         layers_per_block: Int from 1 to 64. Residual blocks of a resolution on the way
             down; on the way up there is one more. Default 2.
+        downsample_type, upsample_type: What halves and doubles the image in blocks with
+            attention: `"conv"`, a convolution, or `"resnet"`, a residual block. Default
+            `"conv"`.
+        resnet_time_scale_shift: `"default"`: the embedding is added in each residual
+            block; `"scale_shift"`: it scales and shifts. Default `"default"`.
         attention_head_dim: Int from 1 to 8192 that divides the channels. Channels of
             one head of attention. Default `None`: one head.
+        num_attention_heads: Int from 1 to 8192 that divides the channels. Heads of each
+            attention, in place of `attention_head_dim`. Default `None`.
         add_attention: Bool. Whether the middle has attention. Default: yes.
         norm_num_groups: Positive int. Groups of the normalisations. Default 32.
         norm_eps: Number above 0, which is added to variances. Default 1e-6.
         flip_sin_to_cos, freq_shift: See `layers.TimestepEmbedding`. Default `False` and
             1.
+        embedding_width: Even int from 4 to 8192. Sines and cosines of the noise level;
+            the embedding has four times as many channels. Default `None`: the first of
+            `block_out_channels`.
         downsample_padding: Where convolutions that halve the image are padded. 0: one
             pixel right and below; 1: one pixel on each side. Default 0.
         mid_block_scale_factor: Number of at least 1e-3, by which the sums in the middle
@@ -81,7 +98,8 @@ def unet2d(
         schedule: The `Schedule` of the model. It decides whether noise levels are ints
             (`DDPMSchedule`) or floats (`EDMSchedule`). Default `None`: ints.
         num_classes: Int from 1 to 1,000,000. The network then also has the input
-            `label` `(B,)`: see `layers.LabelEmbedding`. Default `None`: no labels.
+            `label` `(B,)`, whose vector is added to the embedding: see
+            `layers.LabelEmbedding`. Default `None`: no labels.
         name: Name of the model. Default `"unet2d"`.
 
     Returns:
@@ -101,24 +119,41 @@ def unet2d(
     >>> network.input["noisy"].shape
     (None, 256, 256, 3)
 
-    Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; names of the layers:
-    `huggingface/diffusers` (Apache-2.0), `UNet2DModel`.
+    Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; residual blocks that halve
+    and double, scale and shift: Dhariwal & Nichol 2021 (arXiv:2105.05233), section 3;
+    names of the layers: `huggingface/diffusers` (Apache-2.0), `UNet2DModel`.
     """
     image_size = limits.image_size(image_size)
     channels = _checks.integer("channels", channels, minimum=1, maximum=limits.CHANNELS)
     norm_num_groups = _checks.integer(
         "norm_num_groups", norm_num_groups, minimum=1, maximum=limits.WIDTH
     )
-    widths = _widths(block_out_channels, norm_num_groups)
-    down, up = _block_types(down_block_types, up_block_types, len(widths))
+    widths = unet2d_arguments.widths(block_out_channels, norm_num_groups)
+    down, up = unet2d_arguments.blocks(
+        down_block_types,
+        up_block_types,
+        len(widths),
+        downsample_type=downsample_type,
+        upsample_type=upsample_type,
+    )
+    _checks.one_of(
+        "resnet_time_scale_shift",
+        resnet_time_scale_shift,
+        unet2d_arguments.TIME_SCALE_SHIFT,
+    )
     layers_per_block = _checks.integer(
         "layers_per_block", layers_per_block, minimum=1, maximum=limits.BLOCKS
     )
     add_attention = _checks.boolean("add_attention", add_attention)
-    attended = {width for width, kind in zip(widths, down, strict=True) if kind}
-    attended |= {width for width, kind in zip(widths[::-1], up, strict=True) if kind}
+    both_ways = [*zip(widths, down, strict=True), *zip(widths[::-1], up, strict=True)]
+    attended = {width for width, block in both_ways if block.attends}
     attended |= {widths[-1]} if add_attention else set()
-    attention_head_dim = _head_dim(attention_head_dim, attended)
+    heads = unet2d_arguments.heads(
+        attended,
+        attention_head_dim=attention_head_dim,
+        num_attention_heads=num_attention_heads,
+    )
+    embedding_width = unet2d_arguments.embedding_width(embedding_width, widths[0])
     norm_eps = _checks.real("norm_eps", norm_eps, minimum=1e-12)
     downsample_padding = _checks.integer(
         "downsample_padding", downsample_padding, minimum=0, maximum=1
@@ -140,7 +175,7 @@ def unet2d(
         )
     name = _checks.string("name", name)
     waves = TimestepEmbedding(
-        widths[0],
+        embedding_width,
         freq_shift=freq_shift,
         flip_sin_to_cos=flip_sin_to_cos,
         name="time_proj",
@@ -156,7 +191,7 @@ def unet2d(
         limits.convolution(3, width, width) for width in widths
     )
     entries = (num_classes or 0) + sum(spec.size or 0 for spec in specs.values())
-    limits.check_weights(least + 4 * widths[0] * entries)
+    limits.check_weights(least + 4 * embedding_width * entries)
     inputs = {
         key: keras.Input(spec.shape, dtype=spec.dtype, name=key)
         for key, spec in specs.items()
@@ -166,16 +201,19 @@ def unet2d(
     if num_classes is not None:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
     x = waves(inputs["timestep"])
-    x = layers.Dense(4 * widths[0], activation="silu", name="time_embedding_linear_1")(
-        x
-    )
-    x = layers.Dense(4 * widths[0], name="time_embedding_linear_2")(x)
-    others = vectors(inputs, specs, width=widths[0], num_classes=num_classes)
+    dense = functools.partial(layers.Dense, 4 * embedding_width)
+    x = dense(activation="silu", name="time_embedding_linear_1")(x)
+    x = dense(name="time_embedding_linear_2")(x)
+    others = vectors(inputs, specs, width=embedding_width, num_classes=None)
     for key, vector in others.items():
-        added = layers.Dense(
-            4 * widths[0], kernel_initializer="zeros", name=f"{key}_added"
+        others[key] = dense(kernel_initializer="zeros", name=f"{key}_added")(vector)
+    if num_classes is not None:
+        label = LabelEmbedding(
+            num_classes, 4 * embedding_width, "zeros", name="label_vector"
         )
-        x = layers.Add(name=f"with_{key}_vector")([x, added(vector)])
+        others["label"] = label(inputs["label"])
+    for key, vector in others.items():
+        x = layers.Add(name=f"with_{key}_vector")([x, vector])
     embedding = layers.Activation("silu", name="time_embedding_act")(x)
     seen = dict(inputs)
     if center_input_sample:
@@ -185,7 +223,9 @@ def unet2d(
         embedding,
         groups=norm_num_groups,
         epsilon=norm_eps,
-        head_size=attention_head_dim,
+        num_heads=heads["num_attention_heads"],
+        head_size=heads["attention_head_dim"],
+        scale_shift=resnet_time_scale_shift == "scale_shift",
         dropout=dropout,
     )
     skips = [x]
@@ -193,11 +233,15 @@ def unet2d(
         prefix = f"down_blocks_{depth}"
         for index in range(layers_per_block):
             x = blocks.residual(x, width, name=f"{prefix}_resnets_{index}")
-            if down[depth]:
+            if down[depth].attends:
                 x = blocks.attention(x, name=f"{prefix}_attentions_{index}")
             skips.append(x)
         if depth < len(widths) - 1:
-            x = blocks.halved(x, downsample_padding, f"{prefix}_downsamplers_0")
+            last = f"{prefix}_downsamplers_0"
+            if down[depth].is_residual:
+                x = blocks.residual(x, width, name=last, resampled=HALVED)
+            else:
+                x = blocks.halved(x, downsample_padding, last)
             skips.append(x)
     x = blocks.residual(x, widths[-1], name="mid_block_resnets_0", scale=scale)
     if add_attention:
@@ -208,10 +252,14 @@ def unet2d(
         for index in range(layers_per_block + 1):
             x = layers.Concatenate(name=f"{prefix}_join_{index}")([x, skips.pop()])
             x = blocks.residual(x, width, name=f"{prefix}_resnets_{index}")
-            if up[stage]:
+            if up[stage].attends:
                 x = blocks.attention(x, name=f"{prefix}_attentions_{index}")
         if stage < len(widths) - 1:
-            x = blocks.doubled(x, f"{prefix}_upsamplers_0")
+            last = f"{prefix}_upsamplers_0"
+            if up[stage].is_residual:
+                x = blocks.residual(x, width, name=last, resampled=DOUBLED)
+            else:
+                x = blocks.doubled(x, last)
     x = blocks.activated(x, name="conv_norm_out")
     # The prediction is float32, also in mixed precision.
     x = conv2d(
@@ -227,15 +275,19 @@ def unet2d(
         "image_size": list(image_size),
         "channels": channels,
         "block_out_channels": list(widths),
-        "down_block_types": [DOWN[kind] for kind in down],
-        "up_block_types": [UP[kind] for kind in up],
+        "down_block_types": [block.kind for block in down],
+        "up_block_types": [block.kind for block in up],
         "layers_per_block": layers_per_block,
-        "attention_head_dim": attention_head_dim,
+        "downsample_type": downsample_type,
+        "upsample_type": upsample_type,
+        "resnet_time_scale_shift": resnet_time_scale_shift,
+        **heads,
         "add_attention": add_attention,
         "norm_num_groups": norm_num_groups,
         "norm_eps": norm_eps,
         "flip_sin_to_cos": waves.flip_sin_to_cos,
         "freq_shift": waves.freq_shift,
+        "embedding_width": embedding_width,
         "downsample_padding": downsample_padding,
         "mid_block_scale_factor": scale,
         "center_input_sample": center_input_sample,
@@ -243,56 +295,3 @@ def unet2d(
         "num_classes": num_classes,
     }
     return record(keras.Model(inputs, x, name=name), arguments)
-
-
-def _widths(values, groups):
-    """Validates `block_out_channels`, a tuple."""
-    name = "block_out_channels"
-    widths = limits.integers(
-        name, values, minimum=1, maximum=limits.WIDTH, at_least_one=True
-    )
-    if any(width % groups for width in widths) or widths[0] % 2 or widths[0] < 4:
-        raise ValueError(
-            f"`{name}` must be multiples of `norm_num_groups`, and the first an even "
-            f"number of at least 4. Received: {name}={widths}, norm_num_groups="
-            f"{groups}."
-        )
-    return widths
-
-
-def _block_types(down, up, count):
-    """For each block on the way down and on the way up, whether it has attention."""
-    if down is None:
-        down = [DOWN[depth == count - 2] for depth in range(count)]
-    down = _attended("down_block_types", down, DOWN, count=count)
-    if up is None:
-        return down, down[::-1]
-    return down, _attended("up_block_types", up, UP, count=count)
-
-
-def _attended(name, values, kinds, *, count):
-    def index(name, value):
-        return kinds.index(_checks.one_of(name, value, kinds)) == 1
-
-    values = _checks.sequence(name, values, index)
-    if len(values) != count:
-        raise ValueError(
-            f"`{name}` must have one type for each of the `block_out_channels`. "
-            f"Received: {name} of {len(values)} types, {count} `block_out_channels`."
-        )
-    return values
-
-
-def _head_dim(value, widths):
-    """Validates `attention_head_dim`, which divides the widths of attention."""
-    if value is None:
-        return None
-    name = "attention_head_dim"
-    value = _checks.integer(name, value, minimum=1, maximum=limits.WIDTH)
-    odd = sorted(width for width in widths if width % value)
-    if odd:
-        raise ValueError(
-            f"`{name}` must divide the channels of blocks with attention. "
-            f"Received: {name}={value}, {odd[0]} channels."
-        )
-    return value

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from keras_patchdpm import _checks
-from keras_patchdpm.networks import diffusers_weights, tensor_files
+from keras_patchdpm.networks import diffusers_weights, tensor_files, unet2d_arguments
 from keras_patchdpm.presets import _config
 from keras_patchdpm.samplers.tiled_denoiser import PREDICTIONS
 
@@ -24,6 +24,9 @@ _SAME = {
     "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
     "up_block_types": [*["AttnUpBlock2D"] * 3, "UpBlock2D"],
     "layers_per_block": 2,
+    "downsample_type": "conv",
+    "upsample_type": "conv",
+    "resnet_time_scale_shift": "default",
     "attention_head_dim": 8,
     "add_attention": True,
     "norm_num_groups": 32,
@@ -40,18 +43,20 @@ _FIXED = {
     "time_embedding_type": ("positional",),
     "act_fn": ("silu", "swish"),
     "mid_block_type": ("UNetMidBlock2D",),
-    "downsample_type": ("conv",),
-    "upsample_type": ("conv",),
-    "resnet_time_scale_shift": ("default",),
-    "attn_norm_num_groups": (None,),
     "time_embedding_dim": (None,),
     "class_embed_type": (None,),
-    "num_class_embeds": (None,),
 }
-_OTHERS = ("sample_size", "in_channels", "out_channels", "num_train_timesteps")
+_OTHERS = (
+    "sample_size",
+    "in_channels",
+    "out_channels",
+    "num_train_timesteps",
+    "num_class_embeds",
+    "attn_norm_num_groups",
+)
 _BLOCKS = {
-    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("UpBlock2D", "AttnUpBlock2D"),
+    "down_block_types": unet2d_arguments.DOWN,
+    "up_block_types": unet2d_arguments.UP,
 }
 _FORMER = "UNetRes"  # Prefix of the types of blocks in the first files of `diffusers`.
 # Settings of a scheduler that must have one of these values, the default first.
@@ -64,6 +69,8 @@ _FIXED_IN_SCHEDULER = {
         "fixed_small_log",
         "fixed_large",
         "fixed_large_log",
+        "learned",
+        "learned_range",
     ),
 }
 
@@ -209,12 +216,16 @@ def _network(config):
                 f"The network has blocks that this package lacks: {', '.join(lacking)}"
                 f". It has {', '.join(known)}. Received: {key}={network[key]!r}."
             )
-    inputs, outputs = (config.get(f"{end}_channels", 3) for end in ("in", "out"))
-    if inputs != outputs:
+    _check_middle(config, network)
+    inputs, outputs = (
+        _checks.positive_int(f"{end}_channels", config.get(f"{end}_channels", 3))
+        for end in ("in", "out")
+    )
+    if outputs not in (inputs, 2 * inputs):  # Twice as many with a variance.
         raise ValueError(
-            "The network must predict as many channels as it sees. Networks that also "
-            "predict a variance, or are conditioned on an image, cannot be loaded. "
-            f"Received: in_channels={inputs!r}, out_channels={outputs!r}."
+            "The network must predict as many channels as it sees, or twice as many "
+            "with a variance. Networks that are conditioned on an image cannot be "
+            f"loaded. Received: in_channels={inputs!r}, out_channels={outputs!r}."
         )
     size = config.get("sample_size")
     if size is None:
@@ -223,7 +234,23 @@ def _network(config):
             "a side. Received: sample_size=None."
         )
     size = _checks.pair("sample_size", size)
-    return {"name": "unet2d", "image_size": list(size), "channels": inputs, **network}
+    return {
+        "name": "unet2d",
+        "image_size": list(size),
+        "channels": inputs,
+        "num_classes": config.get("num_class_embeds"),
+        **network,
+    }
+
+
+def _check_middle(config, network):
+    """Refuses attention in the middle that is not normalised as elsewhere."""
+    name, shift = "attn_norm_num_groups", "resnet_time_scale_shift"
+    groups, found = network["norm_num_groups"], config.get(name)
+    _checks.one_of(shift, network[shift], unet2d_arguments.TIME_SCALE_SHIFT)
+    is_default = found is None and network[shift] == "default"
+    if network["add_attention"] and not is_default:
+        _checks.one_of(name, found, (groups,))
 
 
 def _schedule(config):

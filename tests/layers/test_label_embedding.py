@@ -25,6 +25,11 @@ def test_each_class_has_a_vector_and_so_has_no_label(rng):
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(labels)), kernel[labels])
 
 
+def test_zeros_have_no_influence():
+    layer = LabelEmbedding(num_classes=2, units=3, initializer="zeros")
+    assert not ops.convert_to_numpy(layer(np.array([0, 2], "int32"))).any()
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -32,6 +37,7 @@ def test_each_class_has_a_vector_and_so_has_no_label(rng):
         ({"units": 0, "num_classes": 4}, ValueError),
         ({"num_classes": 2.0, "units": 4}, TypeError),
         ({"units": True, "num_classes": 4}, TypeError),
+        ({"initializer": "ones and zeros", "num_classes": 4, "units": 4}, ValueError),
     ],
 )
 def test_refuses(arguments, error):

@@ -7,9 +7,14 @@ import keras
 import numpy as np
 import pytest
 from networks.test_unet2d import TINY
+from unet2d_inputs import tensors_of
 
 from keras_patchdpm import GridPatching
-from keras_patchdpm.networks import diffusers_weights, load_diffusers_weights, unet2d
+from keras_patchdpm.networks import (
+    diffusers_weights,
+    load_diffusers_weights,
+    unet2d,
+)
 
 pytestmark = pytest.mark.once
 
@@ -35,9 +40,8 @@ def tensors(built):
     """Random tensors of the names and shapes of `diffusers`."""
     rng = np.random.default_rng(0)
     return {
-        name: rng.normal(size=slot.shape).astype("float32")
-        for slot in diffusers_weights.slots(built)
-        for name in slot.tensors
+        name: rng.normal(size=zeros.shape).astype("float32")
+        for name, zeros in tensors_of(built, diffusers_weights.LIBRARY).items()
     }
 
 

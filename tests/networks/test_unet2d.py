@@ -10,14 +10,25 @@ from keras_patchdpm.networks import unet2d
 from keras_patchdpm.testing import randomise
 
 TINY = {"block_out_channels": (4, 8), "layers_per_block": 1, "norm_num_groups": 2}
+RESIDUAL = {
+    "down_block_types": ("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
+    "resnet_time_scale_shift": "scale_shift",
+    "upsample_type": "resnet",
+    "num_attention_heads": 2,
+    "embedding_width": 6,
+}
+
+
+def waves_of(network):
+    """Predictions of a network with weights that need no generator."""
+    for index, weight in enumerate(sorted(network.weights, key=lambda one: one.path)):
+        weight.assign(0.5 * wave(weight.shape, index))
+    return network.predict_on_batch(inputs_of(network))
 
 
 def test_every_backend_gives_these_numbers():
     """If they change, it is not the network of `diffusers` any more."""
-    network = unet2d((8, 24), GridPatching((2, 3)), **{**TINY, **THEIRS})
-    for index, weight in enumerate(sorted(network.weights, key=lambda one: one.path)):
-        weight.assign(0.5 * wave(weight.shape, index))
-    outputs = network.predict_on_batch(inputs_of(network))
+    outputs = waves_of(unet2d((8, 24), GridPatching((2, 3)), **{**TINY, **THEIRS}))
     assert outputs.std() == pytest.approx(0.155789, abs=1e-4)
     np.testing.assert_allclose(
         outputs[1, ::3, ::7, 0],
@@ -26,6 +37,13 @@ def test_every_backend_gives_these_numbers():
     )
     expected = [-0.45692, -0.53064, -0.35479]
     np.testing.assert_allclose(outputs[0, 1, 2], expected, atol=1e-4)
+
+
+def test_every_backend_gives_these_numbers_with_residual_blocks():
+    outputs = waves_of(unet2d(8, num_classes=2, **{**TINY, **RESIDUAL}))
+    assert outputs.std() == pytest.approx(0.178844, abs=1e-4)
+    expected = [-0.34950, -0.47900, -0.38322]
+    np.testing.assert_allclose(outputs[1, 5, 6], expected, atol=1e-4)
 
 
 def test_asks_for_what_the_patching_gives():
@@ -42,7 +60,7 @@ def test_asks_for_what_the_patching_gives():
 def test_the_prediction_depends_on_every_input(rng):
     network = unet2d((8, 24), GridPatching((2, 3)), num_classes=3, **TINY)
     randomise(network, rng)
-    values = {**inputs_of(network), "label": np.array([0, 1], "int32")}
+    values = inputs_of(network)
     before = network.predict_on_batch(values)
     for name in network.input:
         changed = {**values, name: values[name].copy()}
@@ -92,6 +110,20 @@ def test_a_file_gives_the_network_back(rng, tmp_path):
         ),
         ({"up_block_types": ("x", "UpBlock2D")}, ValueError, "`up_block_types` must"),
         ({"attention_head_dim": 3}, ValueError, "`attention_head_dim` must divide"),
+        ({"num_attention_heads": 3}, ValueError, "`num_attention_heads` must divide"),
+        (
+            {"attention_head_dim": 4, "num_attention_heads": 2},
+            ValueError,
+            "Choose one of `attention_head_dim` and `num_attention_heads`",
+        ),
+        ({"downsample_type": "fir"}, ValueError, "`downsample_type` must be one of"),
+        ({"upsample_type": None}, ValueError, "`upsample_type` must be one of"),
+        (
+            {"resnet_time_scale_shift": "spatial"},
+            ValueError,
+            "`resnet_time_scale_shift` must be one of 'default', 'scale_shift'",
+        ),
+        ({"embedding_width": 5}, ValueError, "`embedding_width` must be even"),
         (
             {"downsample_padding": 2},
             ValueError,

@@ -65,6 +65,24 @@ def test_a_pipeline_is_a_preset(folder, theirs):
 
 
 @pytest.mark.once
+def test_a_pipeline_with_labels_and_a_variance(tmp_path):
+    config = {**CONFIG, **models.RESIDUAL}
+    scheduler = diffusers.DDPMScheduler(variance_type="learned_range")
+    theirs = models.random_unet(**config)
+    diffusers.DDPMPipeline(theirs, scheduler).save_pretrained(tmp_path)
+    model = kp.PatchDPM.from_preset(tmp_path)
+    assert model.num_classes == 5
+    values = {"noisy": some_noise(), "timestep": np.array([3, 900], "int32")}
+    values["label"] = np.array([0, 4], "int32")
+    found = model.network.predict_on_batch(values)
+    expected = models.predicted(theirs, **values)[..., :3]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    model.save_to_preset(tmp_path / "ours")
+    again = kp.PatchDPM.from_preset(tmp_path / "ours").network
+    np.testing.assert_allclose(again.predict_on_batch(values), found, atol=0.03)
+
+
+@pytest.mark.once
 def test_a_pipeline_of_before_has_all_files_side_by_side(folder, theirs):
     for path in (*(folder / "unet").iterdir(), *(folder / "scheduler").iterdir()):
         path.rename(folder / path.name)
@@ -181,10 +199,15 @@ def test_a_patch_model_starts_from_it_and_trains_on(folder, theirs):
         (UNET, {"down_block_types": ["DownBlock2D"]}, "`down_block_types` must have"),
         (UNET, {"time_embedding_type": "fourier"}, "`time_embedding_type`"),
         (UNET, {"act_fn": "gelu"}, "`act_fn` must be one of 'silu', 'swish'"),
-        (UNET, {"resnet_time_scale_shift": "scale_shift"}, "resnet_time_scale_shift"),
-        (UNET, {"num_class_embeds": 10}, "`num_class_embeds`"),
+        (UNET, {"resnet_time_scale_shift": "spatial"}, "resnet_time_scale_shift"),
+        (UNET, {"resnet_time_scale_shift": "scale_shift"}, "`attn_norm_num_groups`"),
+        (UNET, {"attn_norm_num_groups": 2}, "`attn_norm_num_groups` must be one of 4"),
+        (UNET, {"downsample_type": "fir"}, "`downsample_type` must be one of"),
+        (UNET, {"num_class_embeds": 10}, "not conditioned on labels"),
+        (UNET, {"num_class_embeds": "10"}, "`num_classes` must be an int"),
         (UNET, {"mid_block_type": None}, "`mid_block_type`"),
-        (UNET, {"out_channels": 6}, "out_channels=6"),
+        (UNET, {"out_channels": 4}, "out_channels=4"),
+        (UNET, {"out_channels": "6"}, "`out_channels` must be an int"),
         (UNET, {"sample_size": None}, "`sample_size`"),
         (UNET, {"sample_size": "8"}, "`sample_size`"),
         (UNET, {"layers_per_block": 10**7}, "`layers_per_block`"),
@@ -202,7 +225,7 @@ def test_a_patch_model_starts_from_it_and_trains_on(folder, theirs):
         (SCHEDULER, {"thresholding": True}, "`thresholding`"),
         (SCHEDULER, {"rescale_betas_zero_snr": True}, "`rescale_betas_zero_snr`"),
         (SCHEDULER, {"clip_sample_range": 2.0}, "clip_sample_range=2.0"),
-        (SCHEDULER, {"variance_type": "learned_range"}, "`variance_type`"),
+        (SCHEDULER, {"variance_type": "none"}, "`variance_type`"),
     ],
     ids=str,
 )
