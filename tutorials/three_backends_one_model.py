@@ -15,7 +15,7 @@
 #
 # A model is trained on one backend and saved. TensorFlow, JAX and PyTorch read the
 # file, compute the same outputs and generate the same images, to 1e-4. This tutorial
-# shows it with a cascade, and what is not the same. It takes about four minutes on two
+# shows it with a cascade, and what is not the same. It takes about three minutes on two
 # cores.
 
 # %% tags=["colab"]
@@ -219,14 +219,14 @@ for backend, (arrays, _) in runs.items():
 # %% [markdown]
 # They are not the same to the last bit: each backend sums in its own order. The preset
 # differs more from the `.keras` file than backends from each other, since its weights
-# are float16:
+# are float16. The training was short, so the houses are blurred: on all backends alike.
 
 # %%
 rounded = float(np.abs(expected["of_preset"] - expected["output"]).max())
 print(f"network, preset and file: {rounded:.1e}")
 assert 0 < rounded < 0.05
 
-# %% alt="Eight scenes with houses, the same in a row for each backend."
+# %% alt="Three rows, one for each backend, of the same eight blurred scenes."
 figure, axes = plt.subplots(
     len(runs), SHOWN, figsize=(SHOWN, 1.05 * len(runs)), squeeze=False
 )
@@ -243,7 +243,8 @@ plt.show()
 #
 # - **Time.** The first call of a sampling compiles on TensorFlow and JAX; PyTorch
 #   traces the network, which is shorter. Which backend is fastest depends on the
-#   machine ([measured](../docs/memory_and_speed.md)).
+#   machine and on what else runs on it: [ratios](../docs/memory_and_speed.md) say more
+#   than the seconds below.
 # - **Memory.** The backends have other kernels, which need other scratch memory, and
 #   each is measured in its own way ([the memory budget](memory_budget.ipynb)).
 
@@ -259,10 +260,9 @@ for backend, (_, measured) in runs.items():
 
 # %% [markdown]
 # - **Random numbers of a training.** One seed gives other noise, levels and first
-#   weights on each backend, so the same `fit` trains another model, of the same
-#   quality. On one backend it is reproducible.
-# - **Samplers that draw.** The starting noise of a seed is the same everywhere, because
-#   it is NumPy's. So is the noise that solvers such as `"ddpm"` add.
+#   weights on each backend, so the same `fit` trains another model. The
+#   random numbers of a sampling are the same: the starting noise of a seed, and the
+#   noise that solvers such as `"ddpm"` add, come from NumPy.
 # - **Changing the backend** in a running process does not work: restart, with another
 #   `KERAS_BACKEND`.
 #
