@@ -1,7 +1,6 @@
 """The Python blocks of README.md and docs/*.md."""
 
 import ast
-import json
 import pkgutil
 import re
 
@@ -69,40 +68,6 @@ def test_the_blocks_of_a_page_run(path, folders):
     names = documented.names()
     for source in blocks(path):
         exec(documented.at_small_size(source), names)  # noqa: S102 (our own pages)
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "tutorials").glob("*.py")), ids=lambda path: path.stem
-)
-def test_a_notebook_has_the_cells_of_its_tutorial(path):
-    """`make notebooks` writes it; only the tutorials are edited.
-
-    A figure's text is `# %% alt="..."`, of which Jupyter makes metadata.
-    """
-    import jupytext
-
-    notebook = ROOT / "notebooks" / f"{path.stem}.ipynb"
-    cells = json.loads(notebook.read_text())["cells"]
-    found = [
-        (cell["cell_type"], "".join(cell["source"]), cell["metadata"]) for cell in cells
-    ]
-    tutorial = jupytext.read(path)
-    assert found == [
-        (cell.cell_type, cell.source, cell.metadata) for cell in tutorial.cells
-    ]
-
-
-def test_links_of_notebooks_lead_somewhere():
-    """In the repository; MkDocs checks those of the site."""
-    count = 0
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        cells = json.loads(path.read_text())["cells"]
-        texts = ["".join(cell["source"]) for cell in cells]
-        for link in re.findall(r"\]\(([^)#]+)", "\n".join(texts)):
-            if link.endswith((".md", ".ipynb")):
-                assert (path.parent / link).is_file(), f"{path.name} links to {link}"
-                count += 1
-    assert count >= 6
 
 
 def test_files_are_included_by_their_mark():

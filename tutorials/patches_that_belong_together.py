@@ -27,6 +27,24 @@
 #
 # This page compares both, with the same scenes, the same network and the same training.
 
+# %% tags=["colab"]
+# On Google Colab alone, this cell fetches the repository and installs the package.
+import importlib.util
+
+REPOSITORY = ""  # Its address, for `git clone`. There is no public address yet.
+if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab"):
+    import os
+    import subprocess
+    import sys
+
+    if not REPOSITORY:
+        raise ValueError("Set `REPOSITORY` to the address of the repository.")
+    folder = "/content/keras_patchdpm"
+    if not os.path.isdir(folder):
+        subprocess.run(["git", "clone", "--depth=1", REPOSITORY, folder], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", folder], check=True)
+    os.chdir(folder)
+
 # %%
 import os
 

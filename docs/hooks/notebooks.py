@@ -2,7 +2,7 @@
 
 The pages then look, search and copy like all others, in light and dark, and MkDocs
 checks their links. A figure needs a text that describes it: `# %% alt="..."` above its
-cell in `tutorials/`.
+cell in `tutorials/`. The cell for Google Colab, with the tag `colab`, is left out.
 """
 
 import base64
@@ -42,6 +42,8 @@ def page_of(notebook, name):
     """The Markdown of a notebook, and its figures by file name."""
     parts, figures = [], {}
     for number, cell in enumerate(notebook["cells"]):
+        if "colab" in cell["metadata"].get("tags", ()):
+            continue
         source = "".join(cell["source"])
         if cell["cell_type"] != "code":
             parts.append(source)
