@@ -164,8 +164,8 @@ right.set(
     xlabel="activations of a call of four images (MiB)",
     ylabel="FD-MNv2",
     xscale="log",
-    xticks=[0.2, 0.5, 1, 2, 4],
-    xticklabels=["0.2", "0.5", "1", "2", "4"],
+    xticks=[0.05, 0.2, 1, 4],
+    xticklabels=["0.05", "0.2", "1", "4"],
 )
 right.minorticks_off()
 right.legend(fontsize="small")
