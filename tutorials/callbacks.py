@@ -58,12 +58,12 @@ import keras_patchdpm as kp
 # With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
 FAST = os.environ.get("PATCHDPM_FAST") == "1"
 IMAGES, EPOCHS, WIDTH, STEPS = (64, 2, 8, 2) if FAST else (2048, 6, 32, 20)
-MOST_EPOCHS = 2 if FAST else 60  # Of the training that stops early.
+MOST_EPOCHS = 2 if FAST else 40  # Of the training that stops early.
 SHOWN = 10
 
 os.chdir(tempfile.mkdtemp())  # `runs/` is written here.
 scenes = kp.datasets.synthetic_scenes(IMAGES, image_size=32, seed=0)
-held_out = kp.datasets.synthetic_scenes(32 if FAST else 256, image_size=32, seed=1)
+held_out = kp.datasets.synthetic_scenes(32 if FAST else 128, image_size=32, seed=1)
 
 
 def make_model(momentum=0.99):
@@ -151,7 +151,7 @@ class WriteEvents(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         with self.model.ema_weights():
-            picture = kp.datasets.tile(self.sampler(16, seed=0))
+            picture = kp.datasets.tile(self.sampler(SHOWN, seed=0))
         height, width, _ = picture.shape
         image = tf.compat.v1.Summary.Image(
             encoded_image_string=tf.io.encode_png(picture).numpy(),
@@ -171,7 +171,8 @@ if importlib.util.find_spec("tensorflow"):
     import tensorflow as tf  # noqa: TID251
 
     events = WriteEvents("runs/logs", sampler)
-    model.fit(batches, epochs=2, callbacks=[events], verbose=0)
+    short = kp.datasets.ImageBatches(scenes, batch_size=32, steps=2)
+    model.fit(short, epochs=2, callbacks=[events], verbose=0)
     (path,) = pathlib.Path("runs/logs").iterdir()
     written = [
         (event.step, value.tag)
@@ -193,11 +194,11 @@ if importlib.util.find_spec("tensorflow"):
 # - `EarlyStopping` after it ends the training when the validation loss has not fallen
 #   for some epochs, and leaves the best averaged weights in the model.
 #
-# A training on 32 images shows it: the network learns them by heart, and the loss of
+# A training on 16 images shows it: the network learns them by heart, and the loss of
 # other images rises.
 
 # %% alt="The training loss falls to the end; the validation loss falls, then rises."
-few = kp.datasets.ImageBatches(scenes[:32], batch_size=16, steps=4 if FAST else 24)
+few = kp.datasets.ImageBatches(scenes[:16], batch_size=16, steps=4 if FAST else 24)
 watched = [
     keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
     keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True),

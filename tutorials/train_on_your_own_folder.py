@@ -46,7 +46,9 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # Or "jax", or "torch".
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import _thread
+import contextlib
 import csv
+import io
 import pathlib
 import subprocess
 import sys
@@ -62,9 +64,9 @@ import keras_patchdpm as kp
 
 # With PATCHDPM_FAST=1, a run for testing, that learns next to nothing.
 FAST = os.environ.get("PATCHDPM_FAST") == "1"
-IMAGES, EPOCHS, STEPS_PER_EPOCH = (128, 4, 5) if FAST else (4096, 8, 250)
+IMAGES, EPOCHS, STEPS_PER_EPOCH = (128, 4, 5) if FAST else (4096, 6, 250)
 WIDTH, MULTIPLIERS, STEPS = (8, [1], 2) if FAST else (32, [1, 2], 30)
-SHOWN, SAMPLES = 10, 20 if FAST else 200
+SHOWN, SAMPLES = 10, 20 if FAST else 120
 
 os.chdir(tempfile.mkdtemp())  # `photos/` and `runs/` are written here.
 
@@ -187,10 +189,19 @@ settings = kp.training.TrainingSettings(
 
 
 def train():
-    """Trains in `runs/photos`, or resumes the training that is there."""
-    return kp.training.train(
-        config, photos, "runs/photos", epochs=EPOCHS, settings=settings
-    )
+    """Trains in `runs/photos`, or resumes the training that is there.
+
+    It prints how far it is every ten seconds: here are the first and the last line.
+    """
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            return kp.training.train(
+                config, photos, "runs/photos", epochs=EPOCHS, settings=settings
+            )
+    finally:
+        lines = printed.getvalue().splitlines()
+        print(lines[0], "...", lines[-1], sep="\n")
 
 
 # %% [markdown]
@@ -350,12 +361,13 @@ assert FAST or pathlib.Path("four.png").exists()
 # | `multipliers`, `blocks_per_depth` | fewer | leave them out |
 # | `prediction` | `"clean"` | `"velocity"` |
 # | `precision` | `"float32"` | on a GPU leave it out |
-# | steps | 2000 | many more: see below |
+# | steps | 1500 | many more: see below |
 #
 # - `image_size / N` is the size of what the network sees: 32 pixels or more.
-# - This page trains on 16 million pixels of patches.
-#   [Seams: what was tried](../docs/seams.md) shows faces of 64 pixels after 800 million.
-#   `faces128` in the package saw forty times as many, in nine minutes of an H200.
+# - This page trains on 12 million pixels of patches.
+#   [Seams: what was tried](../docs/seams.md) shows faces of 64 pixels after 800
+#   million. `faces128` in the package saw forty times as many, in nine minutes of an
+#   H200.
 # - The model may copy a few hundred images.
 #   [An augmentation](../docs/data.md#few-images) helps. Always compute `copies`.
 # - Everything about folders: [Your own pictures](../docs/data.md).
