@@ -285,7 +285,7 @@ assert FAST or agreement > 0.3
 #
 # Weights: the position adds a vector for each patch, and the layer that reads it; the
 # content adds three channels to the input of the first layer. Of this small network
-# both together are 4 %.
+# both together are 5 %.
 
 # %%
 weights = {label: model.network.count_params() for label, model in models.items()}
