@@ -98,12 +98,16 @@ def test_export_passes_its_options_on(runtime, monkeypatch, capsys):
 
 
 def test_train_then_sample(rng):
-    """Of images that are not square, and too small for the network's own depth."""
+    """Of images that are not square, and too small for the network's own depth.
+
+    README's folders: the last name of `--out` is also that of a folder of images.
+    """
+    os.mkdir("photos")
     np.save("images.npy", rng.integers(0, 256, (4, 14, 28, 3), dtype="uint8"))
     small = "--image-size 14x28 --multipliers 1 --width 8 --stem 1 --batch-size 4"
-    train = [*TRAIN[:-2], "--minutes", "0.001", "--steps-per-epoch", "1"]
-    assert main([*train, *small.split()]) == 0
-    sample = "sample --preset run/preset --num-images 2 --steps 2 --out out.png"
+    train = "train --data images.npy --out runs/photos --minutes 0.001"
+    assert main([*train.split(), "--steps-per-epoch", "1", *small.split()]) == 0
+    sample = "sample --preset runs/photos/preset --num-images 2 --steps 2 --out out.png"
     assert main(sample.split()) == 0
     assert Image.open("out.png").size == (2 * 28 + 2, 14)
 

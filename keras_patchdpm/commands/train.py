@@ -3,6 +3,7 @@
 from keras_patchdpm import _files, presets
 from keras_patchdpm.commands import options as types
 from keras_patchdpm.datasets._fit import CROPS
+from keras_patchdpm.training._arguments import folder as check_folder
 
 PATCHINGS = ("cascade", "grid", "crops")
 
@@ -256,8 +257,7 @@ def _check_folder(path):
             "--out must be a folder, and this path is a file. Choose another name. "
             f"Received: --out {path}."
         )
-    parents = (path.absolute(), *path.absolute().parents)
-    _files.check_writable(next(p for p in parents if p.exists()) / path.name)
+    check_folder(path)
 
 
 def _network(options):
