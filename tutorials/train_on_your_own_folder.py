@@ -329,13 +329,13 @@ assert len(sampler.levels) == STEPS + 1
 
 # %%
 def run(arguments):
-    """Runs a command of the package and prints the end of what it prints."""
+    """Runs a command of the package and prints the last line that it prints."""
     print("$ python -m keras_patchdpm", arguments)
     if FAST:
         return
     command = [sys.executable, "-m", "keras_patchdpm", *arguments.split()]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
-    print(*ended.stdout.splitlines()[-2:], "", sep="\n")
+    print(ended.stdout.splitlines()[-1], "", sep="\n")
 
 
 small = "--image-size 32 --width 16 --multipliers 1 2 --batch-size 32"
