@@ -21,7 +21,6 @@ NEED_TORCH = [
     "networks/test_guided_diffusion.py",
     "networks/test_unet2d_parity.py",
     "presets/test_diffusers.py",
-    "samplers/test_budgets_of_denoisers.py",
 ]
 collect_ignore = [] if importlib.util.find_spec("torch") else NEED_TORCH
 

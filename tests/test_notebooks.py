@@ -7,8 +7,6 @@ import re
 import subprocess
 import sys
 
-import jupytext
-import nbformat
 import pytest
 from fresh_python import ROOT
 
@@ -41,6 +39,8 @@ def test_a_notebook_has_the_cells_of_its_tutorial(path):
 
     A figure's text is `# %% alt="..."`, of which Jupyter makes metadata.
     """
+    import jupytext
+
     found = [
         (cell["cell_type"], "".join(cell["source"]), cell["metadata"])
         for cell in read_notebook(path)["cells"]
@@ -87,6 +87,8 @@ def test_a_notebook_states_what_ran(tmp_path, monkeypatch):
     }
     assert len(notebook["cells"]) == 2
     assert notebook["cells"][1]["outputs"][0]["text"] == ["2\n"]
+    import nbformat
+
     nbformat.validate(nbformat.from_dict(notebook))
     with pytest.raises(AssertionError, match="a run with PATCHDPM_FAST=1"):
         check_run(facts)
@@ -115,6 +117,8 @@ def test_links_of_notebooks_lead_somewhere():
 
 def colab_cell(path):
     """The source of the cell for Google Colab: the second one, after the title."""
+    import jupytext
+
     title, cell = jupytext.read(path).cells[:2]
     assert title.cell_type == "markdown" and cell.metadata == {"tags": ["colab"]}
     return cell.source

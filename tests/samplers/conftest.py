@@ -4,4 +4,4 @@ import keras
 
 collect_ignore = []
 if keras.backend.backend() != "torch":
-    collect_ignore.append("test_against_diffusers.py")
+    collect_ignore += ["test_against_diffusers.py", "test_budgets_of_denoisers.py"]
