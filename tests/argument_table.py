@@ -167,7 +167,7 @@ def whole_images_network():
 
 @functools.cache
 def diffusers_tensors():
-    return tensors_of(whole_images_network(), diffusers_weights.LIBRARY)
+    return tensors_of(whole_images_network(), diffusers_weights.NAMES)
 
 
 @functools.cache
@@ -179,7 +179,7 @@ def guided_diffusion_network():
 @functools.cache
 def guided_diffusion_tensors():
     network = guided_diffusion_network()
-    library = guided_diffusion_weights.library(recorded(network))
+    library = guided_diffusion_weights.tensor_names(recorded(network))
     return tensors_of(network, library)
 
 

@@ -74,7 +74,7 @@ def write_diffusers(folder):
     """A small network in the files of `diffusers`, and its weights as `.npz`."""
     from safetensors.numpy import save_file
 
-    tensors = tensors_of(tiny_unet2d(16), diffusers_weights.LIBRARY, 0.1)
+    tensors = tensors_of(tiny_unet2d(16), diffusers_weights.NAMES, 0.1)
     network = {"_class_name": "UNet2DModel", "_diffusers_version": "0.0.4"}
     files = {
         "config.json": {**network, "sample_size": 16, **TINY_UNET2D},
@@ -90,7 +90,7 @@ def write_diffusers(folder):
 def write_guided_diffusion(folder):
     for name, classes in (("guided", None), ("guided_classes", 1000)):
         network = tiny_unet2d(16, num_classes=classes, **tiny_guided_diffusion(16))
-        library = guided_diffusion_weights.library(recorded(network))
+        library = guided_diffusion_weights.tensor_names(recorded(network))
         np.savez(folder / f"{name}.npz", **tensors_of(network, library))
 
 

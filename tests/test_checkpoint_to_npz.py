@@ -65,17 +65,11 @@ def test_an_entry_becomes_arrays_by_name(convert, saved, tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "weights.npz"}
 
 
-def test_code_runs_with_trust_alone(convert, saved, tmp_path, capsys):
-    import torch
-
-    saved(ema=torch.nn.Linear(2, 1), other=RunsCode(tmp_path / "code has run"))
-    command = "model.pt weights.npz --entry ema"
-    assert convert(command) == 2
-    assert "add --trust" in capsys.readouterr().err
+def test_code_in_a_file_is_not_run(convert, saved, tmp_path, capsys):
+    saved(other=RunsCode(tmp_path / "code has run"))
+    assert convert("model.pt weights.npz --entry ema") == 2
+    assert "Load it with the code of its authors" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
-    assert convert(f"{command} --trust") == 0
-    assert (tmp_path / "code has run").exists()
-    assert {*np.load("weights.npz")} == {"weight", "bias"}
 
 
 def test_a_failed_write_keeps_the_old_file(convert, saved, tmp_path, monkeypatch):

@@ -30,13 +30,13 @@ def commands(path):
         re.findall(r"^ *```\w*\n(.*?)^ *```", path.read_text(), re.M | re.S)
     )
     lines = text.replace("\\\n", " ").splitlines()
-    found = []
+    every = []
     for line in lines:
         for name, value in VALUES.items():
             line = line.replace(name, value)
         for ours in re.findall(r"python -m ((?:keras_patchdpm|benchmarks).*)", line):
-            found.append(shlex.split(ours.split(" > ")[0], comments=True))
-    return found
+            every.append(shlex.split(ours.split(" > ")[0], comments=True))
+    return every
 
 
 COMMANDS = sorted({tuple(words) for path in PAGES for words in commands(path)})

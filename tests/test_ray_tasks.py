@@ -1,5 +1,6 @@
 """`sample --ray`: the images of a plain run, also if a worker is killed."""
 
+import inspect
 import sys
 
 import numpy as np
@@ -106,15 +107,11 @@ def test_the_error_of_a_task_is_raised(two_workers):
 
 def test_the_backend_is_set_before_a_worker_imports_keras(tmp_path):
     """Also on a machine where none, or another one, is configured."""
-    from ray import cloudpickle
-
-    task = cloudpickle.dumps(ray_tasks._generate("jax"))
-    (tmp_path / "task").write_bytes(task)
-    script = """
-        import os, pathlib, sys
-        from ray import cloudpickle
-        task = cloudpickle.loads(pathlib.Path("task").read_bytes())
-        assert not {"keras", "keras_patchdpm"} & {*sys.modules}
+    script = f"""
+        import os, sys
+        exec({inspect.getsource(ray_tasks._generate)!r})
+        task = _generate("jax")
+        assert "keras" not in sys.modules and "keras_patchdpm" not in sys.modules
         sys.modules["keras_patchdpm"] = None
         try:
             task()

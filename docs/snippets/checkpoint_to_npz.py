@@ -2,11 +2,15 @@
 
     python checkpoint_to_npz.py model.pt weights.npz --entry ema
 
-A checkpoint is a pickle, and reading a pickle can run any code that is in it. The file
-is first read with `weights_only=True`, which accepts tensors alone and runs no code. If
-it has other objects, this fails. With `--trust` the file is then read with all its
-objects, and its code runs: do that only with a file whose authors you trust, in an
-environment with their code. The script needs NumPy and PyTorch.
+A checkpoint is a pickle, and reading a pickle can run any code that is in it. This
+script reads tensors alone, with `weights_only=True`, and refuses a file with other
+objects. Load such a file with the code of its authors, if you trust them, and pass the
+weights on:
+
+    import checkpoint_to_npz as convert
+    convert.write(pathlib.Path("weights.npz"), convert.arrays_of(network.state_dict()))
+
+The script needs NumPy and PyTorch.
 """
 
 import argparse
@@ -26,16 +30,11 @@ def main(arguments=None):
     parser.add_argument(
         "--entry", help="entry with the weights, such as ema, model or state_dict"
     )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="run the code in the file, if it cannot be read without",
-    )
     options = parser.parse_args(arguments)
     try:
         if options.out.suffix != ".npz":
             raise ValueError(f"The file to write must end in .npz, not {options.out}.")
-        state = read(options.checkpoint, trust=options.trust)
+        state = read(options.checkpoint)
         arrays = arrays_of(state, options.entry)
         write(options.out, arrays)
     except (OSError, ValueError) as error:
@@ -47,34 +46,27 @@ def main(arguments=None):
     return 0
 
 
-def read(path, trust):
-    """The content of a checkpoint. Without `trust`, no code in it is run."""
+def read(path):
+    """The content of a checkpoint of tensors. No code in it is run."""
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
     try:
         return torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:  # Damaged bytes can raise anything.
         reason = str(error).strip().split("\n")[0]
-        if not trust:
-            raise ValueError(
-                f"{path} could not be read without running code in it ({reason}). If "
-                "you trust its authors, add --trust: the code in the file then runs."
-            ) from error
-    try:
-        return torch.load(str(path), map_location="cpu", weights_only=False)
-    except TypeError:  # PyTorch before 1.13 has no such argument.
-        return torch.load(str(path), map_location="cpu")
+        raise ValueError(
+            f"{path} could not be read without running code in it ({reason}). Load it "
+            "with the code of its authors, and pass the weights to `write`."
+        ) from error
 
 
-def arrays_of(state, entry):
+def arrays_of(state, entry=None):
     """The arrays by name, a dict: floats as float32, other numbers as they are."""
     if entry is not None:
         names = sorted(map(str, state)) if isinstance(state, dict) else []
         if entry not in names:
             raise ValueError(f"There is no entry {entry!r}. There are: {names}.")
         state = state[entry]
-    if isinstance(state, torch.nn.Module):
-        state = state.state_dict()
     if not isinstance(state, dict):
         raise ValueError(f"The weights must be a dict, not a {type(state).__name__}.")
     tensors = {

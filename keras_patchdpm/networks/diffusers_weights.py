@@ -4,7 +4,7 @@ import re
 
 from keras_patchdpm.networks import tensor_files, unet2d_slots
 from keras_patchdpm.networks.diffusers_blocks import HEADS
-from keras_patchdpm.networks.unet2d_slots import Library, kernel_and_bias
+from keras_patchdpm.networks.unet2d_slots import TensorNames, kernel_and_bias
 
 # Names in files of `diffusers` before version 0.13.
 _FORMER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -51,7 +51,7 @@ def load_diffusers_weights(network, source):
 
 def assign(network, tensors):
     """Assigns `Tensors` with the names of `diffusers` to a network of `unet2d`."""
-    unet2d_slots.assign(network, _with_new_names(tensors), LIBRARY)
+    unet2d_slots.assign(network, _with_new_names(tensors), NAMES)
 
 
 def _with_new_names(tensors):
@@ -86,7 +86,7 @@ def _attention(layer, module):
     yield from kernel_and_bias(layer.to_out, [f"{module}.to_out.0"])
 
 
-LIBRARY = Library(
+NAMES = TensorNames(
     network="`UNet2DModel`",
     module=_module,
     attention=_attention,

@@ -8,7 +8,7 @@ from keras_patchdpm import _checks
 from keras_patchdpm.networks import tensor_files, unet2d_slots
 from keras_patchdpm.networks._guided_diffusion_arguments import FIXED
 from keras_patchdpm.networks.guided_diffusion_names import module
-from keras_patchdpm.networks.unet2d_slots import ALL, Library, kernel_and_bias
+from keras_patchdpm.networks.unet2d_slots import ALL, TensorNames, kernel_and_bias
 
 
 def load_guided_diffusion_weights(network, source, *, use_new_attention_order=False):
@@ -61,15 +61,15 @@ def load_guided_diffusion_weights(network, source, *, use_new_attention_order=Fa
             + ", ".join(f"{key}={odd[key]!r}, not {FIXED[key]!r}" for key in odd)
             + "."
         )
-    names = library(arguments, new_order=new_order)
+    names = tensor_names(arguments, new_order=new_order)
     with tensor_files.opened(source) as tensors:
         unet2d_slots.assign(network, tensors, names)
     return network
 
 
-def library(arguments, *, new_order=False):
+def tensor_names(arguments, *, new_order=False):
     """The names of guided-diffusion for a network with these `arguments`."""
-    return Library(
+    return TensorNames(
         network="guided-diffusion",
         module=functools.partial(module, arguments=arguments),
         attention=functools.partial(_attention, new_order=new_order),

@@ -42,7 +42,7 @@ class Slot(NamedTuple):
         return self.convert(np.concatenate(arrays)).reshape(self.variable.shape)
 
 
-class Library(NamedTuple):
+class TensorNames(NamedTuple):
     """The names of one library.
 
     Attributes:
@@ -102,31 +102,31 @@ def slots(network, shapes, library):
         network: Model built by `unet2d`.
         shapes: Dict of the names of tensors to their shapes. Of networks that predict a
             variance too, which are twice as many channels, the first half is read.
-        library: `Library`.
+        library: `TensorNames`.
     """
-    found = []
+    places = []
     for layer in network.layers:
         module = library.module(layer.name)
         if isinstance(layer, SelfAttention2D):
-            found += library.attention(layer, module)
+            places += library.attention(layer, module)
         elif isinstance(layer, LabelEmbedding):
             shape = (layer.num_classes, layer.units)
             names = (f"{module}.weight",)
-            found.append(Slot(layer.kernel, names, shape, _with_no_label))
+            places.append(Slot(layer.kernel, names, shape, _with_no_label))
         elif isinstance(layer, GroupNormalization2D):
             shape = tuple(layer.gamma.shape)
-            found.append(Slot(layer.gamma, (f"{module}.weight",), shape))
-            found.append(Slot(layer.beta, (f"{module}.bias",), shape))
+            places.append(Slot(layer.gamma, (f"{module}.weight",), shape))
+            places.append(Slot(layer.beta, (f"{module}.bias",), shape))
         elif layer.weights:
             half = _half(layer, shapes.get(f"{module}.bias"))
-            found += kernel_and_bias(layer, [module], half=half)
-    return found
+            places += kernel_and_bias(layer, [module], half=half)
+    return places
 
 
-def _half(layer, found):
+def _half(layer, shape):
     """Which half of the channels of a tensor a layer is: 0 or 1, or `None` for all."""
     if layer.name == "conv_out":
-        return 0 if found == (2 * layer.filters,) else None
+        return 0 if shape == (2 * layer.filters,) else None
     # Other libraries have one layer for scale and shift.
     return {"_scale": 0, "_shift": 1}.get(layer.name[-6:])
 
@@ -162,10 +162,10 @@ def assign(network, tensors, library):
     int8.assign(network, {one.variable.path: one.read(tensors) for one in places})
 
 
-def _check_match(places, found, library):
+def _check_match(places, shapes, library):
     """Refuses tensors whose names and shapes are not exactly those of the network."""
     wanted = {name: slot.shape for slot in places for name in slot.tensors}
-    missing, surplus, other = differences(wanted, found)
+    missing, surplus, other = differences(wanted, shapes)
     if not (missing or surplus or other):
         return
     if len(missing) == len(wanted):
@@ -174,24 +174,24 @@ def _check_match(places, found, library):
             f"tensors. Expected names such as {listed(missing, 2)}. "
             f"Received: source with {listed(surplus)}."
         )
-    _check_labels(wanted, found, f"{library.module('label_vector')}.weight")
+    _check_labels(wanted, shapes, f"{library.module('label_vector')}.weight")
     raise ValueError(
         "The tensors in `source` do not fit the network. If only some are missing, the "
         f"file is incomplete: copy it again. Otherwise {library.advice}. Received: "
-        f"source with {len(found)} tensors.\nDifferent shapes: {listed(other)}.\n"
+        f"source with {len(shapes)} tensors.\nDifferent shapes: {listed(other)}.\n"
         f"Missing: {listed(missing)}.\nSurplus: {listed(surplus)}."
     )
 
 
-def _check_labels(wanted, found, name):
+def _check_labels(wanted, shapes, name):
     """Refuses the labels of the network, or of the source, if only one has them."""
-    if name in found and name not in wanted:
+    if name in shapes and name not in wanted:
         raise ValueError(
             "The weights in `source` are conditioned on labels. Build the network with "
-            f"`num_classes={found[name][0]}`. "
-            f"Received: {name} of shape {found[name]}, and a network without labels."
+            f"`num_classes={shapes[name][0]}`. "
+            f"Received: {name} of shape {shapes[name]}, and a network without labels."
         )
-    if name in wanted and name not in found:
+    if name in wanted and name not in shapes:
         raise ValueError(
             "The weights in `source` are not conditioned on labels. Build `unet2d` "
             "without `num_classes`, load the weights, and copy them into your network "

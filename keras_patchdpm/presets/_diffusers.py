@@ -3,12 +3,9 @@
 import contextlib
 import math
 
-import numpy as np
-
 from keras_patchdpm import _checks
 from keras_patchdpm.networks import diffusers_weights, tensor_files, unet2d_arguments
-from keras_patchdpm.presets import _config
-from keras_patchdpm.samplers.tiled_denoiser import PREDICTIONS
+from keras_patchdpm.presets import _config, _diffusers_schedule
 
 INDEX = "model_index.json"
 NETWORK = "config.json"
@@ -59,20 +56,6 @@ _BLOCKS = {
     "up_block_types": unet2d_arguments.UP,
 }
 _FORMER = "UNetRes"  # Prefix of the types of blocks in the first files of `diffusers`.
-# Settings of a scheduler that must have one of these values, the default first.
-_FIXED_IN_SCHEDULER = {
-    "_class_name": ("DDPMScheduler", "DDIMScheduler"),
-    "thresholding": (False,),
-    "rescale_betas_zero_snr": (False,),
-    "variance_type": (
-        "fixed_small",
-        "fixed_small_log",
-        "fixed_large",
-        "fixed_large_log",
-        "learned",
-        "learned_range",
-    ),
-}
 
 
 def network_folder(folder):
@@ -112,7 +95,7 @@ def read(folder):
     try:
         network = _network(_json(path))
         path = _scheduler_file(folder)
-        schedule, clips = _schedule(_json(path))
+        schedule, clips = _diffusers_schedule.read(_json(path))
         config = {
             "network": network,
             "schedule": schedule,
@@ -246,62 +229,8 @@ def _network(config):
 def _check_middle(config, network):
     """Refuses attention in the middle that is not normalised as elsewhere."""
     name, shift = "attn_norm_num_groups", "resnet_time_scale_shift"
-    groups, found = network["norm_num_groups"], config.get(name)
+    groups, chosen = network["norm_num_groups"], config.get(name)
     _checks.one_of(shift, network[shift], unet2d_arguments.TIME_SCALE_SHIFT)
-    is_default = found is None and network[shift] == "default"
+    is_default = chosen is None and network[shift] == "default"
     if network["add_attention"] and not is_default:
-        _checks.one_of(name, found, (groups,))
-
-
-def _schedule(config):
-    """`(arguments, clips)`: of `DDPMSchedule`, and whether clean images are clipped."""
-    for key, values in _FIXED_IN_SCHEDULER.items():
-        _checks.one_of(key, config.get(key, values[0]), values)
-    clips = _checks.boolean("clip_sample", config.get("clip_sample", True))
-    if clips and config.get("clip_sample_range", 1) != 1:
-        raise ValueError(
-            "Images are clipped to [-1, 1] in this package. Received: "
-            f"clip_sample_range={config['clip_sample_range']!r}."
-        )
-    kind = config.get("prediction_type", "epsilon")
-    kind = _checks.one_of("prediction_type", kind, tuple(PREDICTIONS))
-    betas = _betas(config)
-    arguments = {"name": "DDPMSchedule", "prediction": PREDICTIONS[kind]}
-    if isinstance(betas, str):
-        arguments["num_timesteps"] = _num_timesteps(config)
-    return {**arguments, "beta_schedule": betas}, clips
-
-
-def _betas(config):
-    """The argument `beta_schedule` of `DDPMSchedule`: a name, or a list of floats.
-
-    Source: the documentation of `DDPMScheduler` in `huggingface/diffusers`.
-    """
-    trained = config.get("trained_betas")
-    if trained is not None:
-        return list(_checks.sequence("trained_betas", trained, _checks.real))
-    names = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid")
-    name = _checks.one_of("beta_schedule", config.get("beta_schedule", "linear"), names)
-    count = _num_timesteps(config)
-    start, end = (
-        _checks.real(key, config.get(key, default), minimum=0, maximum=1)
-        for key, default in (("beta_start", 1e-4), ("beta_end", 0.02))
-    )
-    if name == "squaredcos_cap_v2":
-        return "cosine"
-    if name == "linear" and (start, end, count) == (1e-4, 0.02, 1000):
-        return "linear"
-    betas = {
-        "linear": lambda: np.linspace(start, end, count),
-        "scaled_linear": lambda: np.linspace(start**0.5, end**0.5, count) ** 2,
-        "sigmoid": lambda: (
-            start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, count)))
-        ),
-    }
-    return betas[name]().tolist()
-
-
-def _num_timesteps(config):
-    value = config.get("num_train_timesteps", 1000)
-    most = _config.MOST_BETAS
-    return _checks.integer("num_train_timesteps", value, minimum=1, maximum=most)
+        _checks.one_of(name, chosen, (groups,))

@@ -41,7 +41,7 @@ def tensors(built):
     rng = np.random.default_rng(0)
     return {
         name: rng.normal(size=zeros.shape).astype("float32")
-        for name, zeros in tensors_of(built, diffusers_weights.LIBRARY).items()
+        for name, zeros in tensors_of(built, diffusers_weights.NAMES).items()
     }
 
 

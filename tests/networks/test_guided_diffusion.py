@@ -68,15 +68,15 @@ def test_equals_the_network_of_guided_diffusion(changes):
     theirs = models.random_network(**changes)
     network = built(**changes)
     new_order = changes.get("use_new_attention_order", False)
-    found = load_guided_diffusion_weights(
+    outputs = load_guided_diffusion_weights(
         network, theirs.state_dict(), use_new_attention_order=new_order
     )
-    assert found is network
+    assert outputs is network
     values = inputs_of(network)
     expected = models.predicted(theirs, **values)[..., :3]
     assert np.ptp(expected) > 0.5
-    found = network.predict_on_batch(values)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    outputs = network.predict_on_batch(values)
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.once
@@ -87,8 +87,8 @@ def test_no_label_adds_nothing():
     values = inputs_of(network)
     expected = models.predicted(theirs, values["noisy"], values["timestep"])[..., :3]
     values["label"] = np.array([5, 5], "int32")
-    found = network.predict_on_batch(values)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    outputs = network.predict_on_batch(values)
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +117,8 @@ def network(whole):
 def check_same(network, theirs):
     values = inputs_of(network)
     expected = models.predicted(theirs, **values)
-    found = network.predict_on_batch(values)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    outputs = network.predict_on_batch(values)
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.once
@@ -147,8 +147,8 @@ def test_a_patch_network_starts_from_it(network, theirs, tensors):
     values["patch_index"] = np.array([0, 3], "int32")
     values["label"] = np.array([1, 3], "int32")
     expected = models.predicted(theirs, values["noisy"], values["timestep"])
-    found = patches.predict_on_batch(values)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    outputs = patches.predict_on_batch(values)
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
 
 
 def refuses(network, source, *messages, error=ValueError, **options):
