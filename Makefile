@@ -110,9 +110,10 @@ docs: $(FULL)/ready
 	$(BIN)/python .ci/crawl_site.py
 	@echo "The site is in $(CURDIR)/site"
 
-# Each tutorials/NAME.py becomes notebooks/NAME.ipynb, with its outputs.
+# Each tutorials/NAME.py becomes notebooks/NAME.ipynb, with its outputs; two at a time.
 notebooks: $(FULL)/ready
-	$(BIN)/python .ci/make_notebook.py tutorials/*.py
+	printf '%s\n' tutorials/*.py | \
+	    xargs -P $(WORKERS) -n 1 $(BIN)/python .ci/make_notebook.py
 
 # A page that samples faces128 in a browser, with onnxruntime-web from npm.
 demo: $(FULL)/ready

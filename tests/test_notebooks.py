@@ -69,6 +69,18 @@ def test_a_notebook_is_of_a_full_run_of_this_version(path):
     check_run(read_notebook(path)["metadata"]["keras_patchdpm"])
 
 
+NUMBERS = "no one two three four five six seven eight nine ten".split()
+
+
+@of_each_tutorial
+def test_a_tutorial_states_its_time(path):
+    notebook = read_notebook(path)
+    text = " ".join("".join(notebook["cells"][0]["source"]).split())
+    (minutes,) = re.findall(r"takes under (\w+) minutes? on two cores", text)
+    seconds = notebook["metadata"]["keras_patchdpm"]["seconds"]
+    assert seconds <= 60 * NUMBERS.index(minutes)
+
+
 @pytest.mark.slow
 def test_a_notebook_states_what_ran(tmp_path, monkeypatch):
     maker = load(ROOT / ".ci" / "make_notebook.py")

@@ -28,7 +28,7 @@
 # Reading it needs PyTorch, with any backend; it reads tensors alone
 # (`weights_only=True`). Without the file, the page uses a smaller network with random
 # weights, whose images are noise. That is how this page was made: the file could not be
-# downloaded where it was.
+# downloaded where it was. It takes under one minute on two cores.
 
 # %% tags=["colab"]
 # On Google Colab alone, this cell fetches the repository and installs the package.

@@ -16,7 +16,7 @@
 # A diffusion model can also start from an image: change it, fill in a part of it,
 # enlarge it, go from one image to another, or agree with a measurement of it. This
 # tutorial does all five with the trained weights of the package, patch by patch. It
-# takes about four minutes on two cores.
+# takes under three minutes on two cores.
 
 # %% tags=["colab"]
 # On Google Colab alone, this cell fetches the repository and installs the package.

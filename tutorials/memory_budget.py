@@ -14,8 +14,8 @@
 # # The memory budget
 #
 # How much memory does a sampling need, and a training? This tutorial measures both,
-# shows how they fall with N, and sets limits that are kept. It takes about three
-# minutes on two cores.
+# shows how they fall with N, and sets limits that are kept. It takes under two minutes
+# on two cores.
 
 # %% tags=["colab"]
 # On Google Colab alone, this cell fetches the repository and installs the package.

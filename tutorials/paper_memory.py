@@ -19,7 +19,7 @@
 # network here, and shows the complete measurements, which take longer, beside the
 # figures of the paper.
 #
-# The short form takes two minutes on one processor core.
+# The short form takes under two minutes on two cores.
 
 # %% tags=["colab"]
 # On Google Colab alone, this cell fetches the repository and installs the package.

@@ -19,8 +19,7 @@
 # does both in short trainings on drawn scenes, and shows the results of longer ones on
 # faces.
 #
-# The short form takes about seven minutes on one processor core, most of which are
-# compilations.
+# The short form takes under nine minutes on two cores, most of which are compilations.
 
 # %% tags=["colab"]
 # On Google Colab alone, this cell fetches the repository and installs the package.

@@ -21,7 +21,7 @@
 #   a patch.
 #
 # This page shows both inputs as pictures, asks a trained network what it does with
-# each, and trains the same network with both, with one, and with none. It takes about
+# each, and trains the same network with both, with one, and with none. It takes under
 # three minutes on two cores.
 
 # %% tags=["colab"]

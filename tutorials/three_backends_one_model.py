@@ -15,7 +15,7 @@
 #
 # A model is trained on one backend and saved. TensorFlow, JAX and PyTorch read the
 # file, compute the same outputs and generate the same images, to 1e-4. This tutorial
-# shows it with a cascade, and what is not the same. It takes about three minutes on two
+# shows it with a cascade, and what is not the same. It takes under two minutes on two
 # cores.
 
 # %% tags=["colab"]

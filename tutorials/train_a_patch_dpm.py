@@ -26,9 +26,9 @@
 # - **global content conditioning (GCC)**: the whole noisy image, pooled to the size of
 #   the patch.
 #
-# Everything runs on a laptop without a GPU and without a download, in under ten minutes
-# on one processor core. Each step below states a fact. The code under it shows the
-# fact, and fails if the fact is false.
+# Everything runs on a laptop without a GPU and without a download. It takes under six
+# minutes on two cores. Each step below states a fact. The code under it shows the fact,
+# and fails if the fact is false.
 
 # %% tags=["colab"]
 # On Google Colab alone, this cell fetches the repository and installs the package.
