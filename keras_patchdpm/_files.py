@@ -34,6 +34,30 @@ def path_of(name, value):
     return pathlib.Path(value).expanduser()
 
 
+def folder_of(name, value):
+    """Returns `value` as `path_of`, for a folder, which need not exist.
+
+    Args:
+        name: Name of the argument, for error messages.
+        value: Value of the argument.
+
+    Raises:
+        TypeError: If `value` is neither a string nor a path.
+        ValueError: If `value` is no path, or it or a folder above it is a file.
+    """
+    path = path_of(name, value)
+    check_is_folder(path, name, value)
+    return path
+
+
+def check_is_folder(path, name, value):
+    """Refuses a file at `path` or above it; `name` and `value` as `folder_of`."""
+    found = next((p for p in (path, *path.parents) if os.path.lexists(p)), None)
+    if found is not None and not found.is_dir():
+        wanted = f"be a folder, and {found} is a file. Choose another name"
+        raise _checks.wrong_value(name, wanted, value)
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Opens a new file that replaces the file at `path` once it is complete.

@@ -1,5 +1,6 @@
 import errno
 import os
+import pathlib
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_a_path_may_begin_with_the_home(tmp_path, monkeypatch):
     for value in ("", "a\0b"):
         with pytest.raises(ValueError, match="`folder` must be a path"):
             _files.path_of("folder", value)
+
+
+def test_a_folder_is_no_file_and_in_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to("missing")
+    for value in ("file", "file/a/b", tmp_path / "file" / "a", "nowhere"):
+        with pytest.raises(ValueError, match="`out` must be a folder, and .* is a fi"):
+            _files.folder_of("out", value)
+    assert _files.folder_of("out", "a/b") == pathlib.Path("a/b")
+    assert _files.folder_of("out", str(tmp_path)) == tmp_path
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):

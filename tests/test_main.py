@@ -364,7 +364,7 @@ def test_train_passes_its_options_on(trained, capsys):
         ("--prediction v", "argument --prediction: invalid choice: 'v'"),
         ("--data nofile.npy", "error: nofile.npy: No such file or directory"),
         ("--data nofolder", "is not a folder"),
-        ("--out images.npy", "--out must be a folder"),
+        ("--out images.npy", "`--out` must be a folder"),
         ("--out images.npy/run", "images.npy"),
     ],
 )

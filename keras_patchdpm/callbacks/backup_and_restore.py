@@ -50,9 +50,9 @@ class BackupAndRestore(keras.callbacks.Callback):
             before a restart.
 
     Raises:
-        ValueError: In `fit`, if all backups in `folder` are damaged, the newest has
-            another model, optimizer or `settings`, or processes that train together
-            see other backups.
+        ValueError: If `folder` is a file. In `fit`, if all backups in `folder` are
+            damaged, the newest has another model, optimizer or `settings`, or processes
+            that train together see other backups.
         BlockingIOError: In `fit`, if another process trains with `folder`.
         OSError: In `fit`, if a backup cannot be written. The earlier backups stay.
 
@@ -65,7 +65,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def __init__(self, folder, *, every_epochs=1, keep=2, settings=None):
         super().__init__()
-        self.folder = _files.path_of("folder", folder)
+        self.folder = _files.folder_of("folder", folder)
         self.every_epochs = _checks.positive_int("every_epochs", every_epochs)
         self.keep = _checks.positive_int("keep", keep)
         self.settings = _settings.plain("settings", settings)

@@ -54,7 +54,7 @@ def run(options):
         seed=options.seed,
         start_from=options.start_from,
     )
-    _check_folder(_files.path_of("--out", options.out))
+    check_folder(_files.folder_of("--out", options.out))
     images = _images(options)
     if options.patching == "cascade":
         scales = detail_scales(images, options.n)
@@ -248,16 +248,6 @@ def _images(options):
             f"Received: --batch-size {options.batch_size}."
         )
     return images
-
-
-def _check_folder(path):
-    """Refuses a folder that cannot be created or written, before images are read."""
-    if path.exists() and not path.is_dir():
-        raise ValueError(
-            "--out must be a folder, and this path is a file. Choose another name. "
-            f"Received: --out {path}."
-        )
-    check_folder(path)
 
 
 def _network(options):

@@ -127,7 +127,7 @@ def _export(
 ):
     """Writes the folder: see `onnx`."""
     _checks.one_of("precision", precision, tuple(_networks.TOLERANCES))
-    folder = _files.path_of("folder", folder)
+    folder = _files.folder_of("folder", folder)
     if not isinstance(model, TiledModel):
         _checks.like(
             "model", model, asked=("sampler", "provenance"), example="PatchDPM(...)"

@@ -37,15 +37,10 @@ def save(folder, config, network, *, card, storage="float16", format="npz"):
         format: `"npz"` (the default) or `"safetensors"`.
 
     Raises:
-        ValueError: If a weight is not finite, or there is a file named `folder`.
+        ValueError: If a weight is not finite, or `folder` is a file.
         OSError: If a file cannot be written.
     """
-    folder = _files.path_of("folder", folder)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(
-            "There is a file of that name, and a preset is a folder. Choose another "
-            f"name. Received: folder='{folder}'."
-        )
+    folder = _files.folder_of("folder", folder)
     _config.check(config)
     content = pack(network, storage, format)
     checksum = hashlib.sha256(content).hexdigest()

@@ -72,14 +72,13 @@ def check_size(images, model):
 
 def folder(value):
     """Validates a folder: it can be written, or created; returns its path."""
-    path = _files.path_of("folder", value)
+    path = _files.folder_of("folder", value)
     found = next(p for p in (path, *path.parents) if os.path.lexists(p))
-    _check_is_folder(found, path)
     if found != path:
         _files.check_writable(found / path.relative_to(found).parts[0])
         return path
     for name in ("backup", "early", "preset"):
-        _check_is_folder(path / name, path)
+        _files.check_is_folder(path / name, "folder", value)
     for name in ("settings.json", "curve.csv"):
         _files.check_writable(path / name)
     return path
@@ -100,11 +99,3 @@ def fingerprint(images):
         "dtype": str(images.dtype),
         "sha256": digest.hexdigest(),
     }
-
-
-def _check_is_folder(path, folder):
-    if os.path.lexists(path) and not path.is_dir():
-        raise ValueError(
-            f"{path} is a file, but must be a folder. Choose another `folder`. "
-            f"Received: folder='{folder}'."
-        )

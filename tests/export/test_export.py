@@ -196,6 +196,13 @@ def test_models_that_cannot_be_exported_are_refused(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_is_no_folder_for_an_export(tmp_path):
+    (tmp_path / "file").touch()
+    for write in (kp.export.onnx, kp.export.litert):
+        with pytest.raises(ValueError, match="`folder` must be a folder, and .* is a"):
+            write(tiny_model(), tmp_path / "file")
+
+
 def strange(noisy, previous):
     return {"content": noisy[:, :2, :2] ** 2}
 

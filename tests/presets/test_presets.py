@@ -180,7 +180,9 @@ def test_what_no_preset_can_hold_is_refused(tmp_path):
     with pytest.raises(TypeError, match="`card` must be a string"):
         grid.save_to_preset(tmp_path, card=3)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="a file of that name"):
+    with pytest.raises(
+        ValueError, match="`folder` must be a folder, and .*file is a file"
+    ):
         grid.save_to_preset(tmp_path / "file")
 
 

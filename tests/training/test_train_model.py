@@ -214,7 +214,7 @@ def test_a_file_in_a_folders_place_is_refused(name, images, tmp_path):
     else:
         folder.touch()
     given = folder / "sub" if name == "sub" else folder
-    with pytest.raises(ValueError, match="is a file, but must be a folder"):
+    with pytest.raises(ValueError, match="must be a folder, and .* is a file"):
         run(images, given)
 
 
