@@ -255,7 +255,7 @@ axis.plot(range(1, EPOCHS + 1), losses, marker=".")
 axis.set(xlabel="epoch", ylabel="loss", yscale="log")
 plt.show()
 assert len(losses) == EPOCHS
-assert losses[-1] < losses[0]
+assert FAST or losses[-1] < losses[0]
 
 # %% [markdown]
 # ## Sample
