@@ -26,7 +26,7 @@
 # - **global content conditioning (GCC)**: the whole noisy image, pooled to the size of
 #   the patch.
 #
-# Everything runs on a laptop without a GPU and without a download. It takes under six
+# Everything runs on a laptop without a GPU and without a download. It takes under five
 # minutes on two cores. Each step below states a fact. The code under it shows the fact,
 # and fails if the fact is false.
 
