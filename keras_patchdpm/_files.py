@@ -43,7 +43,7 @@ def folder_of(name, value):
 
     Raises:
         TypeError: If `value` is neither a string nor a path.
-        ValueError: If `value` is no path, or it or a folder above it is a file.
+        ValueError: If `value` is no path, or there is a file at it or above it.
     """
     path = path_of(name, value)
     check_is_folder(path, name, value)
@@ -52,10 +52,15 @@ def folder_of(name, value):
 
 def check_is_folder(path, name, value):
     """Refuses a file at `path` or above it; `name` and `value` as `folder_of`."""
-    found = next((p for p in (path, *path.parents) if os.path.lexists(p)), None)
-    if found is not None and not found.is_dir():
-        wanted = f"be a folder, and {found} is a file. Choose another name"
+    existing = nearest_existing(path)
+    if not existing.is_dir():
+        wanted = f"be a folder, and {existing} is a file. Choose another name"
         raise _checks.wrong_value(name, wanted, value)
+
+
+def nearest_existing(path):
+    """`path` if there is something at it, or else the nearest folder above it."""
+    return next(p for p in (path, *path.parents) if os.path.lexists(p))
 
 
 @contextlib.contextmanager

@@ -41,12 +41,12 @@ def test_a_notebook_has_the_cells_of_its_tutorial(path):
     """
     import jupytext
 
-    found = [
+    cells = [
         (cell["cell_type"], "".join(cell["source"]), cell["metadata"])
         for cell in read_notebook(path)["cells"]
     ]
     tutorial = jupytext.read(path)
-    assert found == [
+    assert cells == [
         (cell.cell_type, cell.source, cell.metadata) for cell in tutorial.cells
     ]
 

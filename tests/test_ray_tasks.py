@@ -53,8 +53,8 @@ def test_the_images_are_those_of_a_plain_run(two_workers, rng, capsys):
     assert main([*SAMPLE.split(), "plain.npy", *images.split()]) == 0
     assert main([*SAMPLE.split(), "ray.npy", *images.split(), "--ray"]) == 0
     assert capsys.readouterr().out.endswith("4 images are in ray.npy\n")
-    plain, found = np.load("plain.npy"), np.load("ray.npy")
-    np.testing.assert_array_equal(found, plain)
+    plain, shared = np.load("plain.npy"), np.load("ray.npy")
+    np.testing.assert_array_equal(shared, plain)
     assert np.abs(plain[1:].astype(int) - plain[:-1]).mean() > 5
 
 
@@ -75,10 +75,10 @@ def test_a_worker_is_killed_and_nothing_is_lost_or_doubled(two_workers, tmp_path
 
     calls = [{"indices": range(k, k + 2)} for k in range(0, 10, 2)]
     counted = []
-    found = ray_tasks.spread(
+    results = ray_tasks.spread(
         generate, calls, workers=2, on_result=lambda one: counted.extend(one)
     )
-    np.testing.assert_array_equal(np.concatenate(found), np.arange(10))
+    np.testing.assert_array_equal(np.concatenate(results), np.arange(10))
     assert sorted(counted) == [*range(10)]
     begun = {path.name: path.read_text().count("begun") for path in tmp_path.iterdir()}
     assert begun == {"0": 1, "2": 1, "4": 2, "6": 1, "8": 1}

@@ -143,9 +143,9 @@ Markdown(kp.memory.table(steps))
 least = reports[-1].weights
 budgets = [least + extra * MIB for extra in ((1, 2) if FAST else (4, 8, 32))]
 plans = [kp.memory.plan(models[4], budget, num_images=8) for budget in budgets]
-for found in plans:
-    print(found)
-    assert found.peak <= found.budget
+for plan in plans:
+    print(plan)
+    assert plan.peak <= plan.budget
 assert FAST or plans[0].patches_per_call < plans[-1].patches_per_call
 
 # %% [markdown]
@@ -214,10 +214,10 @@ assert FAST or stored["int8"].peak < stored[None].peak
 budget = "4MB" if FAST else "250MB"
 batches = {}
 for n in (1, 4):
-    found = kp.memory.plan(models[n], budget, training=True)
-    batches[n] = found.batch_size
-    print(f"N = {n}: {found}")
-    assert found.peak <= found.budget
+    plan = kp.memory.plan(models[n], budget, training=True)
+    batches[n] = plan.batch_size
+    print(f"N = {n}: {plan}")
+    assert plan.peak <= plan.budget
 assert batches[4] > 2 * batches[1]
 
 # %% [markdown]

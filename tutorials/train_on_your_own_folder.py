@@ -179,7 +179,7 @@ config = {
     "schedule": {
         "name": "DDPMSchedule",
         "prediction": "velocity",
-        "logit_normal_share": 0.5,  # More of the steps at the levels that matter.
+        "logit_normal_share": 0.5,  # Half of the noise levels are near SNR 1.
     },
     "patching": {"name": "CascadePatching", "divisions": N, "detail_scale": scales},
 }

@@ -1,7 +1,6 @@
 """Validates the arguments of `train`, before anything is written."""
 
 import hashlib
-import os
 
 import numpy as np
 
@@ -73,9 +72,9 @@ def check_size(images, model):
 def folder(value):
     """Validates a folder: it can be written, or created; returns its path."""
     path = _files.folder_of("folder", value)
-    found = next(p for p in (path, *path.parents) if os.path.lexists(p))
-    if found != path:
-        _files.check_writable(found / path.relative_to(found).parts[0])
+    existing = _files.nearest_existing(path)
+    if existing != path:
+        _files.check_writable(existing / path.relative_to(existing).parts[0])
         return path
     for name in ("backup", "early", "preset"):
         _files.check_is_folder(path / name, "folder", value)

@@ -248,7 +248,7 @@ def test_a_disk_too_small_is_known_before(training, tmp_path, monkeypatch):
 def test_limits_of_the_system(tmp_path):
     """A file-size limit, a read-only folder, a file in the folder's place."""
     script = """
-        import os, pathlib, resource
+        import os, resource
         import numpy as np, keras
         from keras_patchdpm.callbacks import BackupAndRestore
         from keras_patchdpm.training import _arguments

@@ -35,9 +35,9 @@ def some_noise(count=2):
 
 def check_same(model, theirs, tolerance=1e-4):
     noisy, timestep = some_noise(), np.array([3, 900], "int32")
-    found = model.network.predict_on_batch({"noisy": noisy, "timestep": timestep})
+    predicted = model.network.predict_on_batch({"noisy": noisy, "timestep": timestep})
     expected = models.predicted(theirs, noisy, timestep)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=tolerance)
 
 
 def change(folder, path, **values):
@@ -74,12 +74,12 @@ def test_a_pipeline_with_labels_and_a_variance(tmp_path):
     assert model.num_classes == 5
     values = {"noisy": some_noise(), "timestep": np.array([3, 900], "int32")}
     values["label"] = np.array([0, 4], "int32")
-    found = model.network.predict_on_batch(values)
+    predicted = model.network.predict_on_batch(values)
     expected = models.predicted(theirs, **values)[..., :3]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-4)
     model.save_to_preset(tmp_path / "ours")
     again = kp.PatchDPM.from_preset(tmp_path / "ours").network
-    np.testing.assert_allclose(again.predict_on_batch(values), found, atol=0.03)
+    np.testing.assert_allclose(again.predict_on_batch(values), predicted, atol=0.03)
 
 
 @pytest.mark.once
