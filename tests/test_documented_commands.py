@@ -117,7 +117,7 @@ def run(words, monkeypatch):
         assert ended.code in (None, 0), words
 
 
-@pytest.mark.parametrize("path", filter(runnable, PAGES), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*filter(runnable, PAGES)], ids=lambda path: path.name)
 def test_the_commands_of_a_page_run_in_order(path, folder, monkeypatch):
     for words in runnable(path):
         run(words, monkeypatch)
