@@ -8,6 +8,7 @@ import types
 
 import keras
 import numpy as np
+from tiny_models import PRESET
 from unet2d_inputs import GUIDED, tensors_of
 
 import keras_patchdpm as kp
@@ -102,6 +103,9 @@ def write_folders(folder):
             kp.save_images(image[None], folder / name / f"{number}.bmp")
     write_diffusers(folder)
     write_guided_diffusion(folder)
+    for name in ("preset", "early"):  # Of a training.
+        model = kp.PatchDPM(**kp.presets.parts(PRESET))
+        model.save_to_preset(folder / "runs/photos" / name)
 
 
 def convolution(channels, filters):

@@ -30,7 +30,7 @@ def test_what_is_shown_makes_the_object_again(value):
 
 def test_an_example():
     shown = (
-        "CascadePatching(divisions=4, shift=True, shift_below=0.55, "
+        "CascadePatching(divisions=4, shift=True, shift_below=[0.55, 0.55], "
         "content_noise=0.1, sampling_noise=[0.0, 0.0], stage_shares=None, "
         "detail_scale=[0.25, 0.25])"
     )

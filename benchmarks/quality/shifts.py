@@ -41,7 +41,8 @@ def main():
     half = np.rint(keras.ops.convert_to_numpy(half)).astype("uint8")
     model = kp.PatchDPM.from_preset("faces128")
     for below in options.below:
-        model.patching.shift_below = None if below == math.inf else below
+        each = (below,) * (model.patching.num_stages - 1)
+        model.patching.shift_below = None if below == math.inf else each
         sampler = kp.PatchSampler(
             model.tiled(options.n), "dpmpp_2m", options.steps, spacing="trailing"
         )

@@ -36,9 +36,10 @@ class CascadePatching(Patching):
         shift: Bool. Whether the grids are shifted at random. Default: yes, which hides
             the borders of the patches. A shifted grid has one more row and one more
             column of patches.
-        shift_below: Number above 0: `sigma / alpha`, the strength of the noise below
-            which the grids of a sampling are shifted. The steps before have fixed
-            grids, with fewer patches. Default 0.55. `None`: every step is shifted.
+        shift_below: Number above 0, or one for each stage after the first: `sigma /
+            alpha`, the strength of the noise below which the grids of a sampling are
+            shifted. The steps before have fixed grids, with fewer patches. Default
+            0.55. `None`: every step is shifted.
         content_noise: Float of at least 0. Training adds noise to the images of earlier
             stages, with a random standard deviation up to this value, since in sampling
             those images are generated and not perfect. The network is conditioned on
@@ -89,11 +90,11 @@ class CascadePatching(Patching):
             )
         self.grid = PatchGrid(self.divisions)
         self.shift = _checks.boolean("shift", shift)
-        if shift_below is not None:
-            shift_below = _checks.real("shift_below", shift_below, minimum=1e-6)
-        self.shift_below = shift_below
         self.content_noise = _checks.real("content_noise", content_noise, minimum=0)
         self.num_stages = self.divisions.bit_length()
+        self.shift_below = None
+        if shift_below is not None:
+            self.shift_below = self._each("shift_below", shift_below, minimum=1e-6)
         self.sampling_noise = self._each("sampling_noise", sampling_noise, minimum=0)
         self.detail_scale = self._each("detail_scale", detail_scale, minimum=1e-6)
         self.stage_shares = None
@@ -136,7 +137,7 @@ class CascadePatching(Patching):
                 channels=channels,
                 noise=(0.0, *self.sampling_noise)[number],
                 detail_scale=(None, *self.detail_scale)[number],
-                shift_below=self.shift_below if tiling.shift else None,
+                shift_below=self._shift_below(number) if tiling.shift else None,
             )
             for number, tiling in enumerate(self.tilings(image_size))
         ]
@@ -166,10 +167,11 @@ class CascadePatching(Patching):
         return {"divisions": divisions}
 
     def get_config(self):
+        below = self.shift_below
         return {
             "divisions": self.divisions,
             "shift": self.shift,
-            "shift_below": self.shift_below,
+            "shift_below": None if below is None else list(below),
             "content_noise": self.content_noise,
             "sampling_noise": list(self.sampling_noise),
             "stage_shares": self.stage_shares and list(self.stage_shares),
@@ -186,6 +188,10 @@ class CascadePatching(Patching):
             size = height // times, width // times
             tilings.append(Tiling(size, 2**number, shift=self.shift and number > 0))
         return tilings
+
+    def _shift_below(self, number):
+        """That of a stage after the first. `None`: every step is shifted."""
+        return None if self.shift_below is None else self.shift_below[number - 1]
 
     @property
     def _shares(self):

@@ -222,6 +222,22 @@ def test_grids_are_shifted_below_a_strength_of_the_noise(below, counts, rng):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(
+    ("below", "each"),
+    [
+        (0.8, [0.8] * 3),
+        ([0.1, 0.8, 0.3], [0.1, 0.8, 0.3]),
+        (None, [None] * 3),
+    ],
+)
+def test_each_stage_has_its_strength(below, each):
+    stages = CascadePatching(8, shift_below=below).stages((16, 16, 3))
+    assert [stage.shift_below for stage in stages] == [None, *each]
+    fixed = CascadePatching(8, shift=False, shift_below=below).stages((16, 16, 3))
+    assert [stage.shift_below for stage in fixed] == [None] * 4
+
+
+@pytest.mark.once
 def test_steps_with_a_fixed_grid_have_fewer_patches():
     """The strengths of the three steps are 12.4, 1.1 and 0.33."""
     counts = {}
@@ -243,6 +259,8 @@ def test_steps_with_a_fixed_grid_have_fewer_patches():
         ({"divisions": 0}, ValueError, "`divisions` must be at least 1"),
         ({"divisions": (2, 2)}, TypeError, "`divisions` must be an int"),
         ({"content_noise": -1}, ValueError, "`content_noise` must be at least 0"),
+        ({"shift_below": 0}, ValueError, "`shift_below` must be at least 1e-06"),
+        ({"shift_below": [0.5, 0.2]}, ValueError, "`shift_below` must contain 1 ent"),
     ],
 )
 def test_refuses(arguments, error, message):

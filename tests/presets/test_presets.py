@@ -1,6 +1,7 @@
 """A preset is plain data: it round trips, and what is damaged is refused."""
 
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -81,6 +82,21 @@ def test_the_presets_of_the_package_are_listed():
     for preset in listed.values():
         assert "non-commercial" in preset["licence"]
         assert 10**6 < preset["bytes"] < 15e6
+
+
+@pytest.mark.once
+def test_the_card_of_faces128_counts_the_patches_of_its_stages(rng):
+    model = kp.PatchDPM.from_preset("faces128")
+    levels = model.sampler().levels[:-1]
+    first, second, third = (
+        sum(len(stage.tiles(level, rng)) for level in levels)
+        for stage in model.tiled().stages
+    )
+    card = pathlib.Path(presets.__file__).with_name("faces128") / "card.md"
+    assert (
+        f"{first} patches for the thumbnail, and {first} of the smaller guide; "
+        f"{second} for the second stage, {third} for the third" in card.read_text()
+    )
 
 
 @pytest.mark.once
