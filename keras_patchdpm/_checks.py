@@ -125,7 +125,7 @@ def one_of(name, value, options):
     raise wrong_value(name, f"be one of {listed}", value)
 
 
-def sequence(name, value, check, *, count=None, least=1):
+def sequence(name, value, check, *, count=None, least=1, wanted="a list or tuple"):
     """Returns a list, tuple or 1D array as a tuple of validated entries.
 
     Args:
@@ -134,6 +134,7 @@ def sequence(name, value, check, *, count=None, least=1):
         check: Function `(name, entry) -> entry`, such as `positive_int`.
         count: Int, the required number of entries. Default `None`: any number.
         least: Int, the smallest number of entries. Default 1.
+        wanted: What the error for another type asks for. Default: a list or tuple.
     """
     unordered = isinstance(value, str | bytes | dict | set | frozenset)
     try:
@@ -142,7 +143,7 @@ def sequence(name, value, check, *, count=None, least=1):
         length = None
     axes = len(_sides(value) or (length,))
     if length is None or axes != 1 or not hasattr(value, "__getitem__"):
-        raise wrong_type(name, "a list or tuple", value)
+        raise wrong_type(name, wanted, value)
     if count is not None and length != count:
         raise wrong_value(name, f"contain {count} entries", value)
     if length < least:

@@ -188,7 +188,9 @@ def samplers_of(model, steps, settings):
         return [build(**settings)]
     if isinstance(steps, numbers.Integral):
         steps = (steps,)
-    steps = _checks.sequence("steps", steps, _checks.positive_int)
+    steps = _checks.sequence(
+        "steps", steps, _checks.positive_int, wanted="an int, or a list of ints"
+    )
     return [build(**{**settings, "steps": number}) for number in steps]
 
 

@@ -237,7 +237,10 @@ class CascadePatching(Patching):
         number = functools.partial(_checks.real, minimum=minimum)
         if isinstance(value, numbers.Real):
             return (number(name, value),) * count
-        return _checks.sequence(name, value, number, count=count, least=0)
+        wanted = "a number, or a list of one for each stage after the first"
+        return _checks.sequence(
+            name, value, number, count=count, least=0, wanted=wanted
+        )
 
 
 def _stage(number, tiling, *, channels, noise, detail_scale, shift_below):

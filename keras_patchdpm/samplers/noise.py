@@ -126,7 +126,8 @@ def slerp(one, other, share):
     if isinstance(share, numbers.Real):
         share = (number("share", share),)
     else:
-        share = _checks.sequence("share", share, number)
+        wanted = "a number, or a list of numbers"
+        share = _checks.sequence("share", share, number, wanted=wanted)
     if len(one) != len(share) and 1 not in (len(one), len(share)):
         raise ValueError(
             "`share` must be one number, or one for each noise. Received: "

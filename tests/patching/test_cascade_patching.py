@@ -259,6 +259,7 @@ def test_steps_with_a_fixed_grid_have_fewer_patches():
         ({"divisions": 0}, ValueError, "`divisions` must be at least 1"),
         ({"divisions": (2, 2)}, TypeError, "`divisions` must be an int"),
         ({"content_noise": -1}, ValueError, "`content_noise` must be at least 0"),
+        ({"detail_scale": "1"}, TypeError, "be a number, or a list of one for each"),
         ({"shift_below": 0}, ValueError, "`shift_below` must be at least 1e-06"),
         ({"shift_below": [0.5, 0.2]}, ValueError, "`shift_below` must contain 1 ent"),
     ],
