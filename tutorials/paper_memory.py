@@ -127,9 +127,9 @@ print(results("peak_memory")[0]["command"])
 # ## Fig. 1: memory against quality
 #
 # The points of the paper are on the left. On the right are the trainings of
-# [the page about quality](paper_quality.ipynb): small networks, 64 x 64 pixels, 30
-# million pixels each, so their distances say how methods compare under a small budget,
-# and not what the method reaches.
+# [the page about quality](paper_quality.ipynb): small networks, 64 x 64 pixels, 31 to
+# 33 million pixels each, so their distances say how methods compare under a small
+# budget, and not what the method reaches.
 
 # %% alt="Memory against quality: of the paper, and of short trainings here."
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))

@@ -151,9 +151,9 @@ assert FAST or distances["N = 4"] < distances["N = 4, neither"]
 # | CelebA | 14.8 | 14.0 | 13.6 | 16.2 |
 # | LSUN bedroom | 22.4 | 24.1 | 28.8 | 66.1 |
 #
-# The trainings below saw 30 million pixels each, 28,000 times fewer: faces of 64 x 64
-# pixels, the same small network, on one processor core. They say how methods compare
-# after equally little training. FD-MNv2 is a Frechet distance in features of a
+# The trainings below saw 31 to 33 million pixels each, about 26,000 times fewer: faces
+# of 64 x 64 pixels, the same small network, on one processor core. They say how methods
+# compare after equally little training. FD-MNv2 is a Frechet distance in features of a
 # MobileNetV2, of as many samples as the row of real faces has images; it is no FID.
 
 # %%
