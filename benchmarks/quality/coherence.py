@@ -70,7 +70,9 @@ def main():
         save_images(part, options.out / f"samples_{options.n}.{name}")
     report = kp.memory.profile(tiled, batch_size=4)
     figures = {
-        "megapixels": round(seen * pixels_per_row(config) / 1e6),
+        "megapixels": round(
+            seen / multiplier(config) * pixels_per_example(config) / 1e6
+        ),
         "images": seen,
         "seam": seam(samples, options.n),
         "seam_real": seam(real, options.n),
@@ -115,17 +117,9 @@ def pixels_per_example(config):
     return height * width * config["patching"].get("patches_per_image", 1)
 
 
-def rows_per_example(config):
-    """Rows of a training batch for each image in it, on average."""
-    if config["patching"]["name"] != "RandomPatching":
-        return config["patching"].get("patches_per_image", 1)
-    patching = kp.presets.parts(config)["patching"]
-    return float(np.dot(patching.probabilities, patching.batch_multipliers))
-
-
-def pixels_per_row(config):
-    """Pixels of a row of a training batch, on average."""
-    return pixels_per_example(config) / rows_per_example(config)
+def multiplier(config):
+    """Patches that count as seen, over the images of a training, on average."""
+    return kp.presets.parts(config)["patching"].mean_batch_multiplier
 
 
 def train_once(config, images, *, batch_size, options):
@@ -141,9 +135,8 @@ def train_once(config, images, *, batch_size, options):
         precision="float32",
         seed=options.seed,
     )
-    rows = epochs * STEPS_PER_EPOCH * batch_size * rows_per_example(config)
-    # Crops draw their rows at random: 1,000 steps are within 3 % of their mean.
-    if patches_seen(options.out / "preset") < 0.97 * rows:
+    patches = round(epochs * STEPS_PER_EPOCH * batch_size * multiplier(config))
+    if patches_seen(options.out / "preset") < patches:
         train(config, images, options.out, epochs=epochs, settings=settings)
 
 
